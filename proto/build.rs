@@ -1,0 +1,35 @@
+//! Compiles the .proto files with protox, so that building needs no `protoc`.
+
+use std::path::{Path, PathBuf};
+
+use prost::Message;
+
+const PUBLIC: [&str; 5] = [
+    "rookery/v1/accounts.proto",
+    "rookery/v1/administration.proto",
+    "rookery/v1/messages.proto",
+    "rookery/v1/rooms.proto",
+    "rookery/v1/sessions.proto",
+];
+const STORED: [&str; 1] = ["rookery/storage/v1/storage.proto"];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo::rerun-if-changed=rookery");
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+
+    let public = protox::compile(PUBLIC, ["."])?;
+    std::fs::write(out.join("rookery.v1.bin"), public.encode_to_vec())?;
+    generate(public, &out)?;
+    generate(protox::compile(STORED, ["."])?, &out)
+}
+
+fn generate(
+    files: prost_types::FileDescriptorSet,
+    out: &Path,
+) -> Result<(), Box<dyn std::error::Error>> {
+    tonic_prost_build::configure()
+        .out_dir(out)
+        .bytes(".rookery.storage.v1")
+        .compile_fds(files)?;
+    Ok(())
+}

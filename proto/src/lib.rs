@@ -1,0 +1,27 @@
+//! Generated code, and nothing else: the public API ([`v1`]) and the values at rest ([`storage`]).
+//!
+//! Owns: the .proto files and their compilation, by `build.rs` with protox, into `OUT_DIR`.
+//!
+//! Invariant: a type of [`storage`] never goes on the wire, and a type of [`v1`] is never stored.
+//!
+//! Leaves out: validation (each service's `wire.rs`) and every rule about what the values mean.
+
+/// The public API, package `rookery.v1`.
+pub mod v1 {
+    tonic::include_proto!("rookery.v1");
+
+    /// The descriptors of the public API, encoded as a `google.protobuf.FileDescriptorSet`: for
+    /// reflection, and for tests that walk every call.
+    pub const FILE_DESCRIPTOR_SET: &[u8] = tonic::include_file_descriptor_set!("rookery.v1");
+
+    /// The name of the domain in every `google.rpc.ErrorInfo` of this API.
+    pub const ERROR_DOMAIN: &str = "rookery.v1";
+}
+
+/// Values at rest.
+pub mod storage {
+    /// Package `rookery.storage.v1`.
+    pub mod v1 {
+        tonic::include_proto!("rookery.storage.v1");
+    }
+}
