@@ -1,1 +1,19 @@
-//! Placeholder.
+//! The edge between domain and gRPC: what every service needs to speak it, once.
+//!
+//! Owns: the one table that turns an [`ErrorCode`](cluster_types::ErrorCode) into a gRPC status
+//! ([`status`]), the reading of resource names ([`name`]), opaque page tokens ([`page`]), timestamps
+//! ([`time`]) and finding the caller of a request ([`caller`]).
+//!
+//! Invariant: the text of an internal error never leaves the node; a caller gets an id to quote.
+//!
+//! Leaves out: what any call means. Each service has a `wire.rs` that turns its requests into
+//! commands which cannot be invalid.
+
+mod invalid;
+pub mod name;
+pub mod page;
+mod status;
+pub mod time;
+
+pub use invalid::{InvalidRequest, required};
+pub use status::{caller, code_of, status};

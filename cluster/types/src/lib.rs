@@ -8,12 +8,14 @@
 //!
 //! Leaves out: the rules of messaging, the layout of rows (`cluster-store`) and gRPC (`cluster-rpc`).
 
+mod caller;
 mod clock;
 mod error;
 mod id;
 mod peer;
 mod random;
 
+pub use caller::Caller;
 pub use clock::{Clock, Day, ManualClock, SystemClock, UnixMillis};
 pub use error::{Coded, ErrorCode, FieldViolation};
 pub use id::{AccountId, DeploymentId, InvalidId, InvitationId, LogId, RoomId, Seq, SignInId};
