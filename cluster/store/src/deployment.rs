@@ -1,0 +1,101 @@
+//! The one row that says what a store is, made at the first start and checked at every other.
+
+use cluster_types::{DeploymentId, Rng};
+use proto::storage::v1;
+
+use crate::schema::{Deployment, SCHEMA_VERSION, Table};
+use crate::{OpenError, Store, StoreError};
+
+/// Says which deployment `store` belongs to; an empty store becomes a new one, named by `rng`. A
+/// store written by a newer release is refused: this program would misread or destroy its rows.
+pub async fn open_deployment(store: &Store, rng: &Rng) -> Result<DeploymentId, OpenError> {
+    let fresh = DeploymentId::random(rng);
+    let read_or_make = |tx: crate::Transaction, _| async move {
+        if let Some(row) = tx.row(&Deployment {}).await? {
+            return Ok::<_, StoreError>(row);
+        }
+        let row = v1::Deployment {
+            deployment_id: fresh.as_bytes().to_vec().into(),
+            schema_version: SCHEMA_VERSION,
+        };
+        tx.set_row(&Deployment {}, &row)?;
+        Ok(row)
+    };
+    let unusable = |source| OpenError::Unusable {
+        location: store.location(),
+        source,
+    };
+    let row = store.run(read_or_make).await.map_err(unusable)?;
+    if row.schema_version > SCHEMA_VERSION {
+        return Err(OpenError::NewerSchema {
+            location: store.location(),
+            found: row.schema_version,
+            known: SCHEMA_VERSION,
+        });
+    }
+    let id = DeploymentId::try_from(&row.deployment_id[..]);
+    id.map_err(|_| {
+        unusable(StoreError::Corrupt {
+            table: Table::Deployment,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Simulated;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_start_names_the_deployment_and_later_ones_find_it() {
+        let store = Store::new(Simulated::reliable());
+        let rng = Rng::seeded(1);
+        let id = open_deployment(&store, &rng).await.expect("opens");
+        assert_eq!(
+            open_deployment(&store, &rng).await.expect("opens again"),
+            id
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_newer_schema_is_refused_with_the_way_out() {
+        let store = Store::new(Simulated::reliable());
+        let newer = v1::Deployment {
+            deployment_id: vec![1; 16].into(),
+            schema_version: SCHEMA_VERSION + 1,
+        };
+        let write = |tx: crate::Transaction, _| {
+            let newer = newer.clone();
+            async move { tx.set_row(&Deployment {}, &newer) }
+        };
+        store.run(write).await.expect("writes");
+        let error = open_deployment(&store, &Rng::seeded(1))
+            .await
+            .expect_err("refused");
+        let text = error.to_string();
+        assert!(
+            text.contains("schema version 2") && text.contains("run a newer release"),
+            "{text}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_disk_is_not_mistaken_for_an_empty_one() {
+        let disk = crate::SimulatedDisk::new();
+        disk.set_full(true);
+        let store = Store::new(Simulated::new(disk, Rng::seeded(1)));
+        let error = open_deployment(&store, &Rng::seeded(1))
+            .await
+            .expect_err("refused");
+        assert!(
+            matches!(
+                error,
+                OpenError::Unusable {
+                    source: StoreError::Full,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,43 @@
+//! The store: serializable transactions over ordered byte keys, on one machine or a cluster.
+//!
+//! Owns: [`Store`] and [`Transaction`], which are the same over every backend; the [`schema`], the
+//! only place that knows bytes; the backends `embedded` (one file, the default) and
+//! [`simulated`] (in memory, from a seed, with everything that can go wrong).
+//!
+//! Invariant: a transaction that was acknowledged is durable, and all transactions behave as if they
+//! had run one after the other. The limits are FoundationDB's on every backend.
+//!
+//! Leaves out: what rows mean (the services), and where the server gets its data directory from.
+//!
+//! ```
+//! use cluster_store::{Simulated, Store, StoreError, Transaction};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), StoreError> {
+//! let store = Store::new(Simulated::reliable());
+//! store.run(|tx: Transaction, _| async move { tx.set(b"greeting", b"hello") }).await?;
+//! let read = store.read(|tx: Transaction| async move { tx.get(b"greeting").await }).await?;
+//! assert_eq!(read.as_deref(), Some(&b"hello"[..]));
+//! # Ok(())
+//! # }
+//! ```
+
+mod backend;
+mod conflicts;
+#[cfg(any(test, feature = "testing"))]
+pub mod contract;
+mod deployment;
+mod error;
+pub mod limits;
+mod runner;
+pub mod schema;
+pub mod simulated;
+mod transaction;
+
+pub use backend::{Backend, Mutation, Page, RangeQuery, Snapshot, Span, Version, WriteSet};
+pub use deployment::open_deployment;
+pub use error::{AsStoreError, OpenError, StoreError};
+pub use runner::{MaybeCommitted, Store};
+pub use schema::{Row, Table};
+pub use simulated::{FaultCounts, Faults, Simulated, SimulatedDisk};
+pub use transaction::{RowPage, RowRange, Scan, Transaction};

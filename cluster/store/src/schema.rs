@@ -1,0 +1,64 @@
+//! The tables: the only place that knows which bytes mean what.
+//!
+//! A key is the table's two-byte prefix and then its fields: ids, digests and numbers in fixed width
+//! and big-endian, so that the order of bytes is the order of fields. A variable-length field can only
+//! be the last. A value is a protobuf message from `rookery/storage/v1`, which keeps unknown fields
+//! harmless. One line per table:
+//!
+//! | table | prefix | key | value | mutability | writer |
+//! |---|---|---|---|---|---|
+//! | [`Deployment`] | `0001` | none: one row | `Deployment` | schema version grows | server, first start and upgrades |
+//! | [`Account`] | `0101` | account | `Account` | updated | accounts |
+//! | [`AccountName`] | `0102` | folded name, UTF-8, to the end | `AccountName` | written once, cleared | accounts |
+//! | [`SignIn`] | `0103` | account, sign-in | `SignIn` | written once, cleared | accounts |
+//! | [`Token`] | `0104` | SHA-256 of the token | `Token` | written once, cleared | accounts |
+//! | [`Invitation`] | `0105` | invitation | `Invitation` | written once, cleared | accounts |
+//! | [`InvitationSecret`] | `0106` | SHA-256 of the secret | `InvitationSecret` | written once, cleared | accounts |
+//! | [`Room`] | `0201` | room | `Room` | updated | room actor |
+//! | [`RoomHead`] | `0202` | room | `RoomHead` | updated with every append | room actor |
+//! | [`RoomEvent`] | `0203` | room, seq | `RoomEvent` | appended; edits and deletions change bodies | room actor |
+//! | [`RoomMember`] | `0204` | room, account | `RoomMember` | updated, cleared | room actor |
+//! | [`RoomBan`] | `0205` | room, account | `RoomBan` | written once, cleared | room actor |
+//! | [`ReadMark`] | `0206` | room, account | `ReadMark` | updated, grows | room actor |
+//! | [`ClientMessage`] | `0207` | account, client message id | `ClientMessage` | written once | room actor |
+//! | [`AccountRoom`] | `0208` | account, room | `AccountRoom` | written once, cleared | room actor |
+//! | [`DirectRoom`] | `0209` | lower account, higher account | `DirectRoom` | written once | rooms |
+//! | [`RoomLink`] | `020a` | SHA-256 of the link's secret | `RoomLink` | written once, cleared | rooms |
+//!
+//! Retired tables keep their variant of [`Table`], marked deprecated, so that their bytes cannot be
+//! used again. Leaves out what rows mean: that is for the services.
+
+mod codec;
+mod keys;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use codec::InvalidKey;
+pub use keys::{
+    Account, AccountName, AccountRoom, ClientMessage, Deployment, DirectRoom, Invitation,
+    InvitationSecret, ReadMark, Room, RoomBan, RoomEvent, RoomHead, RoomLink, RoomMember, SignIn,
+    Token,
+};
+pub use table::Table;
+
+use bytes::Bytes;
+
+/// The newest layout of the tables that this program reads and writes. A store with a newer one is
+/// refused; an upgrade rewrites what changed and then this number in the [`Deployment`] row.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// The key of one row, and by its type the table and the value.
+pub trait Row: Sized + Send + Sync {
+    /// The table of the row.
+    const TABLE: Table;
+
+    /// What is stored under the key.
+    type Value: prost::Message + Default;
+
+    /// The key as stored.
+    fn encode(&self) -> Bytes;
+
+    /// Reads a stored key; only exactly what [`Row::encode`] makes.
+    fn decode(key: &[u8]) -> Result<Self, InvalidKey>;
+}

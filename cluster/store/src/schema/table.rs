@@ -1,0 +1,76 @@
+//! [`Table`]: the first two bytes of every key.
+
+/// A table, by the two bytes that all its keys begin with. The numbers are stored: they never change
+/// and are never used again. The high byte is the writer's area: 0 server, 1 accounts, 2 rooms.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[repr(u16)]
+pub enum Table {
+    /// What this store is.
+    Deployment = 0x0001,
+    /// People.
+    Account = 0x0101,
+    /// Index: folded user name to account.
+    AccountName = 0x0102,
+    /// Sign-ins of an account.
+    SignIn = 0x0103,
+    /// Index: token digest to sign-in.
+    Token = 0x0104,
+    /// Invitations to register.
+    Invitation = 0x0105,
+    /// Index: digest of an invitation's secret to the invitation.
+    InvitationSecret = 0x0106,
+    /// What a room is.
+    Room = 0x0201,
+    /// The end of a room's log.
+    RoomHead = 0x0202,
+    /// The logs.
+    RoomEvent = 0x0203,
+    /// Members of a room.
+    RoomMember = 0x0204,
+    /// Who is banned from a room.
+    RoomBan = 0x0205,
+    /// How far members have read.
+    ReadMark = 0x0206,
+    /// What client message ids were used for.
+    ClientMessage = 0x0207,
+    /// Index: account to its rooms.
+    AccountRoom = 0x0208,
+    /// Index: two accounts to their direct conversation.
+    DirectRoom = 0x0209,
+    /// Index: digest of a link's secret to the room.
+    RoomLink = 0x020a,
+}
+
+impl Table {
+    /// Every table, retired ones too.
+    pub const ALL: [Self; 17] = [
+        Self::Deployment,
+        Self::Account,
+        Self::AccountName,
+        Self::SignIn,
+        Self::Token,
+        Self::Invitation,
+        Self::InvitationSecret,
+        Self::Room,
+        Self::RoomHead,
+        Self::RoomEvent,
+        Self::RoomMember,
+        Self::RoomBan,
+        Self::ReadMark,
+        Self::ClientMessage,
+        Self::AccountRoom,
+        Self::DirectRoom,
+        Self::RoomLink,
+    ];
+
+    /// The two bytes that all keys of the table begin with.
+    pub const fn prefix(self) -> [u8; 2] {
+        (self as u16).to_be_bytes()
+    }
+
+    /// The table of a key.
+    pub fn of_key(key: &[u8]) -> Option<Self> {
+        let prefix = key.get(..2)?;
+        Self::ALL.into_iter().find(|table| table.prefix() == prefix)
+    }
+}
