@@ -105,10 +105,8 @@ impl Step {
                 command
             }
             Self::Deny => root.cargo(&["deny", "check", "bans", "licenses", "sources"]),
-            Self::Tidy => {
-                root.cargo(&["nextest", "run", "-p", "ops-tidy", "-E", "not test(floor)"])
-            }
-            Self::Floors => root.cargo(&["nextest", "run", "-p", "ops-tidy", "-E", "test(floor)"]),
+            Self::Tidy => house_rules(root, "not test(floor)"),
+            Self::Floors => house_rules(root, "test(floor)"),
             Self::Clippy => root.cargo(&[
                 "clippy",
                 "--workspace",
@@ -123,7 +121,14 @@ impl Step {
                 command
             }
             Self::Build => root.cargo(&["build", "--workspace", "--all-targets"]),
-            Self::Test => root.cargo(&["nextest", "run", "--workspace", "--all-targets"]),
+            Self::Test => root.cargo(&[
+                "nextest",
+                "run",
+                "--profile",
+                "suite",
+                "--workspace",
+                "--all-targets",
+            ]),
             Self::Doctest => root.cargo(&["test", "--workspace", "--doc"]),
             Self::Sim => {
                 let mut command = root.command(root.program("debug", "sim"));
@@ -132,6 +137,23 @@ impl Step {
             }
         }
     }
+}
+
+/// The rules of `ops/tidy` that match a filter of nextest. What they print is for people, without the
+/// stack that led to it.
+fn house_rules(root: &Root, filter: &str) -> Command {
+    let mut command = root.cargo(&[
+        "nextest",
+        "run",
+        "--profile",
+        "suite",
+        "-p",
+        "ops-tidy",
+        "-E",
+        filter,
+    ]);
+    command.env("RUST_BACKTRACE", "0");
+    command
 }
 
 #[cfg(test)]
