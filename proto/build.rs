@@ -11,6 +11,14 @@ const PUBLIC: [&str; 5] = [
     "rookery/v1/rooms.proto",
     "rookery/v1/sessions.proto",
 ];
+/// Messages that carry a password or a token. Their `Debug` is written in src/redacted.rs.
+const SECRET: [&str; 5] = [
+    ".rookery.v1.SignInRequest",
+    ".rookery.v1.SignInResponse",
+    ".rookery.v1.RegisterAccountRequest",
+    ".rookery.v1.ChangePasswordRequest",
+    ".rookery.v1.CreateInvitationResponse",
+];
 const STORED: [&str; 1] = ["rookery/storage/v1/storage.proto"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -30,6 +38,7 @@ fn generate(
     tonic_prost_build::configure()
         .out_dir(out)
         .bytes(".rookery.storage.v1")
+        .skip_debug(SECRET)
         .compile_fds(files)?;
     Ok(())
 }

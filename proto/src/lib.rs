@@ -6,6 +6,8 @@
 //!
 //! Leaves out: validation (each service's `wire.rs`) and every rule about what the values mean.
 
+mod redacted;
+
 /// The public API, package `rookery.v1`.
 pub mod v1 {
     tonic::include_proto!("rookery.v1");

@@ -38,6 +38,9 @@ pub enum TaskKind {
     /// Clears the rows of a deleted room. On stop: ends after the batch at hand, and goes on at the
     /// next start.
     Clearing,
+    /// Finishes a change that was begun for a client, whether or not the client still waits: ending
+    /// sign-ins, with the streams that hang on them. On stop: finishes.
+    Completion,
 }
 
 impl TaskKind {
@@ -45,9 +48,11 @@ impl TaskKind {
     pub const fn on_panic(self) -> OnPanic {
         match self {
             Self::Accept | Self::Relay => OnPanic::Stop,
-            Self::Connection | Self::SessionInput | Self::Housekeeping | Self::Clearing => {
-                OnPanic::Log
-            }
+            Self::Connection
+            | Self::SessionInput
+            | Self::Housekeeping
+            | Self::Clearing
+            | Self::Completion => OnPanic::Log,
         }
     }
 }
