@@ -36,6 +36,8 @@ pub(crate) enum Task {
     Crash(Rest),
     /// Cut the power between and inside syncs, open every image (release build)
     Power(Images),
+    /// Run the k6 scripts of loadtest/k6, or some of them, against a server of their own
+    K6(K6Options),
 }
 
 /// Options of `test`.
@@ -63,6 +65,23 @@ pub(crate) struct Rest {
         value_name = "ARGUMENTS"
     )]
     pub(crate) arguments: Vec<OsString>,
+}
+
+/// Options of `k6`.
+#[derive(Debug, Args)]
+pub(crate) struct K6Options {
+    /// Names of scripts; without any, all
+    #[arg(value_name = "SCRIPT")]
+    pub(crate) scripts: Vec<String>,
+    /// A few seconds each, on the tests' build
+    #[arg(long)]
+    pub(crate) smoke: bool,
+    /// End with one JSON object on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Passed on to k6 (after `--`)
+    #[arg(last = true, value_name = "ARGUMENTS")]
+    pub(crate) rest: Vec<OsString>,
 }
 
 /// Options of `power`.

@@ -7,6 +7,7 @@
 
 mod cli;
 mod console;
+mod k6;
 mod programs;
 mod root;
 mod steps;
@@ -42,6 +43,7 @@ fn run(cli: Cli, console: &Console) -> anyhow::Result<ExitCode> {
         Task::Bench(rest) => programs::loadtest(&root, &["bench"], &rest.arguments),
         Task::Replay(rest) => programs::loadtest(&root, &["replay"], &rest.arguments),
         Task::Crash(rest) => programs::loadtest(&root, &["crash"], &rest.arguments),
+        Task::K6(options) => k6::run(&root, console, &options),
         Task::Power(images) => {
             programs::loadtest(&root, &["crash", "--power"], &images.arguments())
         }

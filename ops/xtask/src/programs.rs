@@ -35,7 +35,12 @@ pub(crate) fn loadtest(
     run(root, "loadtest", command, arguments)
 }
 
-fn build(root: &Root, package: &str, program: &str) -> anyhow::Result<()> {
+/// Builds one program in release.
+///
+/// # Errors
+///
+/// If it does not compile.
+pub(crate) fn build(root: &Root, package: &str, program: &str) -> anyhow::Result<()> {
     let arguments = [
         "build",
         "--quiet",

@@ -48,9 +48,21 @@ impl Root {
         self.target.join("tools")
     }
 
+    /// A folder for something that is thrown away afterwards; no two runs share one.
+    pub(crate) fn scratch(&self, name: &str) -> PathBuf {
+        self.target
+            .join("scratch")
+            .join(format!("{name}-{}", std::process::id()))
+    }
+
     /// A program of ours, built with `profile` (`debug` or `release`).
     pub(crate) fn program(&self, profile: &str, name: &str) -> PathBuf {
         self.target.join(profile).join(name)
+    }
+
+    /// The program that is running.
+    pub(crate) fn itself(&self) -> PathBuf {
+        env::current_exe().unwrap_or_else(|_| self.program("debug", "xtask"))
     }
 
     /// A command in the root of the repository that finds the installed tools first.

@@ -38,11 +38,13 @@ pub(crate) enum Step {
     Doctest,
     /// The simulation finds no broken promise
     Sim,
+    /// The k6 scripts run, for seconds instead of minutes
+    K6,
 }
 
 impl Step {
     /// Every step in its order.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Fmt,
         Self::Buf,
         Self::Deny,
@@ -54,6 +56,7 @@ impl Step {
         Self::Test,
         Self::Doctest,
         Self::Sim,
+        Self::K6,
     ];
 
     /// The name on the command line.
@@ -76,6 +79,7 @@ impl Step {
             Self::Buf => Some(Tool::Buf),
             Self::Deny => Some(Tool::Deny),
             Self::Tidy | Self::Floors | Self::Test => Some(Tool::Nextest),
+            Self::K6 => Some(Tool::K6),
             Self::Fmt | Self::Clippy | Self::Doc | Self::Build | Self::Doctest | Self::Sim => None,
         }
     }
@@ -83,7 +87,7 @@ impl Step {
     /// The step whose failure makes this one pointless.
     pub(crate) fn needs(self) -> Option<Self> {
         match self {
-            Self::Test | Self::Doctest | Self::Sim => Some(Self::Build),
+            Self::Test | Self::Doctest | Self::Sim | Self::K6 => Some(Self::Build),
             Self::Fmt
             | Self::Buf
             | Self::Deny
@@ -95,6 +99,11 @@ impl Step {
         }
     }
 
+    /// Whether the step runs programs that it does not build itself.
+    pub(crate) fn runs_programs(self) -> bool {
+        matches!(self, Self::Sim | Self::K6)
+    }
+
     /// The command that decides.
     pub(crate) fn command(self, root: &Root) -> Command {
         match self {
@@ -104,7 +113,14 @@ impl Step {
                 command.args(["lint", "proto"]);
                 command
             }
-            Self::Deny => root.cargo(&["deny", "check", "bans", "licenses", "sources"]),
+            Self::Deny => root.cargo(&[
+                "deny",
+                "check",
+                "--hide-inclusion-graph",
+                "bans",
+                "licenses",
+                "sources",
+            ]),
             Self::Tidy => house_rules(root, "not test(floor)"),
             Self::Floors => house_rules(root, "test(floor)"),
             Self::Clippy => root.cargo(&[
@@ -121,18 +137,16 @@ impl Step {
                 command
             }
             Self::Build => root.cargo(&["build", "--workspace", "--all-targets"]),
-            Self::Test => root.cargo(&[
-                "nextest",
-                "run",
-                "--profile",
-                "suite",
-                "--workspace",
-                "--all-targets",
-            ]),
+            Self::Test => root.cargo(&["nextest", "run", "--profile", "suite", "--workspace"]),
             Self::Doctest => root.cargo(&["test", "--workspace", "--doc"]),
             Self::Sim => {
                 let mut command = root.command(root.program("debug", "sim"));
                 command.args(["--seeds", SIMULATION_SEEDS]);
+                command
+            }
+            Self::K6 => {
+                let mut command = root.command(root.itself());
+                command.args(["k6", "--smoke"]);
                 command
             }
         }

@@ -67,7 +67,12 @@ pub(crate) fn run(
 }
 
 fn chosen(options: &TestOptions) -> anyhow::Result<Vec<Step>> {
-    let only = |step: &Step| options.only.is_empty() || options.only.contains(step);
+    let runs = |step: &Step| step.runs_programs() && options.only.contains(step);
+    let needs_build = Step::ALL.iter().any(runs);
+    let only = |step: &Step| {
+        let asked = options.only.is_empty() || options.only.contains(step);
+        asked || (needs_build && *step == Step::Build)
+    };
     let steps: Vec<Step> = Step::ALL
         .into_iter()
         .filter(|step| only(step) && !options.skip.contains(step))
@@ -214,6 +219,23 @@ mod tests {
             ..options
         };
         assert_eq!(chosen(&options).expect("one step"), [Step::Test]);
+    }
+
+    #[test]
+    fn a_step_that_runs_programs_brings_the_build_with_it() {
+        let options = TestOptions {
+            only: vec![Step::Sim],
+            ..TestOptions::default()
+        };
+        assert_eq!(
+            chosen(&options).expect("two steps"),
+            [Step::Build, Step::Sim]
+        );
+        let options = TestOptions {
+            skip: vec![Step::Build],
+            ..options
+        };
+        assert_eq!(chosen(&options).expect("one step"), [Step::Sim]);
     }
 
     #[test]

@@ -117,7 +117,7 @@ fn install_python(root: &Root, console: &Console) -> anyhow::Result<()> {
         if arguments.len() > 1 {
             command.args(DEBIAN_PACKAGES);
         }
-        succeed(command.arg("--quiet")).context(by_hand.clone())?;
+        quietly(&mut command).context(by_hand.clone())?;
     }
     Ok(())
 }
@@ -158,6 +158,22 @@ fn succeed(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Like [`succeed`], for a program that talks much: what it said is shown only if it failed.
+fn quietly(command: &mut Command) -> anyhow::Result<()> {
+    let name = Path::new(command.get_program()).display().to_string();
+    let output = command
+        .output()
+        .with_context(|| format!("{name} cannot be started"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success(),
+        "{name} failed ({})\n{}",
+        output.status,
+        said.trim_end()
+    );
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,6 +194,18 @@ mod tests {
     #[test]
     fn a_package_that_is_not_pinned_has_no_requirement() {
         assert_eq!(requirement(PINS, "b"), None);
+    }
+
+    #[test]
+    fn a_talkative_program_is_quoted_when_it_fails() {
+        let error = quietly(Command::new("sh").args(["-c", "echo no such package >&2; exit 100"]))
+            .expect_err("it failed")
+            .to_string();
+        assert!(
+            error.contains("100") && error.contains("no such package"),
+            "{error}"
+        );
+        assert!(quietly(&mut Command::new("true")).is_ok());
     }
 
     #[test]
