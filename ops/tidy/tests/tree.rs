@@ -83,3 +83,8 @@ fn markdown_links_resolve() {
 fn locked_versions_are_above_their_floors() {
     holds(floors::locked_versions_are_above_their_floors);
 }
+
+#[test]
+fn every_table_is_listed() {
+    holds(prefixes::every_table_is_listed);
+}
