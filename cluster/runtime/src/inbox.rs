@@ -114,8 +114,6 @@ impl<T> Inbox<T> {
     }
 
     /// Takes the requests at the front for which `wanted` says yes, the first one in any case.
-    ///
-    /// Nothing there: the actor goes to sleep, and the next push wakes it.
     pub fn take(&self, mut wanted: impl FnMut(&T) -> bool) -> Taken<T> {
         let mut queue = self.shared.queue.lock();
         let mut requests = Vec::new();
@@ -130,13 +128,20 @@ impl<T> Inbox<T> {
             requests.push(request);
             bytes_taken += bytes;
         }
-        queue.awake = !requests.is_empty();
+        let count = requests.len();
         Taken {
-            count: requests.len(),
-            bytes: bytes_taken,
             requests,
+            count,
+            bytes: bytes_taken,
             shared: Arc::clone(&self.shared),
         }
+    }
+
+    /// Lets the actor sleep if nothing waits: the next push wakes it. On `false` there is more to take.
+    pub fn sleep_if_empty(&self) -> bool {
+        let mut queue = self.shared.queue.lock();
+        queue.awake = !queue.waiting.is_empty();
+        !queue.awake
     }
 
     /// Closes the inbox if nothing is in it: an actor may end on `true`, and on `false` has work to do.
@@ -201,8 +206,9 @@ mod tests {
         assert_eq!(inbox.push('b', 1), Ok(Wake::Unneeded));
         assert_eq!(inbox.take(|_| true).requests, ['a', 'b']);
         assert_eq!(inbox.push('c', 1), Ok(Wake::Unneeded));
+        assert!(!inbox.sleep_if_empty(), "something came in the meantime");
         assert_eq!(inbox.take(|_| true).requests, ['c']);
-        assert_eq!(inbox.take(|_| true).requests, []);
+        assert!(inbox.sleep_if_empty());
         assert_eq!(inbox.push('d', 1), Ok(Wake::Needed));
     }
 

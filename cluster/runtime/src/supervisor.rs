@@ -7,7 +7,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
+use ractor::{
+    Actor, ActorId, ActorProcessingErr, ActorRef, ActorRuntime, SpawnErr, SupervisionEvent,
+};
 
 /// How an actor ended.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -45,17 +47,20 @@ impl Supervisor {
         Ok(Self { actor })
     }
 
-    /// Starts `actor` under this supervisor. Returns once its `pre_start` has succeeded.
+    /// Starts `actor` under this supervisor, without waiting for it: so a caller that is cancelled
+    /// leaves no actor half started. Messages may be sent at once.
+    ///
+    /// The actor's `pre_start` must not fail: its end would not be told. Load lazily instead.
     ///
     /// # Errors
-    /// If `pre_start` fails; `on_exit` is not called then.
-    pub async fn spawn<A: Actor>(
+    /// Never for actors without a name, which these are; the signature is ractor's.
+    pub fn spawn<A: Actor>(
         &self,
         actor: A,
         arguments: A::Arguments,
     ) -> Result<ActorRef<A::Msg>, SpawnErr> {
         let parent = self.actor.get_cell();
-        let (actor, _join) = Actor::spawn_linked(None, actor, arguments, parent).await?;
+        let (actor, _join) = ActorRuntime::spawn_linked_instant(None, actor, arguments, parent)?;
         Ok(actor)
     }
 
@@ -152,7 +157,7 @@ mod tests {
         let on_exit = move |_, exit| exits.try_send(exit).expect("room for every exit");
         let supervisor = Supervisor::start(on_exit).await.expect("starts");
         for (order, text) in [(Order::Fail, "memory"), (Order::Panic, "a defect")] {
-            let child = supervisor.spawn(Child, ()).await.expect("starts");
+            let child = supervisor.spawn(Child, ()).expect("starts");
             child.send_message(order).expect("runs");
             match told.recv().await {
                 Some(Exit::Failed(error)) => assert!(error.contains(text), "{error}"),

@@ -24,6 +24,7 @@
 //! | [`AccountRoom`] | `0208` | account, room | `AccountRoom` | written once, cleared | room actor |
 //! | [`DirectRoom`] | `0209` | lower account, higher account | `DirectRoom` | written once | rooms |
 //! | [`RoomLink`] | `020a` | SHA-256 of the link's secret | `RoomLink` | written once, cleared | rooms |
+//! | [`RoomDeletion`] | `020b` | room | `RoomDeletion` | written once, cleared | rooms |
 //!
 //! Retired tables keep their variant of [`Table`], marked deprecated, so that their bytes cannot be
 //! used again. Leaves out what rows mean: that is for the services.
@@ -37,7 +38,7 @@ mod tests;
 pub use codec::InvalidKey;
 pub use keys::{
     Account, AccountName, AccountRoom, ClientMessage, Deployment, DirectRoom, Invitation,
-    InvitationSecret, ReadMark, Room, RoomBan, RoomEvent, RoomHead, RoomLink, RoomMember, SignIn,
+    InvitationSecret, ReadMark, Room, RoomBan, RoomDeletion, RoomEvent, RoomHead, RoomLink, RoomMember, SignIn,
     Token,
 };
 pub use table::Table;

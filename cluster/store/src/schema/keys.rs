@@ -210,6 +210,14 @@ row! {
     } -> v1::RoomLink
 }
 
+row! {
+    /// That the rows of a deleted room are still being cleared.
+    RoomDeletion {
+        /// Which.
+        room: RoomId
+    } -> v1::RoomDeletion
+}
+
 impl DirectRoom {
     /// The row of two accounts, whichever comes first.
     pub fn between(one: AccountId, other: AccountId) -> Self {

@@ -39,11 +39,13 @@ pub enum Table {
     DirectRoom = 0x0209,
     /// Index: digest of a link's secret to the room.
     RoomLink = 0x020a,
+    /// Deleted rooms whose rows are still being cleared.
+    RoomDeletion = 0x020b,
 }
 
 impl Table {
     /// Every table, retired ones too.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Deployment,
         Self::Account,
         Self::AccountName,
@@ -61,6 +63,7 @@ impl Table {
         Self::AccountRoom,
         Self::DirectRoom,
         Self::RoomLink,
+        Self::RoomDeletion,
     ];
 
     /// The two bytes that all keys of the table begin with.

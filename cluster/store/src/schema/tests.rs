@@ -69,6 +69,7 @@ proptest! {
         check_pair(&AccountRoom { account, room }, &AccountRoom { account: other, room: other_room })?;
         check_pair(&DirectRoom::between(account, other), &DirectRoom::between(other, account))?;
         check_pair(&RoomLink { hash: hash(a, b) }, &RoomLink { hash: hash(c, d) })?;
+        check_pair(&RoomDeletion { room }, &RoomDeletion { room: other_room })?;
     }
 
     #[test]
@@ -148,6 +149,7 @@ fn stored_bytes_stay_as_they_are() {
         check_golden(&AccountRoom { account, room }, "0208 b2*16 a1*16"),
         check_golden(&DirectRoom::between(OTHER, account), "0209 b2*16 c3*16"),
         check_golden(&RoomLink { hash }, "020a f6*32"),
+        check_golden(&RoomDeletion { room }, "020b a1*16"),
     ];
     assert_eq!(tables, Table::ALL, "every table has golden bytes");
 }

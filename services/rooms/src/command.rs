@@ -1,0 +1,173 @@
+//! What can be asked of a room.
+
+use std::fmt;
+
+use aws_lc_rs::digest;
+use cluster_types::{AccountId, RoomId, Seq, UnixMillis};
+
+use crate::limits::REQUEST_OVERHEAD_BYTES;
+use crate::{ClientMessageId, Format, LinkHash, Member, Priority, Role};
+
+/// Somebody wants something done.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Command {
+    /// Who.
+    pub account: AccountId,
+    /// What.
+    pub action: Action,
+}
+
+/// What can be done. Names and bodies have been validated where they came in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Action {
+    /// Say something.
+    Send(Draft),
+    /// Change what one has said.
+    Edit {
+        /// Which message.
+        target: Seq,
+        /// What it says from here on. Priority and reply of a draft stay as they were.
+        draft: Draft,
+    },
+    /// Take back what was said.
+    Delete {
+        /// Which message.
+        target: Seq,
+    },
+    /// Set name or topic; `None` leaves it.
+    Update {
+        /// The name.
+        display_name: Option<String>,
+        /// The topic.
+        topic: Option<String>,
+    },
+    /// Let the room be read only, or not.
+    SetArchived(bool),
+    /// Delete the room and all of its history.
+    DeleteRoom {
+        /// Whether the caller may do so as an administrator of the server.
+        by_administrator: bool,
+    },
+    /// Make somebody a member.
+    Add {
+        /// Whom.
+        account: AccountId,
+        /// As what.
+        role: Role,
+    },
+    /// Become a member by link.
+    Join(LinkHash),
+    /// Make somebody not a member any more.
+    Remove(AccountId),
+    /// Stop being a member.
+    Leave,
+    /// Give somebody another role.
+    SetRole {
+        /// Whom.
+        account: AccountId,
+        /// Which.
+        role: Role,
+    },
+    /// Let somebody only read.
+    Mute {
+        /// Whom.
+        account: AccountId,
+        /// For how long; `None`: until lifted.
+        until: Option<UnixMillis>,
+    },
+    /// Let somebody write again.
+    Unmute(AccountId),
+    /// Keep somebody out.
+    Ban(AccountId),
+    /// Do not keep somebody out any more.
+    Unban(AccountId),
+    /// Put a new link in force, or none.
+    SetLink(Option<LinkHash>),
+}
+
+/// A message to be said.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Draft {
+    /// Chosen by the sender, the same on every retry.
+    pub client_message_id: ClientMessageId,
+    /// What to say.
+    pub body: String,
+    /// How to show it.
+    pub format: Format,
+    /// How loudly.
+    pub priority: Priority,
+    /// Which message it answers.
+    pub reply_to: Option<Seq>,
+}
+
+impl fmt::Debug for Draft {
+    /// Shows no body.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draft")
+            .field("bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Command {
+    /// What it weighs in an inbox.
+    pub(crate) fn bytes(&self) -> usize {
+        REQUEST_OVERHEAD_BYTES + self.draft().map_or(0, |draft| draft.body.len())
+    }
+
+    /// What it says, if it says anything.
+    pub(crate) fn draft(&self) -> Option<&Draft> {
+        if let Action::Send(draft) | Action::Edit { draft, .. } = &self.action {
+            Some(draft)
+        } else {
+            None
+        }
+    }
+
+    /// Whether it only adds a message: then it can share a transaction with others of its kind.
+    pub(crate) const fn is_send(&self) -> bool {
+        matches!(self.action, Action::Send(_))
+    }
+
+    /// Whether doing it twice is doing it once, so that it can be tried again when its outcome is
+    /// unknown.
+    pub(crate) const fn is_idempotent(&self) -> bool {
+        matches!(
+            self.action,
+            Action::Send(_) | Action::Edit { .. } | Action::Delete { .. }
+        )
+    }
+}
+
+impl Draft {
+    /// A digest of all that the draft asks for, to tell a retry from another use of the same id.
+    pub(crate) fn digest(&self, room: RoomId, target: Option<Seq>) -> [u8; 32] {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(room.as_bytes());
+        // Fixed-width fields first: no two drafts have the same bytes.
+        for number in [
+            target.map_or(0, |seq| seq.0),
+            self.reply_to.map_or(0, |seq| seq.0),
+            self.format as u64,
+            self.priority as u64,
+        ] {
+            context.update(&number.to_be_bytes());
+        }
+        context.update(self.body.as_bytes());
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(context.finish().as_ref());
+        bytes
+    }
+}
+
+/// What came of a command.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Outcome {
+    /// The event that it made; of an earlier, equal command if there was one; the newest event if it
+    /// made none.
+    pub seq: Seq,
+    /// When that was.
+    pub at: UnixMillis,
+    /// The member it was about, as it stands.
+    pub member: Option<Member>,
+}

@@ -1,0 +1,256 @@
+//! What can go wrong with a room, one enum for commands and one for reading.
+
+use std::time::Duration;
+
+use cluster_runtime::AskError;
+use cluster_store::{AsStoreError, StoreError};
+use cluster_types::{Coded, ErrorCode, FieldViolation, Seq};
+
+use crate::Role;
+use crate::limits::{MEMBERS_MAX, OVERLOADED_RETRY};
+
+/// Why a command was not done.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum CommandError {
+    /// There is no such room, or the caller is not in it.
+    #[error("no such room")]
+    NoSuchRoom,
+    /// There is no such message in the room.
+    #[error("no such message")]
+    NoSuchMessage,
+    /// There is no such member in the room.
+    #[error("no such member")]
+    NoSuchMember,
+    /// There is no such account.
+    #[error("no such account")]
+    NoSuchAccount,
+    /// The link is void.
+    #[error("no such link")]
+    NoSuchLink,
+    /// The caller's role does not allow it.
+    #[error("only {} may do this", whom(*needs))]
+    RoleTooLow {
+        /// The lowest role that would.
+        needs: Role,
+    },
+    /// The one it is about has the caller's rank or a higher one.
+    #[error("only somebody of a higher rank may do this to that member")]
+    RankTooLow,
+    /// Somebody else said it.
+    #[error("only who said it may change it")]
+    NotTheAuthor,
+    /// The caller may only read.
+    #[error("muted in this room")]
+    Muted,
+    /// The room can only be read.
+    #[error("the room is archived")]
+    Archived,
+    /// The room is a direct conversation, which has neither name nor roles.
+    #[error("a direct conversation has neither name nor roles nor other members")]
+    Direct,
+    /// The account is kept out: lift the ban first.
+    #[error("the account is banned from this room")]
+    Banned,
+    /// The room would be without an owner.
+    #[error("the room's last owner: make somebody else an owner first")]
+    LastOwner,
+    /// The room has all the members it can have.
+    #[error("the room has {MEMBERS_MAX} members, which is the limit")]
+    RoomFull,
+    /// The client message id was used for something else.
+    #[error("this client message id was used for something else")]
+    IdReused,
+    /// A place in the log that is not there yet.
+    #[error("{field} is {seq}, and the room's newest event is {head}")]
+    FutureSeq {
+        /// The field at fault.
+        field: &'static str,
+        /// What it says.
+        seq: Seq,
+        /// The newest event.
+        head: Seq,
+    },
+    /// The room has too much to do. Nothing happened.
+    #[error("the room is busy")]
+    Overloaded,
+    /// The room failed again and again, or the node is going down. Nothing happened.
+    #[error("the room is not served here now")]
+    Unavailable,
+    /// No answer came in time. May have happened.
+    #[error("no answer from the room in time")]
+    TimedOut,
+    /// Whether it happened is unknown.
+    #[error("whether this happened is unknown: ask again with the same id")]
+    OutcomeUnknown,
+    /// The store failed; nothing happened.
+    #[error("the store did not take it")]
+    Store(#[from] StoreError),
+}
+
+const fn whom(role: Role) -> &'static str {
+    match role {
+        Role::Member => "members",
+        Role::Moderator => "moderators and owners",
+        Role::Owner => "owners",
+    }
+}
+
+impl Coded for CommandError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::NoSuchRoom
+            | Self::NoSuchMessage
+            | Self::NoSuchMember
+            | Self::NoSuchAccount
+            | Self::NoSuchLink => ErrorCode::NotFound,
+            Self::RoleTooLow { .. } | Self::RankTooLow | Self::NotTheAuthor | Self::Muted => {
+                ErrorCode::Forbidden
+            }
+            Self::Archived | Self::Direct | Self::Banned | Self::LastOwner | Self::RoomFull => {
+                ErrorCode::Conflict
+            }
+            Self::IdReused => ErrorCode::AlreadyExists,
+            Self::FutureSeq { .. } => ErrorCode::Invalid,
+            Self::Overloaded => ErrorCode::Exhausted,
+            Self::Unavailable => ErrorCode::NotHere,
+            Self::TimedOut => ErrorCode::Timeout,
+            Self::OutcomeUnknown => ErrorCode::Unknown,
+            Self::Store(error) => error.code(),
+        }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::NoSuchRoom => "ROOM_NOT_FOUND",
+            Self::NoSuchMessage => "MESSAGE_NOT_FOUND",
+            Self::NoSuchMember => "MEMBER_NOT_FOUND",
+            Self::NoSuchAccount => "ACCOUNT_NOT_FOUND",
+            Self::NoSuchLink => "LINK_NOT_FOUND",
+            Self::RoleTooLow { .. } => "ROLE_TOO_LOW",
+            Self::RankTooLow => "RANK_TOO_LOW",
+            Self::NotTheAuthor => "NOT_THE_AUTHOR",
+            Self::Muted => "MUTED",
+            Self::Archived => "ROOM_ARCHIVED",
+            Self::Direct => "ROOM_DIRECT",
+            Self::Banned => "ACCOUNT_BANNED",
+            Self::LastOwner => "LAST_OWNER",
+            Self::RoomFull => "ROOM_FULL",
+            Self::IdReused => "CLIENT_MESSAGE_ID_REUSED",
+            Self::FutureSeq { .. } => "SEQ_IN_THE_FUTURE",
+            Self::Overloaded => "ROOM_BUSY",
+            Self::Unavailable => "ROOM_UNAVAILABLE",
+            Self::TimedOut => "ROOM_TIMEOUT",
+            Self::OutcomeUnknown => "OUTCOME_UNKNOWN",
+            Self::Store(error) => error.reason(),
+        }
+    }
+
+    fn violations(&self) -> Vec<FieldViolation> {
+        if let Self::FutureSeq { field, head, .. } = self {
+            future(field, *head)
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        if let Self::Store(error) = self {
+            error.retry_after()
+        } else {
+            (*self == Self::Overloaded).then_some(OVERLOADED_RETRY)
+        }
+    }
+}
+
+impl AsStoreError for CommandError {
+    fn as_store_error(&self) -> Option<&StoreError> {
+        if let Self::Store(error) = self {
+            Some(error)
+        } else {
+            None
+        }
+    }
+}
+
+impl From<AskError> for CommandError {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Overloaded => Self::Overloaded,
+            AskError::Stopped => Self::OutcomeUnknown,
+            AskError::TimedOut => Self::TimedOut,
+        }
+    }
+}
+
+/// Why something could not be read.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum ReadError {
+    /// There is no such room, or the caller is not in it.
+    #[error("no such room")]
+    NoSuchRoom,
+    /// There is no such event in the room.
+    #[error("no such event")]
+    NoSuchEvent,
+    /// A place in the log that is not there yet.
+    #[error("{field} is {seq}, and the room's newest event is {head}")]
+    FutureSeq {
+        /// The field at fault.
+        field: &'static str,
+        /// What it says.
+        seq: Seq,
+        /// The newest event.
+        head: Seq,
+    },
+    /// The store failed.
+    #[error("the store could not be read")]
+    Store(#[from] StoreError),
+}
+
+impl Coded for ReadError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::NoSuchRoom | Self::NoSuchEvent => ErrorCode::NotFound,
+            Self::FutureSeq { .. } => ErrorCode::Invalid,
+            Self::Store(error) => error.code(),
+        }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::NoSuchRoom => "ROOM_NOT_FOUND",
+            Self::NoSuchEvent => "EVENT_NOT_FOUND",
+            Self::FutureSeq { .. } => "SEQ_IN_THE_FUTURE",
+            Self::Store(error) => error.reason(),
+        }
+    }
+
+    fn violations(&self) -> Vec<FieldViolation> {
+        if let Self::FutureSeq { field, head, .. } = self {
+            future(field, *head)
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        self.as_store_error().and_then(Coded::retry_after)
+    }
+}
+
+impl AsStoreError for ReadError {
+    fn as_store_error(&self) -> Option<&StoreError> {
+        if let Self::Store(error) = self {
+            Some(error)
+        } else {
+            None
+        }
+    }
+}
+
+fn future(field: &str, head: Seq) -> Vec<FieldViolation> {
+    let description = format!("must not be after the newest event, {head}");
+    vec![FieldViolation {
+        field: field.to_owned(),
+        description,
+    }]
+}

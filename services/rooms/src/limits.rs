@@ -1,0 +1,85 @@
+//! Every bound of this crate, with its reason.
+
+use std::time::Duration;
+
+use cluster_runtime::InboxLimits;
+
+/// Bytes in a message's body. Far more than people type, and with room for keys and envelope below
+/// the store's 100 kB for a value.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Characters in a room's name.
+pub const DISPLAY_NAME_CHARS_MAX: usize = 100;
+
+/// Characters in a room's topic.
+pub const TOPIC_CHARS_MAX: usize = 500;
+
+/// Members of a room. All of them are in the memory of its actor, at about 64 bytes each.
+pub const MEMBERS_MAX: usize = 200_000;
+
+/// What may wait for one room: at a few thousand appends a second this is well under a second of
+/// work, and what waits longer is better refused early.
+pub const INBOX: InboxLimits = InboxLimits {
+    count_max: 4_096,
+    bytes_max: 16 * 1024 * 1024,
+};
+
+/// Messages in one transaction. Enough to make the fsync a small part of the cost.
+pub const BATCH_COUNT_MAX: usize = 512;
+
+/// Bytes of bodies in one transaction: the store advises to stay below 1 MB.
+pub const BATCH_BYTES_MAX: usize = 512 * 1024;
+
+/// What a request weighs besides its body.
+pub const REQUEST_OVERHEAD_BYTES: usize = 256;
+
+/// How long a command may wait for its answer. Below the 10 s that the edge gives a unary call, so
+/// that the caller hears the reason from here.
+pub const COMMAND_DEADLINE: Duration = Duration::from_secs(9);
+
+/// Rooms in memory at a time on one node.
+pub const ACTIVE_ROOMS_MAX: usize = 100_000;
+
+/// An actor that was not asked anything for this long goes to sleep.
+pub const IDLE_AFTER: Duration = Duration::from_secs(120);
+
+/// How often idle actors are looked for.
+pub const IDLE_SWEEP_EVERY: Duration = Duration::from_secs(15);
+
+/// An actor that fails this often within [`FAILURES_WINDOW`] is not started again until the window
+/// has passed: something is wrong that a restart does not mend.
+pub const FAILURES_MAX: u32 = 8;
+
+/// See [`FAILURES_MAX`].
+pub const FAILURES_WINDOW: Duration = Duration::from_secs(30);
+
+/// When to come back to a room that has too much to do.
+pub const OVERLOADED_RETRY: Duration = Duration::from_millis(250);
+
+/// Events in one page of the log.
+pub const EVENTS_PAGE_MAX: usize = 256;
+
+/// Events in one page where the call names no number.
+pub const EVENTS_PAGE_DEFAULT: usize = 50;
+
+/// Bytes of stored events in one page: below what a gRPC message may weigh, with bodies at their
+/// largest.
+pub const EVENTS_PAGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Rooms in one page.
+pub const ROOMS_PAGE_MAX: usize = 200;
+
+/// Rooms in one page where the call names no number.
+pub const ROOMS_PAGE_DEFAULT: usize = 50;
+
+/// Members, bans and readers in one page.
+pub const MEMBERS_PAGE_MAX: usize = 1_000;
+
+/// Members, bans and readers in one page where the call names no number.
+pub const MEMBERS_PAGE_DEFAULT: usize = 100;
+
+/// Rows read at a time while a room is loaded.
+pub const LOAD_PAGE: usize = 1_000;
+
+/// Rows cleared in one transaction while a deleted room is cleared away.
+pub const CLEAR_BATCH: usize = 500;

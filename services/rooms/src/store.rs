@@ -1,0 +1,470 @@
+//! The rows of a room: how its state is loaded, and how a decision is written.
+//!
+//! The only place of this crate that knows stored values. A body lies in exactly one row, that of its
+//! message: edits and deletions change that row, and their own events only point to it. So whatever
+//! removes the row has removed what was said.
+
+use cluster_store::schema::{
+    AccountRoom, ClientMessage, DirectRoom, ReadMark as ReadMarkRow, Room, RoomBan, RoomDeletion,
+    RoomEvent, RoomHead, RoomLink, RoomMember,
+};
+use cluster_store::{RowRange, Scan, StoreError, Transaction};
+use cluster_types::{AccountId, Day, LogId, RoomId, Seq, UnixMillis};
+use proto::storage::v1;
+
+use crate::limits::LOAD_PAGE;
+use crate::state::{Change, Earlier, Facts, Head, Prepared, State};
+use crate::{
+    ClientMessageId, Command, Draft, Event, EventKind, Kind, LinkHash, Member, MembershipChange,
+    MembershipKind, Message, ReadMark, Role, RoomChange,
+};
+
+mod values;
+
+pub(crate) use values::{
+    direct_room, earlier as read_earlier, event, head, kind, link_room, member, read_mark,
+};
+
+/// What a room is, without who is in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Info {
+    pub(crate) kind: Kind,
+    pub(crate) about: RoomChange,
+    pub(crate) log_id: LogId,
+    pub(crate) created: Day,
+    pub(crate) link: Option<LinkHash>,
+}
+
+/// The room, unless there is none or it is deleted.
+pub(crate) async fn info(tx: &Transaction, room: RoomId) -> Result<Option<Info>, StoreError> {
+    let row = tx.row(&Room { room }).await?;
+    row.filter(|row| !row.deleted)
+        .map(|row| values::info(&row))
+        .transpose()
+}
+
+/// Loads all that an actor has to know; `None` if there is no such room.
+pub(crate) async fn load(tx: &Transaction, room: RoomId) -> Result<Option<State>, StoreError> {
+    let Some(Info {
+        kind,
+        about,
+        log_id,
+        created,
+        link,
+    }) = info(tx, room).await?
+    else {
+        return Ok(None);
+    };
+    let head = tx.row(&RoomHead { room }).await?.unwrap_or_default();
+    let mut state = State {
+        room,
+        kind,
+        log_id,
+        created,
+        about,
+        link,
+        head: self::head(&head),
+        members: Default::default(),
+        bans: Default::default(),
+    };
+    let page = Scan {
+        limit_rows: LOAD_PAGE,
+        ..Scan::default()
+    };
+    let mut members = RoomMember::of(room);
+    loop {
+        let found = tx.scan(members, page).await?;
+        let last = found.rows.last().map(|(key, _)| key.clone());
+        for (key, value) in found.rows {
+            state.members.insert(key.account, member(&value)?);
+        }
+        match last {
+            Some(last) if found.more => members = RoomMember::of(room).after(&last),
+            Some(_) | None => break,
+        }
+    }
+    let mut bans = RoomBan::of(room);
+    loop {
+        let found = tx.scan(bans, page).await?;
+        state
+            .bans
+            .extend(found.rows.iter().map(|(key, _)| key.account));
+        match found.rows.last() {
+            Some((last, _)) if found.more => bans = RoomBan::of(room).after(last),
+            Some(_) | None => break,
+        }
+    }
+    Ok(Some(state))
+}
+
+/// The head as stored, read so that a concurrent append conflicts.
+pub(crate) async fn stored_head(tx: &Transaction, room: RoomId) -> Result<Head, StoreError> {
+    Ok(tx
+        .row(&RoomHead { room })
+        .await?
+        .as_ref()
+        .map(head)
+        .unwrap_or_default())
+}
+
+/// What the client message ids of these commands were used for, in one read.
+pub(crate) async fn earlier(
+    tx: &Transaction,
+    commands: impl Iterator<Item = &Command>,
+) -> Result<Vec<Option<Earlier>>, StoreError> {
+    let keys: Vec<_> = commands
+        .filter_map(|command| Some(client_message(command.account, command.draft()?)))
+        .collect();
+    let rows = tx.rows(&keys).await?;
+    rows.into_iter()
+        .map(|row| row.as_ref().map(values::earlier).transpose())
+        .collect()
+}
+
+/// What one command needs to know besides the state.
+pub(crate) async fn facts(
+    tx: &Transaction,
+    room: RoomId,
+    command: &Command,
+) -> Result<Facts, StoreError> {
+    let earlier = earlier(tx, std::iter::once(command)).await?.pop().flatten();
+    let target = match command.action {
+        crate::Action::Edit { target, .. } | crate::Action::Delete { target } => {
+            stored_event(tx, room, target).await?
+        }
+        _ => None,
+    };
+    Ok(Facts { earlier, target })
+}
+
+async fn stored_event(
+    tx: &Transaction,
+    room: RoomId,
+    seq: Seq,
+) -> Result<Option<Event>, StoreError> {
+    let row = tx.row(&RoomEvent { room, seq }).await?;
+    row.map(|row| event(seq, row)).transpose()
+}
+
+/// Writes one decision, all but the head.
+pub(crate) fn write(
+    tx: &Transaction,
+    room: RoomId,
+    prepared: &Prepared,
+    state: &State,
+) -> Result<(), StoreError> {
+    let Some(change) = &prepared.change else {
+        return Ok(());
+    };
+    if let Some(event) = prepared.event() {
+        tx.set_row(
+            &RoomEvent {
+                room,
+                seq: event.seq,
+            },
+            &values::stored_event(&event),
+        )?;
+    }
+    let Head { seq, at, .. } = prepared.head;
+    match change {
+        Change::Message(message) => {
+            let digest = Draft::from(message).digest(room, None);
+            let earlier = Earlier {
+                room,
+                seq,
+                at,
+                digest,
+            };
+            remember(tx, prepared.actor, message.client_message_id, earlier)?;
+            set_mark(tx, room, prepared.actor, mark_at(prepared.head))
+        }
+        Change::Edit {
+            target,
+            message,
+            draft,
+        } => {
+            let digest = draft.digest(room, Some(target.seq));
+            let earlier = Earlier {
+                room,
+                seq,
+                at,
+                digest,
+            };
+            remember(tx, prepared.actor, draft.client_message_id, earlier)?;
+            rewrite(tx, room, target, message)
+        }
+        Change::Deletion { target, message } => rewrite(tx, room, target, message),
+        Change::Membership(change) => write_membership(tx, room, prepared.head, *change, state),
+        Change::Room(about) => write_room(tx, room, state, about, state.link),
+        Change::Link(link) => {
+            move_link(tx, room, state.link, *link)?;
+            write_room(tx, room, state, &state.about, *link)
+        }
+        Change::Delete => write_deletion(tx, room, state),
+    }
+}
+
+/// Writes the head, once per transaction.
+pub(crate) fn write_head(tx: &Transaction, room: RoomId, head: Head) -> Result<(), StoreError> {
+    tx.set_row(&RoomHead { room }, &values::stored_head(head))
+}
+
+/// Writes all rows of a new room. Its state holds the members, its events say how they came.
+pub(crate) fn create(tx: &Transaction, state: &State, events: &[Event]) -> Result<(), StoreError> {
+    let room = state.room;
+    write_room(tx, room, state, &state.about, state.link)?;
+    write_head(tx, room, state.head)?;
+    for event in events {
+        tx.set_row(
+            &RoomEvent {
+                room,
+                seq: event.seq,
+            },
+            &values::stored_event(event),
+        )?;
+    }
+    for (account, member) in &state.members {
+        set_member(tx, room, *account, *member, state)?;
+        set_mark(tx, room, *account, mark_at(state.head))?;
+    }
+    Ok(())
+}
+
+/// Remembers the direct conversation of two accounts.
+pub(crate) fn set_direct_room(
+    tx: &Transaction,
+    key: &DirectRoom,
+    room: RoomId,
+) -> Result<(), StoreError> {
+    tx.set_row(key, &values::stored_direct_room(room))
+}
+
+/// Moves a member's read mark.
+pub(crate) fn set_mark(
+    tx: &Transaction,
+    room: RoomId,
+    account: AccountId,
+    mark: ReadMark,
+) -> Result<(), StoreError> {
+    tx.set_row(&ReadMarkRow { room, account }, &values::stored_mark(mark))
+}
+
+/// The mark of who has read everything.
+pub(crate) const fn mark_at(head: Head) -> ReadMark {
+    ReadMark {
+        seq: head.seq,
+        message_count: head.message_count,
+    }
+}
+
+fn client_message(account: AccountId, draft: &Draft) -> ClientMessage {
+    ClientMessage {
+        account,
+        client_message_id: draft.client_message_id.0,
+    }
+}
+
+/// Remembers what a client message id was used for.
+pub(crate) fn remember(
+    tx: &Transaction,
+    account: AccountId,
+    id: ClientMessageId,
+    earlier: Earlier,
+) -> Result<(), StoreError> {
+    let key = ClientMessage {
+        account,
+        client_message_id: id.0,
+    };
+    tx.set_row(&key, &values::stored_earlier(earlier))
+}
+
+fn rewrite(
+    tx: &Transaction,
+    room: RoomId,
+    target: &Event,
+    message: &Message,
+) -> Result<(), StoreError> {
+    let event = Event {
+        kind: EventKind::Message(message.clone()),
+        ..target.clone()
+    };
+    tx.set_row(
+        &RoomEvent {
+            room,
+            seq: target.seq,
+        },
+        &values::stored_event(&event),
+    )
+}
+
+fn write_membership(
+    tx: &Transaction,
+    room: RoomId,
+    head: Head,
+    change: MembershipChange,
+    state: &State,
+) -> Result<(), StoreError> {
+    let MembershipChange {
+        account,
+        kind,
+        member,
+    } = change;
+    match kind {
+        MembershipKind::Added | MembershipKind::Joined => {
+            // History is there to be read, and nobody has to catch up on all of it.
+            set_mark(tx, room, account, mark_at(head))?;
+        }
+        MembershipKind::Banned => {
+            tx.set_row(&RoomBan { room, account }, &v1::RoomBan {})?;
+        }
+        MembershipKind::Unbanned => tx.clear_row(&RoomBan { room, account })?,
+        MembershipKind::Left
+        | MembershipKind::Removed
+        | MembershipKind::RoleSet
+        | MembershipKind::Muted
+        | MembershipKind::Unmuted => {}
+    }
+    match member {
+        Some(member) => set_member(tx, room, account, member, state),
+        None => clear_member(tx, room, account),
+    }
+}
+
+fn set_member(
+    tx: &Transaction,
+    room: RoomId,
+    account: AccountId,
+    member: Member,
+    state: &State,
+) -> Result<(), StoreError> {
+    tx.set_row(
+        &RoomMember { room, account },
+        &values::stored_member(member),
+    )?;
+    tx.set_row(
+        &AccountRoom { account, room },
+        &values::stored_account_room(account, state),
+    )
+}
+
+/// Clears all that ties an account to a room, but for what it said.
+pub(crate) fn clear_member(
+    tx: &Transaction,
+    room: RoomId,
+    account: AccountId,
+) -> Result<(), StoreError> {
+    tx.clear_row(&RoomMember { room, account })?;
+    tx.clear_row(&AccountRoom { account, room })?;
+    tx.clear_row(&ReadMarkRow { room, account })
+}
+
+fn write_room(
+    tx: &Transaction,
+    room: RoomId,
+    state: &State,
+    about: &RoomChange,
+    link: Option<LinkHash>,
+) -> Result<(), StoreError> {
+    tx.set_row(&Room { room }, &values::stored_room(state, about, link))
+}
+
+fn move_link(
+    tx: &Transaction,
+    room: RoomId,
+    old: Option<LinkHash>,
+    new: Option<LinkHash>,
+) -> Result<(), StoreError> {
+    if let Some(hash) = old {
+        tx.clear_row(&RoomLink { hash })?;
+    }
+    if let Some(hash) = new {
+        tx.set_row(&RoomLink { hash }, &values::stored_link(room))?;
+    }
+    Ok(())
+}
+
+/// The room is gone with this one transaction; its rows follow in batches.
+fn write_deletion(tx: &Transaction, room: RoomId, state: &State) -> Result<(), StoreError> {
+    move_link(tx, room, state.link, None)?;
+    if state.kind == Kind::Direct {
+        let mut members = state.members.keys();
+        if let Some(one) = members.next() {
+            tx.clear_row(&DirectRoom::between(*one, *members.next().unwrap_or(one)))?;
+        }
+    }
+    let empty = State {
+        link: None,
+        about: RoomChange::default(),
+        ..state.clone()
+    };
+    let mut value = values::stored_room(&empty, &empty.about, None);
+    value.deleted = true;
+    tx.set_row(&Room { room }, &value)?;
+    tx.set_row(&RoomDeletion { room }, &v1::RoomDeletion {})
+}
+
+/// Clears some rows of a deleted room. Returns whether any are left.
+pub(crate) async fn clear_some(
+    tx: &Transaction,
+    room: RoomId,
+    rows: usize,
+) -> Result<bool, StoreError> {
+    let page = Scan {
+        limit_rows: rows,
+        ..Scan::default()
+    };
+    let members = tx.scan(RoomMember::of(room), page).await?;
+    for (key, _) in &members.rows {
+        clear_member(tx, room, key.account)?;
+    }
+    if !members.rows.is_empty() {
+        return Ok(true);
+    }
+    let events = tx.scan(RoomEvent::of(room), page).await?;
+    if let Some((last, _)) = events.rows.last() {
+        let end = RoomEvent {
+            room,
+            seq: last.seq.next(),
+        };
+        tx.clear_rows(RowRange::between(
+            &RoomEvent {
+                room,
+                seq: Seq::ZERO,
+            },
+            &end,
+        ))?;
+        return Ok(true);
+    }
+    let bans = tx.scan(RoomBan::of(room), page).await?;
+    for (key, _) in &bans.rows {
+        tx.clear_row(key)?;
+    }
+    if !bans.rows.is_empty() {
+        return Ok(true);
+    }
+    tx.clear_rows(ReadMarkRow::of(room))?;
+    tx.clear_row(&RoomHead { room })?;
+    tx.clear_row(&Room { room })?;
+    tx.clear_row(&RoomDeletion { room })?;
+    Ok(false)
+}
+
+/// Deleted rooms whose rows are not all cleared.
+pub(crate) async fn deletions(tx: &Transaction) -> Result<Vec<RoomId>, StoreError> {
+    let found = tx
+        .scan(RowRange::<RoomDeletion>::all(), Scan::default())
+        .await?;
+    Ok(found.rows.into_iter().map(|(key, _)| key.room).collect())
+}
+
+impl From<&Message> for Draft {
+    fn from(message: &Message) -> Self {
+        Self {
+            client_message_id: message.client_message_id,
+            body: message.body.clone(),
+            format: message.format,
+            priority: message.priority,
+            reply_to: message.reply_to,
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! Stored values to domain and back. A value that makes no sense is [`StoreError::Corrupt`].
+
+use bytes::Bytes;
+use cluster_store::schema::Table;
+
+use super::{
+    AccountId, Day, Earlier, Event, EventKind, Head, Info, Kind, LinkHash, LogId, Member,
+    MembershipChange, MembershipKind, Message, ReadMark, Role, RoomChange, RoomId, Seq, State,
+    StoreError, UnixMillis, v1,
+};
+use crate::{ClientMessageId, Format, Mute, Priority};
+
+type Read<T> = Result<T, StoreError>;
+
+fn corrupt(table: Table) -> StoreError {
+    StoreError::Corrupt { table }
+}
+
+fn optional_seq(seq: u64) -> Option<Seq> {
+    (seq != 0).then_some(Seq(seq))
+}
+
+pub(crate) fn kind(value: i32) -> Kind {
+    if value == v1::RoomKind::Direct as i32 {
+        Kind::Direct
+    } else {
+        Kind::Group
+    }
+}
+
+fn stored_kind(kind: Kind) -> i32 {
+    match kind {
+        Kind::Group => v1::RoomKind::Group as i32,
+        Kind::Direct => v1::RoomKind::Direct as i32,
+    }
+}
+
+pub(super) fn info(row: &v1::Room) -> Read<Info> {
+    let link = if row.link_hash.is_empty() {
+        None
+    } else {
+        Some(LinkHash::try_from(&row.link_hash[..]).map_err(|_| corrupt(Table::Room))?)
+    };
+    Ok(Info {
+        kind: kind(row.kind),
+        about: RoomChange {
+            display_name: row.display_name.clone(),
+            topic: row.topic.clone(),
+            archived: row.archived,
+        },
+        created: Day(row.created_day),
+        log_id: LogId::try_from(&row.log_id[..]).map_err(|_| corrupt(Table::Room))?,
+        link,
+    })
+}
+
+pub(super) fn stored_room(state: &State, about: &RoomChange, link: Option<LinkHash>) -> v1::Room {
+    v1::Room {
+        kind: stored_kind(state.kind),
+        display_name: about.display_name.clone(),
+        topic: about.topic.clone(),
+        archived: about.archived,
+        created_day: state.created.0,
+        log_id: Bytes::copy_from_slice(state.log_id.as_bytes()),
+        link_hash: link
+            .map(|hash| Bytes::copy_from_slice(&hash))
+            .unwrap_or_default(),
+        deleted: false,
+    }
+}
+
+pub(crate) fn head(row: &v1::RoomHead) -> Head {
+    Head {
+        seq: Seq(row.seq),
+        message_count: row.message_count,
+        at: UnixMillis(row.time_ms),
+        member_count: row.member_count,
+    }
+}
+
+pub(super) fn stored_head(head: Head) -> v1::RoomHead {
+    v1::RoomHead {
+        seq: head.seq.0,
+        message_count: head.message_count,
+        time_ms: head.at.0,
+        member_count: head.member_count,
+    }
+}
+
+fn role(value: i32) -> Option<Role> {
+    match v1::RoomRole::try_from(value) {
+        Ok(v1::RoomRole::Member) => Some(Role::Member),
+        Ok(v1::RoomRole::Moderator) => Some(Role::Moderator),
+        Ok(v1::RoomRole::Owner) => Some(Role::Owner),
+        Ok(v1::RoomRole::Unspecified) | Err(_) => None,
+    }
+}
+
+fn stored_role(role: Role) -> i32 {
+    match role {
+        Role::Member => v1::RoomRole::Member as i32,
+        Role::Moderator => v1::RoomRole::Moderator as i32,
+        Role::Owner => v1::RoomRole::Owner as i32,
+    }
+}
+
+fn mute(muted: bool, until_ms: u64) -> Option<Mute> {
+    muted.then(|| Mute {
+        until: (until_ms != 0).then_some(UnixMillis(until_ms)),
+    })
+}
+
+fn until_ms(mute: Option<Mute>) -> u64 {
+    mute.and_then(|mute| mute.until).map_or(0, |until| until.0)
+}
+
+pub(crate) fn member(row: &v1::RoomMember) -> Read<Member> {
+    let role = role(row.role).ok_or_else(|| corrupt(Table::RoomMember))?;
+    Ok(Member {
+        role,
+        mute: mute(row.muted, row.muted_until_ms),
+    })
+}
+
+pub(super) fn stored_member(member: Member) -> v1::RoomMember {
+    v1::RoomMember {
+        role: stored_role(member.role),
+        muted: member.mute.is_some(),
+        muted_until_ms: until_ms(member.mute),
+    }
+}
+
+pub(super) fn stored_account_room(account: AccountId, state: &State) -> v1::AccountRoom {
+    let peer = match state.kind {
+        Kind::Group => None,
+        // One's own conversation has oneself on the other side.
+        Kind::Direct => state
+            .members
+            .keys()
+            .find(|peer| **peer != account)
+            .or(Some(&account)),
+    };
+    v1::AccountRoom {
+        kind: stored_kind(state.kind),
+        peer_id: peer
+            .map(|peer| Bytes::copy_from_slice(peer.as_bytes()))
+            .unwrap_or_default(),
+    }
+}
+
+pub(crate) fn read_mark(row: &v1::ReadMark) -> ReadMark {
+    ReadMark {
+        seq: Seq(row.seq),
+        message_count: row.message_count,
+    }
+}
+
+pub(super) fn stored_mark(mark: ReadMark) -> v1::ReadMark {
+    v1::ReadMark {
+        seq: mark.seq.0,
+        message_count: mark.message_count,
+    }
+}
+
+pub(crate) fn earlier(row: &v1::ClientMessage) -> Read<Earlier> {
+    let broken = || corrupt(Table::ClientMessage);
+    Ok(Earlier {
+        room: RoomId::try_from(&row.room_id[..]).map_err(|_| broken())?,
+        seq: Seq(row.seq),
+        at: UnixMillis(row.time_ms),
+        digest: row.digest[..].try_into().map_err(|_| broken())?,
+    })
+}
+
+pub(super) fn stored_earlier(earlier: Earlier) -> v1::ClientMessage {
+    v1::ClientMessage {
+        room_id: Bytes::copy_from_slice(earlier.room.as_bytes()),
+        seq: earlier.seq.0,
+        digest: Bytes::copy_from_slice(&earlier.digest),
+        time_ms: earlier.at.0,
+    }
+}
+
+fn message(row: v1::Message) -> Read<Message> {
+    let id = row.client_message_id[..]
+        .try_into()
+        .map_err(|_| corrupt(Table::RoomEvent))?;
+    Ok(Message {
+        body: row.body,
+        format: match row.format {
+            2 => Format::Markdown,
+            3 => Format::Code,
+            _ => Format::Plain,
+        },
+        priority: match row.priority {
+            2 => Priority::High,
+            3 => Priority::Urgent,
+            _ => Priority::Normal,
+        },
+        reply_to: optional_seq(row.reply_to_seq),
+        client_message_id: ClientMessageId(id),
+        edited: optional_seq(row.edited_seq),
+        deleted: row.deleted,
+    })
+}
+
+fn stored_message(message: &Message) -> v1::Message {
+    v1::Message {
+        body: message.body.clone(),
+        format: match message.format {
+            Format::Plain => 1,
+            Format::Markdown => 2,
+            Format::Code => 3,
+        },
+        priority: match message.priority {
+            Priority::Normal => 1,
+            Priority::High => 2,
+            Priority::Urgent => 3,
+        },
+        reply_to_seq: message.reply_to.map_or(0, |seq| seq.0),
+        client_message_id: Bytes::copy_from_slice(&message.client_message_id.0),
+        edited_seq: message.edited.map_or(0, |seq| seq.0),
+        deleted: message.deleted,
+    }
+}
+
+/// Reads an event. An edit comes without its message, which lies in the row of its target.
+pub(crate) fn event(seq: Seq, row: v1::RoomEvent) -> Read<Event> {
+    use v1::room_event::Kind as Stored;
+    let broken = || corrupt(Table::RoomEvent);
+    let kind = match row.kind.ok_or_else(broken)? {
+        Stored::Message(row) => EventKind::Message(message(row)?),
+        Stored::Edit(edit) => EventKind::Edit {
+            target: Seq(edit.target_seq),
+            message: None,
+        },
+        Stored::Deletion(deletion) => EventKind::Deletion {
+            target: Seq(deletion.target_seq),
+        },
+        Stored::Membership(change) => EventKind::Membership(MembershipChange {
+            account: AccountId::try_from(&change.account_id[..]).map_err(|_| broken())?,
+            kind: MembershipKind::from_number(change.change).ok_or_else(broken)?,
+            member: role(change.role).map(|role| Member {
+                role,
+                mute: mute(change.muted, change.until_ms),
+            }),
+        }),
+        Stored::Room(change) => EventKind::Room(RoomChange {
+            display_name: change.display_name,
+            topic: change.topic,
+            archived: change.archived,
+        }),
+    };
+    Ok(Event {
+        seq,
+        at: UnixMillis(row.time_ms),
+        actor: AccountId::try_from(&row.actor_id[..]).map_err(|_| broken())?,
+        message_count: row.message_count,
+        kind,
+    })
+}
+
+pub(super) fn stored_event(event: &Event) -> v1::RoomEvent {
+    use v1::room_event::Kind as Stored;
+    let kind = match &event.kind {
+        EventKind::Message(message) => Stored::Message(stored_message(message)),
+        EventKind::Edit { target, .. } => Stored::Edit(v1::MessageEdit {
+            target_seq: target.0,
+        }),
+        EventKind::Deletion { target } => Stored::Deletion(v1::MessageDeletion {
+            target_seq: target.0,
+        }),
+        EventKind::Membership(change) => Stored::Membership(v1::MembershipChange {
+            account_id: Bytes::copy_from_slice(change.account.as_bytes()),
+            change: change.kind as u32,
+            role: change.member.map_or(0, |member| stored_role(member.role)),
+            until_ms: until_ms(change.member.and_then(|member| member.mute)),
+            muted: change.member.is_some_and(|member| member.mute.is_some()),
+        }),
+        EventKind::Room(change) => Stored::Room(v1::RoomChange {
+            display_name: change.display_name.clone(),
+            topic: change.topic.clone(),
+            archived: change.archived,
+        }),
+    };
+    v1::RoomEvent {
+        time_ms: event.at.0,
+        actor_id: Bytes::copy_from_slice(event.actor.as_bytes()),
+        message_count: event.message_count,
+        kind: Some(kind),
+    }
+}
+
+fn room_id(bytes: &[u8], table: Table) -> Read<RoomId> {
+    RoomId::try_from(bytes).map_err(|_| corrupt(table))
+}
+
+pub(crate) fn direct_room(row: &v1::DirectRoom) -> Read<RoomId> {
+    room_id(&row.room_id, Table::DirectRoom)
+}
+
+pub(super) fn stored_direct_room(room: RoomId) -> v1::DirectRoom {
+    v1::DirectRoom {
+        room_id: Bytes::copy_from_slice(room.as_bytes()),
+    }
+}
+
+pub(crate) fn link_room(row: &v1::RoomLink) -> Read<RoomId> {
+    room_id(&row.room_id, Table::RoomLink)
+}
+
+pub(super) fn stored_link(room: RoomId) -> v1::RoomLink {
+    v1::RoomLink {
+        room_id: Bytes::copy_from_slice(room.as_bytes()),
+    }
+}
