@@ -107,7 +107,7 @@ impl Step {
     /// The command that decides.
     pub(crate) fn command(self, root: &Root) -> Command {
         match self {
-            Self::Fmt => root.cargo(&["fmt", "--all", "--check"]),
+            Self::Fmt => root.cargo(&["fmt", "--all", "--", "--check", "--files-with-diff"]),
             Self::Buf => {
                 let mut command = root.command("buf");
                 command.args(["lint", "proto"]);
