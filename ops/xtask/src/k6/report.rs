@@ -1,7 +1,8 @@
 //! Thresholds as rows, for people and as the one object that every measurement ends with.
 //!
-//! Invariant: a row is met only if k6 says that its threshold held. The summary that k6 exports marks a
-//! threshold that was *crossed* with `true`.
+//! Invariant: a row is met only if k6 says that its threshold held and something was measured: k6 lets a
+//! rate or a trend without a single sample pass. The summary that k6 exports marks a threshold that
+//! was *crossed* with `true`.
 
 use std::io::{self, Write};
 
@@ -100,16 +101,21 @@ pub(crate) fn rows(script: &str, summary: &str) -> anyhow::Result<Vec<Row>> {
     for (name, metric) in metrics {
         let thresholds = metric.get("thresholds").and_then(Value::as_object);
         for (condition, crossed) in thresholds.into_iter().flatten() {
-            rows.push(row(
-                script,
-                name,
-                metric,
-                condition,
-                crossed == &Value::Bool(false),
-            ));
+            let held = crossed == &Value::Bool(false) && has_samples(metric);
+            rows.push(row(script, name, metric, condition, held));
         }
     }
     Ok(rows)
+}
+
+/// Whether a rate or a trend has measured anything. A counter that counted nothing has done its work.
+fn has_samples(metric: &Value) -> bool {
+    let number = |key| metric.get(key).and_then(Value::as_f64);
+    match (number("passes"), number("fails"), number("max")) {
+        (Some(passes), Some(fails), _) => passes + fails > 0.0,
+        (_, _, Some(max)) => max > 0.0,
+        _ => true,
+    }
 }
 
 fn row(script: &str, metric_name: &str, metric: &Value, condition: &str, met: bool) -> Row {
@@ -144,7 +150,7 @@ mod tests {
     use super::*;
 
     const SUMMARY: &str = r#"{"metrics": {
-        "latency": {"med": 50, "p(95)": 50.5, "thresholds": {"p(95)<200": false, "med < 10": true}},
+        "latency": {"med": 50, "max": 60, "p(95)": 50.5, "thresholds": {"p(95)<200": false, "med < 10": true}},
         "checks": {"value": 0.75, "passes": 3, "fails": 1, "thresholds": {"rate>0.99": true}},
         "data_sent": {"count": 1}
     }}"#;
@@ -161,6 +167,22 @@ mod tests {
         assert_eq!(met("send: latency p(95)"), Some(true));
         assert_eq!(met("send: latency med"), Some(false));
         assert_eq!(met("send: checks rate"), Some(false));
+    }
+
+    #[test]
+    fn a_threshold_on_nothing_is_not_met() {
+        let summary = r#"{"metrics": {
+            "checks": {"value": 0, "passes": 0, "fails": 0, "thresholds": {"rate>0.9": false}},
+            "latency": {"med": 0, "max": 0, "p(95)": 0, "thresholds": {"p(95)<200": false}},
+            "errors": {"count": 0, "rate": 0, "thresholds": {"count<1": false}}
+        }}"#;
+        let rows = rows("send", summary).expect("a summary");
+        let met: Vec<_> = rows
+            .iter()
+            .filter(|row| row.met)
+            .map(|row| &row.figure)
+            .collect();
+        assert_eq!(met, ["send: errors count"]);
     }
 
     #[test]
