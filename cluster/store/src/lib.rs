@@ -1,7 +1,7 @@
 //! The store: serializable transactions over ordered byte keys, on one machine or a cluster.
 //!
 //! Owns: [`Store`] and [`Transaction`], which are the same over every backend; the [`schema`], the
-//! only place that knows bytes; the backends `embedded` (one file, the default) and
+//! only place that knows bytes; the backends [`embedded`] (one file, the default) and
 //! [`simulated`] (in memory, from a seed, with everything that can go wrong).
 //!
 //! Invariant: a transaction that was acknowledged is durable, and all transactions behave as if they
@@ -23,10 +23,13 @@
 //! ```
 
 mod backend;
+#[cfg(any(test, feature = "testing"))]
+pub mod bench;
 mod conflicts;
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
 mod deployment;
+pub mod embedded;
 mod error;
 pub mod limits;
 mod runner;
@@ -36,6 +39,7 @@ mod transaction;
 
 pub use backend::{Backend, Mutation, Page, RangeQuery, Snapshot, Span, Version, WriteSet};
 pub use deployment::open_deployment;
+pub use embedded::{Embedded, EmbeddedOptions, GroupCounts, OnFatal};
 pub use error::{AsStoreError, OpenError, StoreError};
 pub use runner::{MaybeCommitted, Store};
 pub use schema::{Row, Table};

@@ -38,8 +38,8 @@ mod tests;
 pub use codec::InvalidKey;
 pub use keys::{
     Account, AccountName, AccountRoom, ClientMessage, Deployment, DirectRoom, Invitation,
-    InvitationSecret, ReadMark, Room, RoomBan, RoomDeletion, RoomEvent, RoomHead, RoomLink, RoomMember, SignIn,
-    Token,
+    InvitationSecret, ReadMark, Room, RoomBan, RoomDeletion, RoomEvent, RoomHead, RoomLink,
+    RoomMember, SignIn, Token,
 };
 pub use table::Table;
 
