@@ -164,10 +164,7 @@ mod tests {
                 other => panic!("unexpected: {other:?}"),
             }
         }
-        let child = supervisor
-            .spawn(Child, ())
-            .await
-            .expect("the supervisor stays");
+        let child = supervisor.spawn(Child, ()).expect("the supervisor stays");
         child.send_message(Order::Stop).expect("runs");
         assert_eq!(told.recv().await, Some(Exit::Stopped));
         supervisor.stop().await;
