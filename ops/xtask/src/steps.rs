@@ -1,7 +1,8 @@
 //! The steps of `cargo xtask test`, in the order in which they run.
 //!
-//! Invariant: what needs no build comes first, and everything after `build` uses that one build with
-//! one set of features, so nothing is compiled twice. Clippy and rustdoc share the checked crates.
+//! Invariant: what needs no build comes first, and what runs tests or programs uses the one build of
+//! the step `build`, with the features that tests ask for, so nextest and the smoke runs compile
+//! nothing. Clippy only checks and rustdoc leaves out the features of tests: cargo keeps those apart.
 
 use std::process::Command;
 
