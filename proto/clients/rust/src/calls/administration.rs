@@ -1,0 +1,190 @@
+//! The service Administration. To all but administrators each call is PERMISSION_DENIED.
+
+use proto::v1::account::Role;
+use proto::v1::administration_client::AdministrationClient;
+use proto::v1::{
+    Account, CreateInvitationRequest, CreateInvitationResponse, DeleteInvitationRequest,
+    DeleteServerRoomRequest, GetServerStatusRequest, Invitation, ListAccountsRequest,
+    ListAccountsResponse, ListInvitationsRequest, ListInvitationsResponse, ListServerRoomsRequest,
+    ListServerRoomsResponse, ResumeAccountRequest, ServerRoom, ServerStatus, SetAccountRoleRequest,
+    SuspendAccountRequest,
+};
+
+use super::{call, pages};
+use crate::{Client, Error};
+
+/// Rows of a page where all are wanted: the largest that a server gives.
+const PAGE_SIZE: i32 = 1_000;
+
+impl Client {
+    /// A page of the accounts.
+    ///
+    /// # Errors
+    /// As any call of an administrator.
+    pub async fn list_accounts(
+        &self,
+        request: ListAccountsRequest,
+    ) -> Result<ListAccountsResponse, Error> {
+        call!(self, again, AdministrationClient, list_accounts, request)
+    }
+
+    /// All accounts.
+    ///
+    /// # Errors
+    /// As any call of an administrator.
+    pub async fn all_accounts(&self) -> Result<Vec<Account>, Error> {
+        pages::all(|page_token| async move {
+            let request = ListAccountsRequest {
+                page_size: PAGE_SIZE,
+                page_token,
+            };
+            let page = self.list_accounts(request).await?;
+            Ok((page.accounts, page.next_page_token))
+        })
+        .await
+    }
+
+    /// Keeps `accounts/{account}` from signing in, and ends its sessions.
+    ///
+    /// # Errors
+    /// NOT_FOUND if there is none of this name.
+    pub async fn suspend_account(&self, name: &str) -> Result<Account, Error> {
+        let name = name.to_owned();
+        let request = SuspendAccountRequest { name };
+        call!(self, again, AdministrationClient, suspend_account, request)
+    }
+
+    /// Lets a suspended account sign in again.
+    ///
+    /// # Errors
+    /// NOT_FOUND if there is none of this name.
+    pub async fn resume_account(&self, name: &str) -> Result<Account, Error> {
+        let name = name.to_owned();
+        let request = ResumeAccountRequest { name };
+        call!(self, again, AdministrationClient, resume_account, request)
+    }
+
+    /// Makes an account an administrator, or a member again.
+    ///
+    /// # Errors
+    /// FAILED_PRECONDITION for the last administrator.
+    pub async fn set_account_role(&self, name: &str, role: Role) -> Result<Account, Error> {
+        let request = SetAccountRoleRequest {
+            name: name.to_owned(),
+            role: role.into(),
+        };
+        call!(self, again, AdministrationClient, set_account_role, request)
+    }
+
+    /// Makes an invitation for one registration. Its secret is shown this once.
+    ///
+    /// # Errors
+    /// INVALID_ARGUMENT for more than 90 days.
+    pub async fn create_invitation(
+        &self,
+        request: CreateInvitationRequest,
+    ) -> Result<CreateInvitationResponse, Error> {
+        call!(self, once, AdministrationClient, create_invitation, request)
+    }
+
+    /// A page of the invitations that are open.
+    ///
+    /// # Errors
+    /// As any call of an administrator.
+    pub async fn list_invitations(
+        &self,
+        request: ListInvitationsRequest,
+    ) -> Result<ListInvitationsResponse, Error> {
+        call!(self, again, AdministrationClient, list_invitations, request)
+    }
+
+    /// All invitations that are open.
+    ///
+    /// # Errors
+    /// As any call of an administrator.
+    pub async fn all_invitations(&self) -> Result<Vec<Invitation>, Error> {
+        pages::all(|page_token| async move {
+            let request = ListInvitationsRequest {
+                page_size: PAGE_SIZE,
+                page_token,
+            };
+            let page = self.list_invitations(request).await?;
+            Ok((page.invitations, page.next_page_token))
+        })
+        .await
+    }
+
+    /// Voids an invitation: `invitations/{invitation}`.
+    ///
+    /// # Errors
+    /// NOT_FOUND if there is none of this name.
+    pub async fn delete_invitation(&self, name: &str) -> Result<(), Error> {
+        let name = name.to_owned();
+        let request = DeleteInvitationRequest { name };
+        call!(self, once, AdministrationClient, delete_invitation, request)
+    }
+
+    /// A page of the rooms: ids, kinds and sizes.
+    ///
+    /// # Errors
+    /// As any call of an administrator.
+    pub async fn list_server_rooms(
+        &self,
+        request: ListServerRoomsRequest,
+    ) -> Result<ListServerRoomsResponse, Error> {
+        call!(
+            self,
+            again,
+            AdministrationClient,
+            list_server_rooms,
+            request
+        )
+    }
+
+    /// All rooms: ids, kinds and sizes.
+    ///
+    /// # Errors
+    /// As any call of an administrator.
+    pub async fn all_server_rooms(&self) -> Result<Vec<ServerRoom>, Error> {
+        pages::all(|page_token| async move {
+            let request = ListServerRoomsRequest {
+                page_size: PAGE_SIZE,
+                page_token,
+            };
+            let page = self.list_server_rooms(request).await?;
+            Ok((page.rooms, page.next_page_token))
+        })
+        .await
+    }
+
+    /// Deletes any room, as its owner could.
+    ///
+    /// # Errors
+    /// NOT_FOUND if there is none of this name.
+    pub async fn delete_server_room(&self, name: &str) -> Result<(), Error> {
+        let name = name.to_owned();
+        let request = DeleteServerRoomRequest { name };
+        call!(
+            self,
+            once,
+            AdministrationClient,
+            delete_server_room,
+            request
+        )
+    }
+
+    /// Release, open sessions, rooms in memory, fingerprint.
+    ///
+    /// # Errors
+    /// As any call of an administrator.
+    pub async fn server_status(&self) -> Result<ServerStatus, Error> {
+        let request = GetServerStatusRequest {};
+        call!(
+            self,
+            again,
+            AdministrationClient,
+            get_server_status,
+            request
+        )
+    }
+}
