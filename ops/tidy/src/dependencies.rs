@@ -54,10 +54,22 @@ pub const ROWS: &[Row] = &[
         "cluster-rpc",
         &["proto", "cluster-types", "cluster-runtime", "cluster-store"],
     ),
-    // Layer 3: the product.
+    // Layer 3: the product. A session is opened by a sign-in and follows rooms, so it stands on both;
+    // accounts and rooms know neither each other nor sessions.
     Row::new("services-accounts", PLATFORM),
     Row::new("services-rooms", PLATFORM),
-    Row::new("services-sessions", PLATFORM),
+    Row::new(
+        "services-sessions",
+        &[
+            "proto",
+            "cluster-types",
+            "cluster-store",
+            "cluster-runtime",
+            "cluster-rpc",
+            "services-accounts",
+            "services-rooms",
+        ],
+    ),
     // Layer 4: the edge. Its tests speak to it as a client does.
     Row::new(
         "services-gateway",
