@@ -19,6 +19,7 @@ pub mod grpc;
 pub mod limits;
 mod lobby;
 mod model;
+mod neighbours;
 mod publish;
 mod reader;
 mod state;

@@ -1,0 +1,56 @@
+//! Which rooms an account is in, and with whom it shares one: by the index alone.
+
+use std::collections::BTreeSet;
+
+use cluster_store::schema::AccountRoom;
+use cluster_store::{Scan, StoreError, Transaction};
+use cluster_types::{AccountId, RoomId};
+
+use crate::{ReadError, Rooms};
+
+impl Rooms {
+    /// The ids of all rooms that an account is in. Cheaper than [`Rooms::memberships`] by a few reads
+    /// for each room.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn room_ids(&self, account: AccountId) -> Result<BTreeSet<RoomId>, ReadError> {
+        let read = |tx: Transaction| async move { room_ids(&tx, account).await };
+        Ok(self.with.store.read(read).await?)
+    }
+
+    /// Those of `others` that share a room with `account`, itself included.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn neighbours(
+        &self,
+        account: AccountId,
+        others: &[AccountId],
+    ) -> Result<Vec<AccountId>, ReadError> {
+        let read = |tx: Transaction| async move {
+            let own = room_ids(&tx, account).await?;
+            let mut neighbours = Vec::new();
+            for other in others {
+                if *other == account || !own.is_disjoint(&room_ids(&tx, *other).await?) {
+                    neighbours.push(*other);
+                }
+            }
+            Ok::<_, StoreError>(neighbours)
+        };
+        Ok(self.with.store.read(read).await?)
+    }
+}
+
+async fn room_ids(tx: &Transaction, account: AccountId) -> Result<BTreeSet<RoomId>, StoreError> {
+    let mut rooms = BTreeSet::new();
+    let mut range = AccountRoom::of(account);
+    loop {
+        let page = tx.scan(range, Scan { snapshot: true, ..Scan::default() }).await?;
+        rooms.extend(page.rows.iter().map(|(key, _)| key.room));
+        match page.rows.last() {
+            Some((last, _)) if page.more => range = AccountRoom::of(account).after(last),
+            Some(_) | None => return Ok(rooms),
+        }
+    }
+}

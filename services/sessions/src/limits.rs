@@ -1,0 +1,88 @@
+//! Every bound of this crate, with its reason.
+
+use std::time::Duration;
+
+use cluster_runtime::InboxLimits;
+
+/// Frames that wait for one client. What comes on top is left in the log.
+pub const OUTBOX_FRAMES_MAX: usize = 256;
+
+/// Bytes that wait for one client; see [`OUTBOX_FRAMES_MAX`].
+pub const OUTBOX_BYTES_MAX: usize = 1024 * 1024;
+
+/// A session that fell behind reads on once its outbox is down to this: half of it, so that reads are
+/// few and the connection does not run dry.
+pub const OUTBOX_FRAMES_LOW: usize = OUTBOX_FRAMES_MAX / 2;
+
+/// See [`OUTBOX_FRAMES_LOW`].
+pub const OUTBOX_BYTES_LOW: usize = OUTBOX_BYTES_MAX / 2;
+
+/// Bytes handed to the connection in one message: about one TLS record, which is what is gained by
+/// putting frames together.
+pub const MESSAGE_BYTES_TARGET: usize = 16 * 1024;
+
+/// Events read from the log at a time by a session that is behind.
+pub const CATCH_UP_PAGE: usize = 128;
+
+/// Rooms that one session follows at a time. The rest send counters.
+pub const FOLLOWED_ROOMS_MAX: usize = 64;
+
+/// What a client may have under way: commands that were not answered yet.
+pub const INBOX: InboxLimits = InboxLimits {
+    count_max: 256,
+    bytes_max: 1024 * 1024,
+};
+
+/// Commands carried out together.
+pub const COMMANDS_AT_ONCE: usize = 64;
+
+/// Bytes of one frame from a client: a body of the largest size, and what goes with it.
+pub const CLIENT_FRAME_BYTES_MAX: usize = 68 * 1024;
+
+/// Bytes set aside for reading a client's frames; grows for larger ones. tonic's default of 8 KiB
+/// would be a third of what an idle session may cost.
+pub const READ_BUFFER_BYTES: usize = 512;
+
+/// A client has this long to say hello.
+pub const HELLO_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Sessions of one account at a time.
+pub const SESSIONS_PER_ACCOUNT_MAX: usize = 32;
+
+/// Sessions of this node at a time.
+pub const SESSIONS_MAX: usize = 250_000;
+
+/// Published events that wait for one shard of the relay. What comes on top is left in the log, and
+/// the sessions that would have had it catch up.
+pub const RELAY_QUEUE_MAX: usize = 4_096;
+
+/// Read markers of others are sent in rooms that at most this many sessions watch: in larger ones
+/// they would be most of the traffic, and nobody reads such a list.
+pub const MARKER_WATCHERS_MAX: usize = 100;
+
+/// Read markers, typing notes and presence changes that wait for one client, each. These are hints;
+/// what comes on top is forgotten.
+pub const HINTS_MAX: usize = 256;
+
+/// A member who goes on writing is shown to write again after this long. What is shown is good for
+/// twice as long.
+pub const TYPING_EVERY: Duration = Duration::from_secs(3);
+
+/// Accounts whose presence one session watches.
+pub const WATCHED_ACCOUNTS_MAX: usize = 512;
+
+/// An account without a session is shown as away from the server after this long, so that a
+/// reconnect is no event.
+pub const OFFLINE_AFTER: Duration = Duration::from_secs(10);
+
+/// How often accounts that went offline are looked for.
+pub const OFFLINE_SWEEP_EVERY: Duration = Duration::from_secs(2);
+
+/// A session that could not read the log tries again after this long.
+pub const READ_RETRY: Duration = Duration::from_millis(250);
+
+/// When to come back to a node that drains, at the earliest.
+pub const DRAIN_RETRY: Duration = Duration::from_millis(500);
+
+/// When to come back after a fault, at the earliest.
+pub const FAULT_RETRY: Duration = Duration::from_millis(500);
