@@ -32,6 +32,8 @@ mod deployment;
 pub mod embedded;
 mod error;
 pub mod limits;
+#[cfg(any(test, feature = "testing"))]
+pub mod power;
 mod runner;
 pub mod schema;
 pub mod simulated;

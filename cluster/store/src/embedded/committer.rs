@@ -158,6 +158,10 @@ impl Committer {
             }
         }
         let (outcome, turn) = self.write(&winners, version);
+        if matches!(turn, Turn::End) {
+            // Before the answers, so that who hears one cannot ask again.
+            self.queue.close();
+        }
         self.count(winners.len(), losers.len());
         for winner in winners {
             // Who asked may have gone.

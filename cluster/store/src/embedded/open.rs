@@ -1,14 +1,15 @@
 //! Finding or making the file, and saying what is in the way and what to do about it.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use redb::{DatabaseError, StorageError};
 
-use super::FILE_NAME;
 use super::disk::{FileDisk, is_full};
+use super::engine::Engine;
+use super::{EmbeddedOptions, FILE_NAME};
 use crate::OpenError;
 
 /// Nobody but the server's user enters the folder that it made.
@@ -17,22 +18,52 @@ const DIRECTORY_MODE: u32 = 0o700;
 /// Nobody but the server's user reads the file: it holds password hashes and messages.
 const FILE_MODE: u32 = 0o600;
 
+/// A new file is made under this name and then given its own: a file cut off while it was being made
+/// is not a store, and must not stand in the way of the next start.
+const UNFINISHED_NAME: &str = "rookery.redb.unfinished";
+
 /// The store's file in `data_dir`; both are made if they are not there.
-pub(super) fn file_in(data_dir: &Path) -> Result<FileDisk, OpenError> {
+pub(super) fn file_in(data_dir: &Path, options: &EmbeddedOptions) -> Result<FileDisk, OpenError> {
     make_directory(data_dir)?;
     let path = data_dir.join(FILE_NAME);
-    let mut options = OpenOptions::new();
-    options
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(FILE_MODE);
-    options.open(&path).map_err(|error| refused(&path, error))?;
-    // The folder's entry for the file has to be as durable as what will be in the file.
-    let directory = File::open(data_dir).and_then(|directory| directory.sync_all());
-    directory.map_err(|error| refused(data_dir, error))?;
+    match std::fs::metadata(&path) {
+        Ok(found) if found.len() > 0 => {}
+        Ok(_) => make_file(data_dir, &path, options)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make_file(data_dir, &path, options)?;
+        }
+        Err(error) => return Err(refused(&path, error)),
+    }
     Ok(FileDisk::new(path))
+}
+
+fn make_file(data_dir: &Path, path: &Path, options: &EmbeddedOptions) -> Result<(), OpenError> {
+    let directory = File::open(data_dir).map_err(|error| refused(data_dir, error))?;
+    match directory.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(OpenError::InUse {
+                path: path.to_owned(),
+            });
+        }
+        Err(TryLockError::Error(error)) => return Err(refused(data_dir, error)),
+    }
+    if std::fs::metadata(path).is_ok_and(|found| found.len() > 0) {
+        // Another process was quicker.
+        return Ok(());
+    }
+    let unfinished = data_dir.join(UNFINISHED_NAME);
+    let mut file = OpenOptions::new();
+    file.write(true).create(true).truncate(true).mode(FILE_MODE);
+    let file = file
+        .open(&unfinished)
+        .map_err(|error| refused(path, error))?;
+    Engine::open(FileDisk::new(unfinished.clone()), options)?.close();
+    // The folder's entry for the file has to be as durable as what will be in the file.
+    file.sync_all()
+        .and_then(|()| std::fs::rename(&unfinished, path))
+        .and_then(|()| directory.sync_all())
+        .map_err(|error| refused(path, error))
 }
 
 fn make_directory(path: &Path) -> Result<(), OpenError> {

@@ -76,6 +76,28 @@ fn a_foreign_file_is_left_as_it_is() {
     }
 }
 
+#[test]
+fn a_file_that_was_cut_off_while_being_made_is_made_again() {
+    let folder = folder();
+    std::fs::write(folder.path().join("rookery.redb.unfinished"), [7; 5_000]).expect("writes");
+    std::fs::write(folder.path().join(FILE_NAME), b"").expect("writes");
+    let store = Embedded::open(folder.path(), options()).expect("opens");
+    let names = std::fs::read_dir(folder.path()).expect("reads").count();
+    assert_eq!(names, 1, "nothing is left behind");
+    drop(store);
+}
+
+#[test]
+fn two_first_starts_do_not_make_two_stores() {
+    let folder = folder();
+    let directory = std::fs::File::open(folder.path()).expect("opens");
+    directory.lock().expect("as the other start does");
+    let error = refusal(folder.path());
+    assert!(matches!(error, OpenError::InUse { .. }), "{error:?}");
+    drop(directory);
+    Embedded::open(folder.path(), options()).expect("opens");
+}
+
 #[tokio::test]
 async fn a_store_cut_short_is_refused() {
     let folder = folder();
