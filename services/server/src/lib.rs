@@ -1,1 +1,20 @@
-//! Placeholder.
+//! The server: puts the services together, and takes them apart again.
+//!
+//! Owns: the configuration ([`config`]), the wiring of the services ([`app`]), the Administration
+//! service, which is about all of them, what is printed at a start, and the order of a stop.
+//!
+//! Invariant: this is the only crate that knows all others, and the only one that chooses a store.
+//!
+//! Leaves out: what any service does.
+
+mod adapters;
+mod administration;
+pub mod app;
+pub mod cli;
+pub mod config;
+mod greeting;
+mod logging;
+mod serve;
+mod stop;
+
+pub use serve::serve;

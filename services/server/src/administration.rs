@@ -1,0 +1,141 @@
+//! The Administration service: what administrators may do, about accounts, rooms and the node.
+
+use std::sync::Arc;
+
+use cluster_rpc::{name, page, status};
+use cluster_types::{Caller, RoomId};
+use proto::v1;
+use proto::v1::administration_server::Administration as Service;
+use services_accounts::{Accounts, AdministerError, administration};
+use services_gateway::Certificates;
+use services_rooms::{Action, Command, Rooms, wire};
+use services_sessions::Hub;
+use tonic::{Request, Response, Status};
+
+/// Rooms in one page.
+const ROOMS_PAGE_MAX: usize = 1_000;
+
+/// Rooms in one page where the call names no number.
+const ROOMS_PAGE_DEFAULT: usize = 100;
+
+type Answer<T> = Result<Response<T>, Status>;
+
+/// What the service is about.
+#[derive(Clone)]
+pub(crate) struct Administration {
+    pub(crate) accounts: Accounts,
+    pub(crate) rooms: Rooms,
+    pub(crate) hub: Hub,
+    pub(crate) certificates: Arc<Certificates>,
+}
+
+#[tonic::async_trait]
+impl Service for Administration {
+    async fn list_accounts(
+        &self,
+        request: Request<v1::ListAccountsRequest>,
+    ) -> Answer<v1::ListAccountsResponse> {
+        administration::list_accounts(&self.accounts, request).await
+    }
+
+    async fn suspend_account(
+        &self,
+        request: Request<v1::SuspendAccountRequest>,
+    ) -> Answer<v1::Account> {
+        administration::suspend_account(&self.accounts, request).await
+    }
+
+    async fn resume_account(
+        &self,
+        request: Request<v1::ResumeAccountRequest>,
+    ) -> Answer<v1::Account> {
+        administration::resume_account(&self.accounts, request).await
+    }
+
+    async fn set_account_role(
+        &self,
+        request: Request<v1::SetAccountRoleRequest>,
+    ) -> Answer<v1::Account> {
+        administration::set_account_role(&self.accounts, request).await
+    }
+
+    async fn create_invitation(
+        &self,
+        request: Request<v1::CreateInvitationRequest>,
+    ) -> Answer<v1::CreateInvitationResponse> {
+        administration::create_invitation(&self.accounts, request).await
+    }
+
+    async fn list_invitations(
+        &self,
+        request: Request<v1::ListInvitationsRequest>,
+    ) -> Answer<v1::ListInvitationsResponse> {
+        administration::list_invitations(&self.accounts, request).await
+    }
+
+    async fn delete_invitation(&self, request: Request<v1::DeleteInvitationRequest>) -> Answer<()> {
+        administration::delete_invitation(&self.accounts, request).await
+    }
+
+    async fn list_server_rooms(
+        &self,
+        request: Request<v1::ListServerRoomsRequest>,
+    ) -> Answer<v1::ListServerRoomsResponse> {
+        const CALL: &str = "ListServerRooms";
+        administrator(&request)?;
+        let request = request.into_inner();
+        let limit = page::size(request.page_size, ROOMS_PAGE_DEFAULT, ROOMS_PAGE_MAX)?;
+        let after = page::fixed_cursor(CALL, b"", &request.page_token)?.map(RoomId::from_bytes);
+        let found = self.rooms.list_server(after, limit).await;
+        let (rooms, next) = found.map_err(|error| status(&error))?;
+        Ok(Response::new(v1::ListServerRoomsResponse {
+            rooms: rooms.into_iter().map(wire::server_room).collect(),
+            next_page_token: next
+                .map(|last| page::token(CALL, b"", last.as_bytes()))
+                .unwrap_or_default(),
+        }))
+    }
+
+    async fn delete_server_room(
+        &self,
+        request: Request<v1::DeleteServerRoomRequest>,
+    ) -> Answer<()> {
+        let caller = administrator(&request)?;
+        let room = name::room(&request.get_ref().name, "name")?;
+        let action = Action::DeleteRoom {
+            by_administrator: true,
+        };
+        let command = Command {
+            account: caller.account,
+            action,
+        };
+        self.rooms
+            .command(room, command)
+            .await
+            .map_err(|error| status(&error))?;
+        Ok(Response::new(()))
+    }
+
+    async fn get_server_status(
+        &self,
+        request: Request<v1::GetServerStatusRequest>,
+    ) -> Answer<v1::ServerStatus> {
+        administrator(&request)?;
+        Ok(Response::new(v1::ServerStatus {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            sessions: self.hub.count(),
+            active_rooms: self.rooms.active() as u64,
+            certificate_sha256: self.certificates.fingerprint().to_string(),
+        }))
+    }
+}
+
+/// The caller, before anything else of the request is looked at.
+fn administrator<T>(request: &Request<T>) -> Result<Caller, Status> {
+    let caller = cluster_rpc::caller(request)?;
+    if caller.administrator {
+        Ok(caller)
+    } else {
+        Err(status(&AdministerError::NotAdministrator))
+    }
+}

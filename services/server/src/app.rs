@@ -1,0 +1,238 @@
+//! [`App`]: a server that runs. Built from a configuration, taken down in order.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use cluster_runtime::Tasks;
+use cluster_store::{Embedded, EmbeddedOptions, OpenError, Store, StoreError, open_deployment};
+use cluster_types::{Clock, Rng, SystemClock};
+use proto::v1::accounts_server::AccountsServer;
+use proto::v1::administration_server::AdministrationServer;
+use proto::v1::messages_server::MessagesServer;
+use proto::v1::rooms_server::RoomsServer;
+use services_accounts::{Accounts, Argon2id, HashCost, HashError, InvitationSecret, Parts};
+use services_gateway::{
+    AccountRates, CertificateError, CertificateSource, Certificates, Gateway, GatewayError,
+    GatewayOptions, Handle, MessageLimits, listen,
+};
+use services_rooms::Rooms;
+use services_sessions::{Hub, SessionError, Sessions};
+use tonic::service::Routes;
+
+use crate::adapters::{EndStreams, Known};
+use crate::administration::Administration;
+use crate::config::Config;
+
+/// Why a server did not start. Each text says what to do, or has a cause that does.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory cannot be made.
+    #[error("cannot make the data directory {}: choose another --data-dir", path.display())]
+    DataDir {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The store does not open.
+    #[error("the store cannot be opened")]
+    Open(#[from] OpenError),
+    /// The store opened and fails.
+    #[error("the store cannot be used")]
+    Store(#[from] StoreError),
+    /// The certificate cannot be used.
+    #[error("the certificate cannot be used")]
+    Certificate(#[from] CertificateError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: stop what does, or choose another --listen")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The machine cannot hash passwords.
+    #[error("passwords cannot be hashed")]
+    Hash(#[from] HashError),
+    /// The edge cannot be put together.
+    #[error("the edge cannot be put together")]
+    Gateway(#[from] GatewayError),
+    /// The runtime is going down already.
+    #[error("sessions cannot be served")]
+    Sessions(#[from] SessionError),
+}
+
+/// A server that runs.
+#[derive(Clone)]
+pub struct App {
+    pub(crate) config: Arc<Config>,
+    pub(crate) store: Store,
+    pub(crate) accounts: Accounts,
+    pub(crate) rooms: Rooms,
+    pub(crate) hub: Hub,
+    pub(crate) sessions: Sessions,
+    pub(crate) gateway: Handle,
+    pub(crate) tasks: Tasks,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Starts everything, and takes connections when it returns.
+    ///
+    /// # Errors
+    /// What cannot be started; nothing is left running but tasks that end with the runtime.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let (rng, clock) = (Rng::from_os(), Arc::new(SystemClock) as Arc<dyn Clock>);
+        let tasks = Tasks::new();
+        // The listener first: whatever it says is said before anything is written.
+        let listener = listen(config.listen, &config.limits.connections).map_err(|source| {
+            StartError::Listen {
+                address: config.listen,
+                source,
+            }
+        })?;
+        let store = open_store(&config.data_dir, &rng).await?;
+        let certificates = load_certificates(&config, Arc::clone(&clock)).await?;
+
+        let parts = Parts {
+            store: store.clone(),
+            clock: Arc::clone(&clock),
+            rng: rng.fork(),
+            tasks: tasks.clone(),
+            hasher: Arc::new(Argon2id::new(HashCost::default())?),
+        };
+        let accounts = Accounts::start(parts, config.account_options()).await?;
+        let known = Arc::new(Known(accounts.clone()));
+        let hub = Hub::start(available_parallelism().map_or(1, usize::from), &tasks);
+        // Nobody else has had the chance to be told.
+        let _first = accounts.on_sign_in_ended(EndStreams::hook(hub.clone()));
+        let rooms = Rooms::start(services_rooms::Dependencies {
+            store: store.clone(),
+            clock,
+            rng: rng.fork(),
+            people: known.clone(),
+            publisher: Arc::new(hub.clone()),
+            tasks: tasks.clone(),
+        })
+        .await?;
+        let dependencies = services_sessions::Dependencies {
+            rooms: rooms.clone(),
+            sign_ins: known.clone(),
+        };
+        let sessions = Sessions::start(hub.clone(), dependencies).await?;
+
+        let administration = Administration {
+            accounts: accounts.clone(),
+            rooms: rooms.clone(),
+            hub: hub.clone(),
+            certificates: Arc::clone(&certificates),
+        };
+        let messages = &config.limits.messages;
+        let gateway = Gateway {
+            routes: routes(messages, &accounts, administration, &rooms, &sessions),
+            authenticate: known,
+            certificates,
+            account_rates: AccountRates::new(&config.limits.calls),
+            options: GatewayOptions {
+                tls_min: config.tls_min,
+                reflection: config.reflection,
+                web_origins: config.web_origins.clone(),
+            },
+            limits: config.limits.clone(),
+            tasks: tasks.clone(),
+            rng,
+        };
+        let gateway = gateway.serve(listener).await?;
+        Ok(Self {
+            config: Arc::new(config),
+            store,
+            accounts,
+            rooms,
+            hub,
+            sessions,
+            gateway,
+            tasks,
+        })
+    }
+
+    /// The secret that makes whoever has it the first administrator; `None` once there is one.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn first_invitation(&self) -> Result<Option<InvitationSecret>, StoreError> {
+        self.accounts.ensure_administrator_invitation().await
+    }
+
+    /// The edge: its address, its certificate, its counters.
+    pub fn gateway(&self) -> &Handle {
+        &self.gateway
+    }
+}
+
+fn routes(
+    limits: &MessageLimits,
+    accounts: &Accounts,
+    administration: Administration,
+    rooms: &Rooms,
+    sessions: &Sessions,
+) -> Routes {
+    let (request, response) = (
+        limits.request_bytes_max.as_usize(),
+        limits.response_bytes_max.as_usize(),
+    );
+    macro_rules! bounded {
+        ($server:ident, $service:expr) => {
+            $server::new($service)
+                .max_decoding_message_size(request)
+                .max_encoding_message_size(response)
+        };
+    }
+    Routes::new(bounded!(AccountsServer, accounts.clone()))
+        .add_service(bounded!(AdministrationServer, administration))
+        .add_service(bounded!(RoomsServer, rooms.clone()))
+        .add_service(bounded!(MessagesServer, rooms.clone()))
+        .add_service(sessions.clone())
+}
+
+async fn open_store(data_dir: &Path, rng: &Rng) -> Result<Store, StartError> {
+    let dir = data_dir.to_owned();
+    let open = tokio::task::spawn_blocking(move || Embedded::open(dir, EmbeddedOptions::default()));
+    let opened = open.await.map_err(|panic| StartError::DataDir {
+        path: data_dir.to_owned(),
+        source: std::io::Error::other(panic),
+    })?;
+    let store = Store::new(opened?);
+    open_deployment(&store, rng).await?;
+    Ok(store)
+}
+
+async fn load_certificates(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<Certificates>, StartError> {
+    let source = match (&config.tls_cert, &config.tls_key) {
+        (Some(chain), Some(key)) => CertificateSource::Files {
+            chain: chain.clone(),
+            key: key.clone(),
+            password: config.tls_key_password_file.clone(),
+        },
+        _ => CertificateSource::Generated {
+            dir: config.data_dir.clone(),
+            names: config.tls_names.clone(),
+        },
+    };
+    let load = tokio::task::spawn_blocking(move || Certificates::load(source, clock));
+    let loaded = load.await.map_err(|panic| StartError::DataDir {
+        path: config.data_dir.clone(),
+        source: std::io::Error::other(panic),
+    })?;
+    Ok(Arc::new(loaded?))
+}

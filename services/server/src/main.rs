@@ -1,0 +1,23 @@
+//! `rookery`: one program for the server, for people who chat and for those who administer.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use services_server::cli::{Cli, Command, EXIT_USAGE};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no mistakes.
+            let code = if error.use_stderr() { EXIT_USAGE } else { 0 };
+            // It fails only if nobody reads what would be said.
+            let _unread = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    match cli.command {
+        None => services_server::serve(cli.serve),
+        Some(Command::Serve(options)) => services_server::serve(options),
+    }
+}

@@ -1,0 +1,38 @@
+//! The order of a stop: not ready, no new connections, clients told, rooms finished, store closed.
+
+use std::time::Duration;
+
+use services_gateway::Drained;
+
+use crate::app::App;
+
+/// What background tasks get to end once everything else has.
+const TASKS_WITHIN: Duration = Duration::from_secs(2);
+
+/// How a stop went.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Stopped {
+    /// Connections that did not go by themselves in time.
+    pub connections_cut: u64,
+    /// Tasks that did not end in time.
+    pub tasks_left: usize,
+}
+
+impl App {
+    /// Stops everything. What has been acknowledged is durable before this, so a stop that is cut short
+    /// loses nothing; a stop that is not lets clients finish what they have under way.
+    pub async fn stop(&self) -> Stopped {
+        let within = self.config.stop_within.duration();
+        let tell = async { self.hub.drain() };
+        let Drained { connections_cut } = self.gateway.shutdown(within, tell).await;
+        self.sessions.stop().await;
+        self.rooms.stop().await;
+        self.tasks.stop();
+        let tasks_left = self.tasks.ended(TASKS_WITHIN).await;
+        self.store.close().await;
+        Stopped {
+            connections_cut,
+            tasks_left,
+        }
+    }
+}
