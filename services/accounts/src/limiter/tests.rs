@@ -1,0 +1,160 @@
+use tokio::time::advance;
+
+use super::*;
+
+fn limiter() -> Limiter {
+    Limiter::new(&Rng::seeded(1), PeerLimit::default())
+}
+
+fn peer(last: u8) -> Option<PeerAddr> {
+    Some(PeerAddr::of(([127, 0, 0, last], 1).into()))
+}
+
+fn by(name: &str, peer: Option<PeerAddr>) -> Tried<'_> {
+    Tried {
+        name: Some(name),
+        peer,
+    }
+}
+
+/// Tries until it is told to wait; answers how many tries there were and how long to wait.
+fn exhaust(limiter: &Limiter, tried: Tried<'_>) -> (u32, Duration) {
+    for tries in 0.. {
+        if let Err(throttled) = limiter.admit(tried) {
+            return (tries, throttled.retry_after);
+        }
+    }
+    unreachable!("an endless loop")
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_tries_for_a_name_are_delayed_more_and_more_and_never_locked() {
+    let limiter = limiter();
+    let mut waits = Vec::new();
+    let (tries, first) = exhaust(&limiter, by("ada", peer(1)));
+    assert_eq!(tries, NAME_FREE_TRIES + 1);
+    waits.push(first);
+    for _ in 0..6 {
+        advance(waits.last().copied().unwrap_or_default()).await;
+        let (tries, wait) = exhaust(&limiter, by("ada", peer(1)));
+        assert_eq!(tries, 1);
+        waits.push(wait);
+    }
+    assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30].map(Duration::from_secs));
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_address_does_not_help_against_one_name() {
+    let limiter = limiter();
+    exhaust(&limiter, by("ada", peer(1)));
+    assert!(limiter.admit(by("ada", peer(2))).is_err());
+    assert!(
+        limiter.admit(by("grace", peer(1))).is_ok(),
+        "another name is free"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_right_password_starts_the_name_anew() {
+    let limiter = limiter();
+    let (_, wait) = exhaust(&limiter, by("ada", peer(1)));
+    advance(wait).await;
+    let attempt = limiter.admit(by("ada", peer(1))).expect("after the delay");
+    limiter.succeeded(attempt);
+    assert_eq!(exhaust(&limiter, by("ada", peer(1))).0, NAME_FREE_TRIES + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quiet_name_is_forgotten() {
+    let limiter = limiter();
+    exhaust(&limiter, by("ada", peer(1)));
+    advance(NAME_FORGET_AFTER).await;
+    assert_eq!(exhaust(&limiter, by("ada", peer(1))).0, NAME_FREE_TRIES + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_with_many_names_runs_dry_and_refills() {
+    let limiter = limiter();
+    for n in 0..PEER_BURST {
+        let _failed = limiter
+            .admit(by(&n.to_string(), peer(1)))
+            .expect("within the burst");
+    }
+    let throttled = limiter.admit(by("one more", peer(1))).expect_err("dry");
+    assert_eq!(throttled.retry_after, PEER_REFILL);
+    assert!(
+        limiter.admit(by("one more", peer(2))).is_ok(),
+        "another address is free"
+    );
+    advance(PEER_REFILL).await;
+    assert!(limiter.admit(by("one more still", peer(1))).is_ok());
+    assert!(limiter.admit(by("and one", peer(1))).is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn right_passwords_cost_an_address_nothing() {
+    let limiter = limiter();
+    for n in 0..PEER_BURST * 10 {
+        let attempt = limiter
+            .admit(by(&n.to_string(), peer(1)))
+            .expect("never dry");
+        limiter.succeeded(attempt);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_not_tried_does_not_count() {
+    let limiter = limiter();
+    for _ in 0..PEER_BURST * 10 {
+        let attempt = limiter.admit(by("ada", peer(1))).expect("never throttled");
+        limiter.not_tried(attempt);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn tries_at_once_count_before_any_has_failed() {
+    let limiter = limiter();
+    let under_way: Vec<_> = (0..100)
+        .map(|_| limiter.admit(by("ada", peer(1))))
+        .collect();
+    let admitted = under_way.iter().filter(|attempt| attempt.is_ok()).count();
+    assert_eq!(
+        admitted, 11,
+        "the free tries and the one that starts the delay"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_try_moves_no_limit() {
+    let limiter = limiter();
+    let (_, wait) = exhaust(&limiter, by("ada", peer(1)));
+    for _ in 0..1_000 {
+        assert!(limiter.admit(by("ada", peer(2))).is_err());
+    }
+    assert_eq!(
+        limiter.admit(by("ada", peer(1))).err(),
+        Some(Throttled { retry_after: wait })
+    );
+    assert!(limiter.admit(by("grace", peer(2))).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn unknown_peers_share_one_bucket() {
+    let limiter = limiter();
+    let nameless = Tried {
+        name: None,
+        peer: None,
+    };
+    assert_eq!(exhaust(&limiter, nameless), (PEER_BURST, PEER_REFILL));
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_and_addresses_cannot_be_read_out_of_it() {
+    let limiter = limiter();
+    let attempt = limiter.admit(by("ada.lovelace", peer(88))).expect("free");
+    let shown = format!("{limiter:?}");
+    assert!(!shown.contains("ada") && !shown.contains("88"), "{shown}");
+    // Another process has another key, so its tags say nothing about ours.
+    let elsewhere = Limiter::new(&Rng::seeded(2), PeerLimit::default());
+    assert_ne!(attempt.name, Some(elsewhere.tag(b"name", b"ada.lovelace")));
+}

@@ -1,0 +1,45 @@
+//! Reads and writes of this service's rows, typed, over one transaction.
+//!
+//! Invariant: rows that belong together change together: an account with its name, a sign-in with its
+//! token, an invitation with its secret.
+
+mod account;
+mod invitation;
+mod sign_in;
+
+use cluster_store::{StoreError, Table};
+use proto::storage::v1;
+
+pub(crate) use account::*;
+pub(crate) use invitation::*;
+pub(crate) use sign_in::*;
+
+use crate::secret::Digest;
+use crate::state::Role;
+
+/// A role that this release does not know gives no rights.
+const fn role(row: v1::AccountRole) -> Role {
+    match row {
+        v1::AccountRole::Administrator => Role::Administrator,
+        v1::AccountRole::Member | v1::AccountRole::Unspecified => Role::Member,
+    }
+}
+
+const fn role_row(role: Role) -> v1::AccountRole {
+    match role {
+        Role::Member => v1::AccountRole::Member,
+        Role::Administrator => v1::AccountRole::Administrator,
+    }
+}
+
+fn bytes(of: &[u8]) -> bytes::Bytes {
+    bytes::Bytes::copy_from_slice(of)
+}
+
+fn id<'a, T: TryFrom<&'a [u8]>>(bytes: &'a [u8], table: Table) -> Result<T, StoreError> {
+    T::try_from(bytes).map_err(|_| StoreError::Corrupt { table })
+}
+
+fn digest(bytes: &[u8], table: Table) -> Result<Digest, StoreError> {
+    bytes.try_into().map_err(|_| StoreError::Corrupt { table })
+}

@@ -1,0 +1,204 @@
+//! A store that conflicts, stalls, and does not say whether a commit happened.
+
+use std::collections::BTreeMap;
+
+use cluster_store::{Faults, SimulatedDisk, Table};
+use futures::future::join_all;
+use proto::v1;
+use proto::v1::accounts_server::Accounts as _;
+use services_accounts::{HashCost, Options};
+use tonic::Code;
+
+use crate::harness::{PASSWORD, Server, credentials, registration};
+
+/// Two in five commits of unknown outcome, half of them each way.
+const UNKNOWN: Faults = Faults {
+    unknown_committed: 200_000,
+    unknown_lost: 200_000,
+    conflict: 100_000,
+    too_old: 10_000,
+    ..Faults::NONE
+};
+
+fn rows(disk: &SimulatedDisk) -> BTreeMap<Table, usize> {
+    let mut counts = BTreeMap::new();
+    for (key, _) in disk.contents() {
+        let table = Table::of_key(&key).expect("a table of the schema");
+        *counts.entry(table).or_default() += 1;
+    }
+    counts
+}
+
+async fn server(seed: u64) -> Server {
+    Server::on(
+        SimulatedDisk::new(),
+        seed,
+        Options::default(),
+        HashCost::LEAST,
+    )
+    .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registration_of_unknown_outcome_makes_one_account_and_uses_its_invitation() {
+    let mut unknown = 0;
+    for seed in 0..100 {
+        let server = server(seed).await;
+        let invitation = server.accounts.ensure_administrator_invitation().await;
+        let invitation = invitation.expect("works").expect("unclaimed").reveal();
+        server.disk.set_faults(UNKNOWN);
+        let request = v1::RegisterAccountRequest {
+            invitation,
+            ..registration("ada")
+        };
+        let ada = server
+            .register(request.clone())
+            .await
+            .expect("retried to the end");
+        let again = server
+            .register(request)
+            .await
+            .expect_err("the invitation is used");
+        assert_eq!(again.code(), Code::NotFound, "seed {seed}");
+        let counts = server.disk.faults_injected();
+        unknown += counts.unknown_committed + counts.unknown_lost;
+        server.disk.set_faults(Faults::NONE);
+
+        let one_each = [
+            Table::Account,
+            Table::AccountName,
+            Table::SignIn,
+            Table::Token,
+        ];
+        assert_eq!(
+            rows(&server.disk),
+            one_each.map(|table| (table, 1)).into(),
+            "seed {seed}"
+        );
+        assert_eq!(
+            ada.account.role(),
+            v1::account::Role::Administrator,
+            "seed {seed}"
+        );
+        assert!(server.is_signed_in(&ada).await, "seed {seed}");
+    }
+    assert!(unknown > 30, "the faults were there: {unknown}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_with_one_invitation_one_gets_in_whatever_the_store_does() {
+    for seed in 0..30 {
+        let server = server(seed).await;
+        let invitation = server.accounts.ensure_administrator_invitation().await;
+        let invitation = invitation.expect("works").expect("unclaimed").reveal();
+        server.disk.set_faults(Faults {
+            unavailable: 0,
+            ..Faults::ROUGH
+        });
+        let names: Vec<_> = (0..6).map(|n| format!("user{n}")).collect();
+        let tries = names.iter().map(|name| {
+            let invitation = invitation.clone();
+            server.register(v1::RegisterAccountRequest {
+                invitation,
+                ..registration(name)
+            })
+        });
+        let winners = join_all(tries)
+            .await
+            .into_iter()
+            .filter_map(Result::ok)
+            .count();
+        let accounts = rows(&server.disk)
+            .get(&Table::Account)
+            .copied()
+            .unwrap_or(0);
+        assert!(
+            winners <= 1 && accounts <= 1,
+            "seed {seed}: {winners} of {accounts}"
+        );
+        assert!(
+            winners <= accounts,
+            "seed {seed}: who was told so has an account"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_acknowledged_sign_out_holds_whatever_the_store_does() {
+    for seed in 0..100 {
+        let server = server(seed).await;
+        let ada = server.administrator("ada").await;
+        let other = server.sign_in("ada", PASSWORD).await.expect("signs in");
+        assert!(server.is_signed_in(&ada).await);
+        server.disk.set_faults(UNKNOWN);
+        let outcome = server
+            .accounts
+            .sign_out(ada.asks(v1::SignOutRequest {}))
+            .await;
+        server.disk.set_faults(Faults::NONE);
+        outcome.expect("retried to the end");
+        assert!(!server.is_signed_in(&ada).await, "seed {seed}");
+        assert_eq!(
+            server.ended.all(),
+            [(ada.caller.account, ada.caller.sign_in)],
+            "seed {seed}"
+        );
+        assert!(server.is_signed_in(&other).await, "seed {seed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_password_change_of_unknown_outcome_happens_once() {
+    const NEW_PASSWORD: &str = "P4ck the lightest bag";
+    for seed in 0..50 {
+        let server = server(seed).await;
+        let ada = server.administrator("ada").await;
+        let other = server.sign_in("ada", PASSWORD).await.expect("signs in");
+        server.disk.set_faults(UNKNOWN);
+        let request = ada.asks(v1::ChangePasswordRequest {
+            current_password: PASSWORD.into(),
+            new_password: NEW_PASSWORD.into(),
+        });
+        server
+            .accounts
+            .change_password(request)
+            .await
+            .expect("retried to the end");
+        server.disk.set_faults(Faults::NONE);
+        server
+            .sign_in("ada", PASSWORD)
+            .await
+            .expect_err("the old one");
+        server
+            .sign_in("ada", NEW_PASSWORD)
+            .await
+            .expect("the new one");
+        assert!(server.is_signed_in(&ada).await && !server.is_signed_in(&other).await);
+        assert!(
+            server.ended.has(&other) && !server.ended.has(&ada),
+            "seed {seed}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_does_not_count_as_a_wrong_password() {
+    let server = server(1).await;
+    server.administrator("ada").await;
+    server.disk.set_faults(Faults {
+        unavailable: 1_000_000,
+        ..Faults::NONE
+    });
+    for _ in 0..100 {
+        let failed = server
+            .sign_in_as(credentials("ada", PASSWORD))
+            .await
+            .expect_err("down");
+        assert_eq!(failed.code(), Code::Unavailable);
+    }
+    server.disk.set_faults(Faults::NONE);
+    server
+        .sign_in("ada", PASSWORD)
+        .await
+        .expect("nobody was throttled");
+}

@@ -1,0 +1,12 @@
+//! The service through its public face: the calls of the API, the handle, and nothing inside.
+
+mod administration;
+mod bad_input;
+mod embedded;
+mod faults;
+mod harness;
+mod profiles;
+mod registration;
+mod secrecy;
+mod sign_in;
+mod tokens;
