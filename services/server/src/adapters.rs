@@ -23,7 +23,8 @@ impl std::fmt::Debug for Known {
 #[async_trait]
 impl Authenticate for Known {
     async fn authenticate(&self, token: &str) -> Result<Caller, AuthenticateError> {
-        Ok(self.0.authenticate(token).await.map_err(Box::new)?)
+        let found = self.0.authenticate(token).await;
+        found.map_err(|error| Box::new(error) as AuthenticateError)
     }
 }
 
@@ -32,8 +33,9 @@ impl People for Known {
     async fn exists(&self, account: AccountId) -> Result<bool, StoreError> {
         match self.0.exists(account).await {
             Ok(exists) => Ok(exists),
-            Err(FindError::NotFound(_)) => Ok(false),
             Err(FindError::Store(error)) => Err(error),
+            // It is not to be found.
+            Err(_) => Ok(false),
         }
     }
 }

@@ -107,7 +107,7 @@ impl App {
             clock: Arc::clone(&clock),
             rng: rng.fork(),
             tasks: tasks.clone(),
-            hasher: Arc::new(Argon2id::new(HashCost::default())?),
+            hasher: Arc::new(Argon2id::new(HashCost::STANDARD)?),
         };
         let accounts = Accounts::start(parts, config.account_options()).await?;
         let known = Arc::new(Known(accounts.clone()));

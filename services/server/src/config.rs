@@ -8,9 +8,10 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use figment::Figment;
+use figment::error::Kind;
 use figment::providers::{Env, Format as _, Serialized, Toml};
 use figment::value::{Dict, Value};
+use figment::{Figment, Source};
 use serde::{Deserialize, Serialize};
 use services_accounts::PasswordPolicy;
 use services_gateway::{Limits, Span, TlsVersion};
@@ -250,17 +251,48 @@ fn leaves(keys: &Dict) -> Vec<(String, Value)> {
 fn wrong_by_itself(set: &Figment, defaults: &Figment, path: &str, value: Value) -> Option<String> {
     let alone = defaults.clone().merge(Serialized::global(path, value));
     let error = alone.extract::<Config>().err()?;
-    let source = set
-        .find_metadata(path)
-        .map(|metadata| match &metadata.source {
-            Some(source) => format!("{source}"),
-            None if metadata.name.contains("environment") => {
-                format!("{ENVIRONMENT}{}", path.replace('.', "__").to_uppercase())
-            }
-            None => format!("--{}", path.replace('_', "-")),
-        });
-    let source = source
-        .map(|source| format!(" ({source})"))
-        .unwrap_or_default();
-    Some(format!("{path}{source}: {}", error.kind))
+    Some(format!("{}: {}", named(set, path), explained(&error.kind)))
 }
+
+/// A key as whoever set it calls it.
+fn named(set: &Figment, path: &str) -> String {
+    let metadata = set.find_metadata(path);
+    let is_variable = metadata.is_some_and(|found| found.name.contains("environment"));
+    match metadata.and_then(|found| found.source.as_ref()) {
+        Some(Source::File(file)) => format!("{path} in {}", file.display()),
+        _ if is_variable => format!("{ENVIRONMENT}{}", path.replace('.', "__").to_uppercase()),
+        _ => {
+            // Flags that may be repeated are named in the singular.
+            let flag = path.trim_end_matches("_names").trim_end_matches("_origins");
+            let plural = flag.len() < path.len();
+            let last = if path.ends_with("_names") {
+                "-name"
+            } else {
+                "-origin"
+            };
+            format!(
+                "--{}{}",
+                flag.replace('_', "-"),
+                if plural { last } else { "" }
+            )
+        }
+    }
+}
+
+fn explained(kind: &Kind) -> String {
+    match kind {
+        Kind::UnknownField(_, _) => {
+            "there is no such key; rookery serve --dump-config shows all there are".to_owned()
+        }
+        Kind::UnknownVariant(found, known) => {
+            format!("`{found}` is none of {}", known.join(", "))
+        }
+        Kind::InvalidType(found, wanted) | Kind::InvalidValue(found, wanted) => {
+            format!("is {found}, and has to be {wanted}")
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

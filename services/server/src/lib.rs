@@ -18,3 +18,4 @@ mod serve;
 mod stop;
 
 pub use serve::serve;
+pub use stop::Stopped;
