@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crate::StoreError;
 use crate::limits::{RANGE_BYTES_MAX, RANGE_ROWS_MAX};
 
-/// A point in the order of commits. Larger is later.
+/// A point in the order of commits. Larger is later, as long as the store stays open.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Version(pub u64);
 

@@ -76,6 +76,7 @@ pub(super) fn start(
         recent: RecentWrites::new(Version::default(), RECENT_KEYS_MAX, RECENT_RANGES_MAX),
         last: Version::default(),
         full_until: None,
+        refuses: false,
     };
     let builder = std::thread::Builder::new().name("store-committer".into());
     builder.spawn(move || committer.run())?;
@@ -92,6 +93,8 @@ struct Committer {
     last: Version,
     /// The file system said that it is full: not before this is it asked again.
     full_until: Option<Instant>,
+    /// Writes are being refused for want of space.
+    refuses: bool,
 }
 
 /// What a turn of the loop ends with.
@@ -204,17 +207,27 @@ impl Committer {
         self.recent.forget_through(oldest);
     }
 
+    /// Whether writes are to be refused; says so in the log when that changes.
     fn is_full(&mut self) -> bool {
-        if self.full_until.is_some_and(|until| Instant::now() < until) {
-            return true;
+        let waits = self.full_until.is_some_and(|until| Instant::now() < until);
+        let full = waits || self.core.engine.is_nearly_full(self.free_space_min);
+        if full != self.refuses {
+            self.refuses = full;
+            let path = self.core.path.display();
+            if full {
+                tracing::error!(%path, "the disk is nearly full: writes are refused, free some space");
+            } else {
+                tracing::info!(%path, "the disk has space again: writes are taken");
+            }
         }
-        self.full_until = None;
-        self.core.engine.is_nearly_full(self.free_space_min)
+        full
     }
 
     /// The group is known not to be committed; the file has to be opened afresh to go on.
     fn no_space(&mut self) -> (Result<Version, StoreError>, Turn) {
-        tracing::error!(path = %self.core.path.display(), "the disk is full: writes are refused");
+        self.refuses = true;
+        let path = self.core.path.display();
+        tracing::error!(%path, "the disk is full: writes are refused, free some space");
         self.full_until = Some(Instant::now() + FULL_RETRY);
         match self.core.engine.reopen() {
             Ok(()) => (Err(StoreError::Full), Turn::Next),
