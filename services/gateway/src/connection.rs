@@ -1,0 +1,151 @@
+//! What is known of one connection, shared by its task and its calls.
+//!
+//! Invariant: a connection counts as unauthenticated, on the node and for its address, until its first
+//! authenticated call, and never again after that. Its place among all connections is free when the
+//! last of its calls and streams has ended.
+
+mod drive;
+mod serve;
+mod slots;
+mod stalled;
+mod streams;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use cluster_types::PeerAddr;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use serve::serve;
+pub(crate) use slots::{Full, Slot, Slots, UnauthenticatedSlot};
+
+use crate::limits::Limits;
+use crate::metrics::Metrics;
+use crate::peers::PeerHash;
+use crate::rates::Bucket;
+
+/// A connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) peer: PeerAddr,
+    pub(crate) peer_hash: PeerHash,
+    /// Calls that are worked on.
+    pub(crate) handlers: Semaphore,
+    opened: Instant,
+    /// When something was last done that takes an unauthenticated connection further, in milliseconds
+    /// since it was opened.
+    progress_millis: AtomicU64,
+    unauthenticated: Mutex<Option<UnauthenticatedSlot>>,
+    anonymous_calls: AtomicU32,
+    anonymous_calls_max: u32,
+    cancelled_calls: Bucket,
+    /// Cancelled when the connection is to end; streams may watch it.
+    leaving: CancellationToken,
+    /// To end at once, without grace.
+    cut: AtomicBool,
+    /// Whether the call that was received last is unary.
+    last_call_unary: AtomicBool,
+    _slot: Slot,
+}
+
+// === impl Connection ===
+
+impl Connection {
+    pub(crate) fn new(
+        peer: PeerAddr,
+        slot: Slot,
+        unauthenticated: UnauthenticatedSlot,
+        leaving: CancellationToken,
+        limits: &Limits,
+    ) -> Arc<Self> {
+        let handlers = usize::try_from(limits.calls.handlers_per_connection_max);
+        Arc::new(Self {
+            peer,
+            peer_hash: unauthenticated.peer(),
+            handlers: Semaphore::new(handlers.unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)),
+            opened: Instant::now(),
+            progress_millis: AtomicU64::new(0),
+            unauthenticated: Mutex::new(Some(unauthenticated)),
+            anonymous_calls: AtomicU32::new(0),
+            anonymous_calls_max: limits.connections.unauthenticated_calls_max,
+            cancelled_calls: Bucket::new(limits.connections.cancelled_calls),
+            leaving,
+            cut: AtomicBool::new(false),
+            last_call_unary: AtomicBool::new(true),
+            _slot: slot,
+        })
+    }
+
+    /// Cancelled when the connection is about to be closed.
+    pub(crate) fn leaving(&self) -> &CancellationToken {
+        &self.leaving
+    }
+
+    /// A call with a caller was let through.
+    pub(crate) fn authenticated(&self) {
+        // Most calls come after the first: look before taking the slot out.
+        let mut unauthenticated = self.unauthenticated.lock();
+        if unauthenticated.is_some() {
+            *unauthenticated = None;
+        }
+    }
+
+    /// Whether a call with a caller was ever let through.
+    pub(crate) fn is_authenticated(&self) -> bool {
+        self.unauthenticated.lock().is_none()
+    }
+
+    /// A call without a caller was let through: the client gets time for its next step.
+    pub(crate) fn progressed(&self) {
+        let millis = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.progress_millis.store(millis, Ordering::Relaxed);
+    }
+
+    /// Counts a call without a caller. Ends the connection if it has made nothing else for too long.
+    pub(crate) fn count_anonymous(&self) {
+        if self.is_authenticated() {
+            return;
+        }
+        let before = self.anonymous_calls.fetch_add(1, Ordering::Relaxed);
+        if before >= self.anonymous_calls_max {
+            self.cut();
+        }
+    }
+
+    /// Counts a call that its client did not wait for. Ends the connection if there are too many.
+    pub(crate) fn count_cancelled(&self, metrics: &Metrics) {
+        Metrics::count(&metrics.calls_cancelled);
+        let too_many = self.cancelled_calls.take(Instant::now()).is_err();
+        if too_many && !self.leaving.is_cancelled() {
+            Metrics::count(&metrics.connections_cancelling);
+            self.cut();
+        }
+    }
+
+    /// Notes what kind of call was received, for whoever runs it.
+    pub(crate) fn received(&self, unary: bool) {
+        self.last_call_unary.store(unary, Ordering::Relaxed);
+    }
+
+    fn last_call_is_unary(&self) -> bool {
+        self.last_call_unary.load(Ordering::Relaxed)
+    }
+
+    fn cut(&self) {
+        self.cut.store(true, Ordering::Relaxed);
+        self.leaving.cancel();
+    }
+
+    fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::Relaxed)
+    }
+
+    /// The moment by which an unauthenticated connection has to take its next step.
+    fn authenticate_by(&self, within: Duration) -> Instant {
+        self.opened + Duration::from_millis(self.progress_millis.load(Ordering::Relaxed)) + within
+    }
+}

@@ -1,0 +1,232 @@
+//! What stands between a call and its service: who may call, how fast, how much at once, how long.
+//!
+//! The order is cheap before expensive: a place on the connection (waits), a place on the node (or the
+//! call is shed), the token, the pace, the service. All of it is within the deadline of the call.
+//!
+//! Invariant: a service sees a request only with a [`Caller`](cluster_types::Caller), or if its path is
+//! anonymous; and never the token. A place is held until the handler has ended, whatever the client
+//! does to its stream (GHSA-m425-mq94-257g).
+//!
+//! Leaves out: what a caller may do. That is decided by each service.
+
+mod deadline;
+mod refusal;
+mod token;
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{Request, Response, header};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tonic::body::Body;
+use tonic::service::Routes;
+use tower::Service;
+
+use crate::authenticate::Authenticate;
+use crate::calls::{Access, CallKind, Calls};
+use crate::connection::Connection;
+use crate::limits::{CallLimits, RATED_ADDRESSES_MAX};
+use crate::metrics::{Gauged, Metrics};
+use crate::peers::PeerHash;
+use crate::rates::{AccountRates, Rates};
+use refusal::Refusal;
+
+/// The services, behind everything that a call has to pass.
+#[derive(Clone)]
+pub(crate) struct Guard {
+    routes: Routes,
+    shared: Arc<GuardShared>,
+}
+
+struct GuardShared {
+    authenticate: Arc<dyn Authenticate>,
+    calls: Arc<Calls>,
+    handlers: Semaphore,
+    account_rates: AccountRates,
+    address_rates: Rates<PeerHash>,
+    unary_within: Duration,
+    shed_retry_after: Duration,
+    metrics: Arc<Metrics>,
+}
+
+/// Counts a call as cancelled unless it was answered.
+struct Unanswered {
+    connection: Arc<Connection>,
+    metrics: Arc<Metrics>,
+    answered: bool,
+}
+
+// === impl Guard ===
+
+impl Guard {
+    pub(crate) fn new(
+        routes: Routes,
+        authenticate: Arc<dyn Authenticate>,
+        calls: Arc<Calls>,
+        account_rates: AccountRates,
+        limits: &CallLimits,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let handlers = usize::try_from(limits.handlers_max).unwrap_or(usize::MAX);
+        Self {
+            routes: routes.prepare(),
+            shared: Arc::new(GuardShared {
+                authenticate,
+                calls,
+                handlers: Semaphore::new(handlers.min(Semaphore::MAX_PERMITS)),
+                account_rates,
+                address_rates: Rates::new(limits.address_rate, RATED_ADDRESSES_MAX),
+                unary_within: limits.unary_within.duration(),
+                shed_retry_after: limits.shed_retry_after.duration(),
+                metrics,
+            }),
+        }
+    }
+
+    /// Forgets who was quiet for long enough.
+    pub(crate) fn forget_idle(&self) {
+        self.shared.account_rates.forget_idle();
+        self.shared.address_rates.forget_idle(Instant::now());
+    }
+
+    /// The answer to a call, from its service or from here.
+    async fn answer(self, request: Request<Body>) -> Response<Body> {
+        let Some(connection) = request.extensions().get::<Arc<Connection>>().cloned() else {
+            return Refusal::NoConnection.into_response();
+        };
+        let shared = Arc::clone(&self.shared);
+        let kind = shared.calls.kind(request.uri().path());
+        let within = deadline::of(request.headers(), shared.unary_within);
+        let unanswered = Unanswered {
+            connection: Arc::clone(&connection),
+            metrics: Arc::clone(&shared.metrics),
+            answered: false,
+        };
+        let work = self.work(&connection, kind, request);
+        let answer = if kind.unary {
+            let in_time = tokio::time::timeout(within, work).await;
+            in_time.unwrap_or(Err(Refusal::Late))
+        } else {
+            work.await
+        };
+        unanswered.answered();
+        answer.unwrap_or_else(|refusal| {
+            shared.count(&refusal);
+            refusal.into_response()
+        })
+    }
+
+    async fn work(
+        mut self,
+        connection: &Connection,
+        kind: CallKind,
+        mut request: Request<Body>,
+    ) -> Result<Response<Body>, Refusal> {
+        let shared = Arc::clone(&self.shared);
+        let _running = Gauged::new(&shared.metrics, |m| &m.handlers_running);
+        let authorization = request.headers_mut().remove(header::AUTHORIZATION);
+        // Health is answered without a place: whoever asks must hear of a node that is full.
+        let _place = match kind.access {
+            Access::Health => None,
+            Access::Anonymous | Access::Caller => Some(shared.place(connection).await?),
+        };
+        match kind.access {
+            Access::Health => {
+                connection.count_anonymous();
+                connection.progressed();
+            }
+            Access::Anonymous => {
+                connection.count_anonymous();
+                let now = Instant::now();
+                shared.address_rates.take(connection.peer_hash, now)?;
+                connection.progressed();
+            }
+            Access::Caller => {
+                let caller = token::caller(&*shared.authenticate, authorization.as_ref()).await;
+                let caller = caller.inspect_err(|_| connection.count_anonymous())?;
+                connection.authenticated();
+                shared.account_rates.count(caller.account)?;
+                request.extensions_mut().insert(caller);
+                if !kind.unary {
+                    request
+                        .extensions_mut()
+                        .insert(connection.leaving().clone());
+                }
+            }
+        }
+        Metrics::count(&shared.metrics.calls_served);
+        let answer = self.routes.call(request).await;
+        Ok(answer.unwrap_or_else(|never| match never {}))
+    }
+}
+
+impl Service<Request<Body>> for Guard {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    /// Always: places are taken within the call, so that it can be refused in words.
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let guard = self.clone();
+        Box::pin(async move { Ok(guard.answer(request).await) })
+    }
+}
+
+// === impl GuardShared ===
+
+/// A place on the connection and one on the node.
+struct Place<'a> {
+    _connection: tokio::sync::SemaphorePermit<'a>,
+    _node: tokio::sync::SemaphorePermit<'a>,
+}
+
+impl GuardShared {
+    async fn place<'a>(&'a self, connection: &'a Connection) -> Result<Place<'a>, Refusal> {
+        let busy = || Refusal::Busy {
+            retry_after: self.shed_retry_after,
+        };
+        let on_connection = connection.handlers.acquire().await.map_err(|_| busy())?;
+        let on_node = self.handlers.try_acquire().map_err(|_| busy())?;
+        Ok(Place {
+            _connection: on_connection,
+            _node: on_node,
+        })
+    }
+
+    fn count(&self, refusal: &Refusal) {
+        let metrics = &self.metrics;
+        match refusal {
+            Refusal::TokenRequired | Refusal::TokenMalformed | Refusal::NotAuthenticated(_) => {
+                Metrics::count(&metrics.calls_unauthenticated);
+            }
+            Refusal::TooFast(_) => Metrics::count(&metrics.calls_too_fast),
+            Refusal::Busy { .. } => Metrics::count(&metrics.calls_shed),
+            Refusal::Late => Metrics::count(&metrics.calls_late),
+            Refusal::NoConnection => {}
+        }
+    }
+}
+
+// === impl Unanswered ===
+
+impl Unanswered {
+    fn answered(mut self) {
+        self.answered = true;
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.connection.count_cancelled(&self.metrics);
+        }
+    }
+}
