@@ -25,11 +25,16 @@ use image::Crash;
 use recording::RecordingDisk;
 use workload::{Run, Verdict};
 
+use crate::StoreError;
+
 /// Images that one record serves before the next workload runs: enough to reach most of its syncs.
 const IMAGES_PER_RUN: u64 = 50;
 
 /// One image in this many is opened, written to and cut off once more.
 const SECOND_CRASH_ONE_IN: u64 = 4;
+
+/// Commits of each writer between the two cuts: few, so that recovery is a large part of the record.
+const SECOND_COMMITS_EACH: u32 = 2;
 
 /// Failures that a report describes; the rest is only counted.
 const DESCRIBED_MAX: usize = 10;
@@ -75,7 +80,8 @@ pub struct PowerReport {
     pub acked_checked: u64,
     /// Acknowledged commits that were missing.
     pub lost: u64,
-    /// Writers whose rows were not as any of their commits left them.
+    /// Writers whose rows were not as any of their commits left them, and stores that opened and
+    /// could not be written to.
     pub torn: u64,
     /// Images that did not open.
     pub unopenable: u64,
@@ -102,9 +108,20 @@ impl PowerReport {
         } else {
             self.between_syncs += 1;
         }
-        let failed = verdict.lost > 0 || verdict.torn > 0 || !verdict.opened;
-        if failed && self.failures.len() < DESCRIBED_MAX {
-            self.failures.push(format!("{crash:?}: {verdict:?}"));
+        if verdict.lost > 0 || verdict.torn > 0 || !verdict.opened {
+            self.describe(format!("{crash:?}: {verdict:?}"));
+        }
+    }
+
+    fn add_unusable(&mut self, error: &StoreError) {
+        self.images += 1;
+        self.torn += 1;
+        self.describe(format!("a store that opened cannot be written to: {error}"));
+    }
+
+    fn describe(&mut self, failure: String) {
+        if self.failures.len() < DESCRIBED_MAX {
+            self.failures.push(failure);
         }
     }
 }
@@ -125,6 +142,13 @@ async fn run(
     let mut report = PowerReport::default();
     while report.images < load.images {
         let run = Run::record(disk(made.to_vec()), load.writers, load.commits_each, &rng).await;
+        let run = match run {
+            Ok(run) => run,
+            Err(error) => {
+                report.add_unusable(&error);
+                continue;
+            }
+        };
         report.syncs += run.syncs();
         let until = load.images.min(report.images + IMAGES_PER_RUN);
         while report.images < until {
@@ -135,14 +159,23 @@ async fn run(
             progress(report.images);
             let again = rng.below(SECOND_CRASH_ONE_IN) == 0 && report.images < until;
             if again && verdict.opened {
-                let second = Run::record(disk(image), load.writers, 2, &rng).await;
-                let crash = Crash::draw(second.events(), &rng);
-                let image = crash.image(second.start(), second.events());
-                report.add(&second.check(&image, crash.position).await, &crash);
-                report.second_crashes += 1;
+                second_crash(disk(image), load.writers, &rng, &mut report).await;
                 progress(report.images);
             }
         }
     }
     report
+}
+
+/// Opens an image, writes a little, and cuts it off once more.
+async fn second_crash(disk: RecordingDisk, writers: usize, rng: &Rng, report: &mut PowerReport) {
+    report.second_crashes += 1;
+    match Run::record(disk, writers, SECOND_COMMITS_EACH, rng).await {
+        Ok(run) => {
+            let crash = Crash::draw(run.events(), rng);
+            let image = crash.image(run.start(), run.events());
+            report.add(&run.check(&image, crash.position).await, &crash);
+        }
+        Err(error) => report.add_unusable(&error),
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: versions are published in order, after the sync and before the answers.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -70,7 +71,7 @@ pub(super) fn start(
     free_space_min: u64,
 ) -> std::io::Result<()> {
     let committer = Committer {
-        core,
+        core: Arc::clone(&core),
         queue,
         free_space_min,
         recent: RecentWrites::new(Version::default(), RECENT_KEYS_MAX, RECENT_RANGES_MAX),
@@ -79,7 +80,12 @@ pub(super) fn start(
         refuses: false,
     };
     let builder = std::thread::Builder::new().name("store-committer".into());
-    builder.spawn(move || committer.run())?;
+    builder.spawn(move || {
+        // The engine asserts what it believes about its file; when that breaks, nothing may go on.
+        if catch_unwind(AssertUnwindSafe(|| committer.run())).is_err() {
+            core.fatal("the committer panicked");
+        }
+    })?;
     Ok(())
 }
 

@@ -60,24 +60,21 @@ pub(super) async fn new_store() -> Vec<u8> {
 }
 
 impl Run {
-    /// Runs `writers` tasks, each for `commits` commits, on the store that `disk` holds.
+    /// Runs `writers` tasks, each for `commits` commits, on the store that `disk` holds. An error
+    /// means that the store, which opened before, cannot be written to.
     pub(super) async fn record(
         disk: RecordingDisk,
         writers: usize,
         commits: u32,
         rng: &Rng,
-    ) -> Self {
+    ) -> Result<Self, StoreError> {
         let start = disk.content();
-        let embedded = Embedded::on_disk(disk.clone(), options())
-            .expect("a new store, or an image that opened, opens");
+        let embedded =
+            Embedded::on_disk(disk.clone(), options()).map_err(|_| StoreError::Damaged)?;
         let store = Store::new(embedded);
         let mut heads = Vec::with_capacity(writers);
         for writer in 0..writers {
-            heads.push(
-                head(&store, writer)
-                    .await
-                    .expect("a disk in memory can be read"),
-            );
+            heads.push(head(&store, writer).await?);
         }
         let mut tasks = JoinSet::new();
         for (writer, head) in heads.iter().copied().enumerate() {
@@ -86,23 +83,23 @@ impl Run {
                 let mut acks = Vec::new();
                 for round in head + 1..=head + commits {
                     let length = usize::try_from(rng.below(VALUE_BYTES_MAX)).unwrap_or(0);
-                    commit(&store, writer, round, length).await;
+                    commit(&store, writer, round, length).await?;
                     acks.push((writer, round, disk.position()));
                 }
-                acks
+                Ok(acks)
             });
         }
-        let acks = tasks.join_all().await.concat();
+        let acks: Result<Vec<Vec<_>>, StoreError> = tasks.join_all().await.into_iter().collect();
         // Taken before the close: the power goes away while the store runs.
         let events = disk.take_events();
         store.close().await;
-        Self {
+        Ok(Self {
             start,
             events,
             writers,
             heads,
-            acks,
-        }
+            acks: acks?.concat(),
+        })
     }
 
     pub(super) fn start(&self) -> &[u8] {
@@ -169,7 +166,7 @@ fn value(writer: usize, round: u32, row: u8, length: usize) -> Bytes {
     head.iter().copied().chain(rest).collect()
 }
 
-async fn commit(store: &Store, writer: usize, round: u32, length: usize) {
+async fn commit(store: &Store, writer: usize, round: u32, length: usize) -> Result<(), StoreError> {
     let body = |tx: Transaction, _| async move {
         tx.get(&head_key(writer)).await?;
         tx.set(&head_key(writer), &round.to_be_bytes())?;
@@ -180,8 +177,7 @@ async fn commit(store: &Store, writer: usize, round: u32, length: usize) {
         let oldest = (round + 1).saturating_sub(ROUNDS_KEPT);
         tx.clear_range(&round_key(writer, 0), &round_key(writer, oldest))
     };
-    let outcome: Result<(), StoreError> = store.run_certain(body).await;
-    outcome.expect("nobody else writes these rows, and the disk does not fail");
+    store.run_certain(body).await
 }
 
 async fn head(store: &Store, writer: usize) -> Result<u32, StoreError> {
