@@ -151,14 +151,22 @@ impl<T> Inbox<T> {
         queue.closed
     }
 
-    /// Closes the inbox and drops what waits, by which those who asked learn that they must ask again.
-    pub fn close(&self) {
+    /// Closes the inbox and hands back what waited. None of that was begun, so it can be asked elsewhere;
+    /// if it is dropped, those who asked learn that there will be no answer.
+    pub fn close(&self) -> Taken<T> {
         let waiting = {
             let mut queue = self.shared.queue.lock();
             queue.closed = true;
             std::mem::take(&mut queue.waiting)
         };
-        drop(waiting);
+        let bytes = waiting.iter().map(|(_, bytes)| bytes).sum();
+        let requests: Vec<_> = waiting.into_iter().map(|(request, _)| request).collect();
+        Taken {
+            count: requests.len(),
+            requests,
+            bytes,
+            shared: Arc::clone(&self.shared),
+        }
     }
 
     /// Whether pushes are refused for good.
@@ -172,7 +180,7 @@ impl<T> Inbox<T> {
     }
 }
 
-/// What [`Inbox::take`] took. It counts against the bounds until it is dropped.
+/// What [`Inbox::take`] or [`Inbox::close`] took. It counts against the bounds until it is dropped.
 #[derive(Debug)]
 pub struct Taken<T> {
     /// In the order in which they were pushed; empty if nothing waited.
@@ -248,5 +256,18 @@ mod tests {
         drop(taken);
         assert!(inbox.close_if_empty());
         assert_eq!(inbox.push('b', 1), Err((PushError::Closed, 'b')));
+    }
+
+    #[test]
+    fn closing_hands_back_what_was_not_begun() {
+        let inbox = Inbox::new(LIMITS);
+        let _wake = inbox.push('a', 1).expect("room");
+        let under_way = inbox.take(|_| true);
+        let _wake = inbox.push('b', 1).expect("room");
+        assert_eq!(inbox.close().requests, ['b']);
+        assert_eq!(inbox.count(), 1, "what is under way still counts");
+        drop(under_way);
+        assert_eq!(inbox.count(), 0);
+        assert!(inbox.close().requests.is_empty());
     }
 }

@@ -4,24 +4,31 @@
 //! under way the inbox fills, and what is in it then goes together in the next one: that is the whole
 //! group commit, and nothing waits for a timer.
 //!
-//! The actor dies where its memory may disagree with the store: when a commit's outcome is unknown, or
-//! when the stored head is not the one it knows. The next command starts another from the store.
+//! Invariant: every request is answered, or dropped because the actor has died under it. The actor dies
+//! where its memory may disagree with the store: when a commit's outcome is unknown, or when the stored
+//! head is not the one it knows. The next command starts another from the store, which tells the newest
+//! event once more: what was durable and not yet told is found by the gap before it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cluster_runtime::{Inbox, Reply, Taken};
 use cluster_store::{AsStoreError, StoreError};
-use cluster_types::{AccountId, RoomId};
+use cluster_types::RoomId;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
+use crate::clearing::Clearing;
 use crate::directory::Dependencies;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_COUNT_MAX};
-use crate::state::{Change, Earlier, Facts, Head, Prepared, State};
+use crate::state::{Change, Head, Prepared, State};
 use crate::{
-    ClientMessageId, Command, CommandError, EventKind, MembershipKind, Outcome, Published,
-    Standing, store, wire,
+    Command, CommandError, Event, EventKind, MembershipKind, Outcome, Published, Standing, reader,
+    store, wire,
 };
+
+mod batch;
+
+use batch::Batch;
 
 /// Look into the inbox.
 #[derive(Debug)]
@@ -30,7 +37,7 @@ pub(crate) struct Wake;
 /// A command, and who waits for its outcome.
 #[derive(Debug)]
 pub(crate) struct Request {
-    pub(crate) command: Command,
+    pub(crate) command: Arc<Command>,
     pub(crate) reply: Reply<Result<Outcome, CommandError>>,
 }
 
@@ -40,6 +47,12 @@ pub(crate) struct RoomActor {
     pub(crate) room: RoomId,
     pub(crate) inbox: Inbox<Request>,
     pub(crate) with: Arc<Dependencies>,
+    pub(crate) clearing: Clearing,
+    /// Whether the newest event has to be told once more: the actor before may have died before it
+    /// could tell it.
+    pub(crate) tells_newest: bool,
+    /// Set once a command has got through to the store and back.
+    pub(crate) useful: Arc<AtomicBool>,
 }
 
 impl Actor for RoomActor {
@@ -66,11 +79,25 @@ impl Actor for RoomActor {
         taken
             .requests
             .retain(|request| !request.reply.is_abandoned());
-        let Some(loaded) = state else {
-            return self.load(&myself, taken, state).await;
+        let state = match state {
+            Some(state) => state,
+            None => match self.load().await {
+                Ok((loaded, newest)) => {
+                    if let Some(event) = newest {
+                        let standing = standing(&event.kind);
+                        self.publish_event(event, standing);
+                    }
+                    state.insert(loaded)
+                }
+                Err(error) => {
+                    answer_all(taken, &error);
+                    self.end(&myself, &error);
+                    return Ok(());
+                }
+            },
         };
         if !taken.requests.is_empty() {
-            self.execute(&myself, taken, loaded).await?;
+            self.execute(&myself, taken, state).await?;
         }
         self.look_again(&myself)
     }
@@ -82,10 +109,10 @@ type Decisions = Vec<Result<Prepared, CommandError>>;
 /// Why a batch was not written.
 #[derive(Debug, thiserror::Error)]
 enum WriteError {
-    /// Somebody else has written to the log: this actor is not its owner.
+    /// Somebody else has written to the log: this actor is not its owner. Nothing was written.
     #[error("the stored head is {stored:?}, known is {known:?}")]
     Stale { stored: Head, known: Head },
-    #[error("the store did not take it")]
+    #[error(transparent)]
     Store(#[from] StoreError),
 }
 
@@ -122,32 +149,20 @@ impl RoomActor {
         }
     }
 
-    async fn load(
-        &self,
-        myself: &ActorRef<Wake>,
-        taken: Taken<Request>,
-        state: &mut Option<State>,
-    ) -> Result<(), ActorProcessingErr> {
-        let room = self.room;
-        let found = self
-            .with
-            .store
-            .read(|tx| async move { store::load(&tx, room).await })
-            .await;
-        let error = match found {
-            Ok(Some(mut loaded)) => {
-                if !taken.requests.is_empty() {
-                    self.execute(myself, taken, &mut loaded).await?;
+    /// The room, and its newest event if that has to be told.
+    async fn load(&self) -> Result<(State, Option<Event>), CommandError> {
+        let load = |tx| async move {
+            let state = store::load(&tx, self.room).await?;
+            let newest = match &state {
+                Some(state) if self.tells_newest => {
+                    reader::event_at(&tx, self.room, state.head.seq).await?
                 }
-                *state = Some(loaded);
-                return self.look_again(myself);
-            }
-            Ok(None) => CommandError::NoSuchRoom,
-            Err(error) => CommandError::Store(error),
+                Some(_) | None => None,
+            };
+            Ok::<_, StoreError>(state.map(|state| (state, newest)))
         };
-        self.answer_all(taken, &error);
-        self.end(myself);
-        Ok(())
+        let found = self.with.store.read(load).await?;
+        found.ok_or(CommandError::NoSuchRoom)
     }
 
     async fn execute(
@@ -156,42 +171,33 @@ impl RoomActor {
         mut taken: Taken<Request>,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        let commands: Arc<[Command]> = taken
+        let commands: Vec<_> = taken
             .requests
             .iter()
-            .map(|request| request.command.clone())
+            .map(|request| Arc::clone(&request.command))
             .collect();
         let decisions = match self.write(&commands, state).await {
             Ok(decisions) => decisions,
             Err(WriteError::Store(error)) if !error.maybe_committed() => {
-                self.answer_all(taken, &CommandError::Store(error));
+                answer_all(taken, &CommandError::Store(error));
                 return Ok(());
             }
             Err(error) => {
-                // Close first: who is told to ask again must not find this actor.
-                self.inbox.close();
-                self.answer_all(taken, &CommandError::OutcomeUnknown);
+                self.die(taken, &error);
                 return Err(error.into());
             }
         };
-        let mut deleted = false;
-        for (request, decision) in std::mem::take(&mut taken.requests)
-            .into_iter()
-            .zip(decisions)
-        {
-            if let Ok(prepared) = &decision {
-                deleted |= prepared.change == Some(Change::Delete);
-                state.commit(prepared);
+        self.useful.store(true, Ordering::Relaxed);
+        let requests = std::mem::take(&mut taken.requests);
+        for (request, decision) in requests.into_iter().zip(decisions) {
+            match decision {
+                Ok(prepared) => {
+                    state.commit(&prepared);
+                    request.reply.send(Ok(prepared.outcome));
+                    self.publish(myself, prepared);
+                }
+                Err(error) => request.reply.send(Err(error)),
             }
-            request
-                .reply
-                .send(decision.as_ref().map(|p| p.outcome).map_err(Clone::clone));
-            if let Ok(prepared) = decision {
-                self.publish(prepared);
-            }
-        }
-        if deleted {
-            self.end(myself);
         }
         Ok(())
     }
@@ -199,12 +205,11 @@ impl RoomActor {
     /// Decides and writes in one transaction. Nothing of the state changes.
     async fn write(
         &self,
-        commands: &Arc<[Command]>,
+        commands: &[Arc<Command>],
         state: &State,
     ) -> Result<Decisions, WriteError> {
         let with = &self.with;
-        let attempt = |tx, _maybe_committed| async move {
-            let tx: cluster_store::Transaction = tx;
+        let attempt = |tx: cluster_store::Transaction, _maybe_committed| async move {
             let stored = store::stored_head(&tx, state.room).await?;
             if stored != state.head {
                 return Err(WriteError::Stale {
@@ -212,15 +217,15 @@ impl RoomActor {
                     known: state.head,
                 });
             }
+            let mut batch = Batch::read(&tx, state.room, commands).await?;
             let mut head = state.head;
             let mut decisions = Decisions::with_capacity(commands.len());
-            let mut batch = Batch::read(&tx, state.room, commands).await?;
-            for command in commands.iter() {
-                let facts = batch.facts(command);
-                let decision = state.prepare(head, command, &facts, with.clock.now());
+            for command in commands {
+                let decision =
+                    state.prepare(head, command, &batch.facts(command), with.clock.now());
                 if let Ok(prepared) = &decision {
-                    store::write(&tx, state.room, prepared, state)?;
-                    batch.remember(state.room, command, prepared);
+                    store::write(&tx, prepared, state)?;
+                    batch.remember(prepared);
                     head = prepared.head;
                 }
                 decisions.push(decision);
@@ -233,13 +238,19 @@ impl RoomActor {
         with.store.run_certain(attempt).await
     }
 
-    fn publish(&self, prepared: Prepared) {
+    fn publish(&self, myself: &ActorRef<Wake>, prepared: Prepared) {
         if prepared.change == Some(Change::Delete) {
             self.with.publisher.deleted(self.room);
+            self.clearing.look();
+            self.end(myself, &CommandError::NoSuchRoom);
         }
-        let Some(event) = prepared.event() else {
-            return;
-        };
+        let standing = prepared.standing;
+        if let Some(event) = prepared.into_event() {
+            self.publish_event(event, standing);
+        }
+    }
+
+    fn publish_event(&self, event: Event, standing: Option<Standing>) {
         self.with.publisher.event(Published {
             room: self.room,
             seq: event.seq,
@@ -252,24 +263,32 @@ impl RoomActor {
                 | EventKind::Membership(_)
                 | EventKind::Room(_) => None,
             },
-            standing: standing(&event.kind),
+            standing,
             frame: wire::event_frame(self.room, event),
         });
     }
 
-    fn answer_all(&self, mut taken: Taken<Request>, error: &CommandError) {
-        for request in std::mem::take(&mut taken.requests) {
-            request.reply.send(Err(error.clone()));
-        }
+    /// Stops for good: there is no such room, or it cannot be read.
+    fn end(&self, myself: &ActorRef<Wake>, error: &CommandError) {
+        answer_all(self.inbox.close(), error);
+        myself.stop(None);
     }
 
-    /// Stops for good. What still waits is dropped, and asked again by the directory.
-    fn end(&self, myself: &ActorRef<Wake>) {
-        self.inbox.close();
-        myself.stop(None);
+    /// Says what is known of the requests, before the actor fails with `error`. The inbox closes first:
+    /// who is told to ask again must not find this actor.
+    fn die(&self, taken: Taken<Request>, error: &WriteError) {
+        let waiting = self.inbox.close();
+        match error {
+            WriteError::Stale { .. } => answer_all(taken, &CommandError::Unavailable),
+            WriteError::Store(_) => answer_all(taken, &CommandError::OutcomeUnknown),
+        }
+        answer_all(waiting, &CommandError::Unavailable);
+        // What is unknown may be a deletion.
+        self.clearing.look();
     }
 }
 
+/// Who came or went by an event that is told once more.
 fn standing(kind: &EventKind) -> Option<Standing> {
     let EventKind::Membership(change) = kind else {
         return None;
@@ -286,63 +305,9 @@ fn standing(kind: &EventKind) -> Option<Standing> {
     }
 }
 
-/// The facts of one transaction: what was read at its start, and what it has written since.
-struct Batch {
-    target: Option<crate::Event>,
-    earlier: BTreeMap<(AccountId, ClientMessageId), Earlier>,
-}
-
-impl Batch {
-    async fn read(
-        tx: &cluster_store::Transaction,
-        room: RoomId,
-        commands: &[Command],
-    ) -> Result<Self, StoreError> {
-        if let [command] = commands {
-            let Facts { earlier, target } = store::facts(tx, room, command).await?;
-            let earlier = key(command).zip(earlier).into_iter().collect();
-            return Ok(Self { target, earlier });
-        }
-        let rows = store::earlier(tx, commands.iter()).await?;
-        let keys = commands.iter().filter_map(key);
-        let earlier = keys
-            .zip(rows)
-            .filter_map(|(key, row)| Some((key, row?)))
-            .collect();
-        Ok(Self {
-            target: None,
-            earlier,
-        })
+/// Gives everybody the same answer.
+pub(crate) fn answer_all(mut taken: Taken<Request>, error: &CommandError) {
+    for request in std::mem::take(&mut taken.requests) {
+        request.reply.send(Err(error.clone()));
     }
-
-    fn facts(&self, command: &Command) -> Facts {
-        let earlier = key(command).and_then(|key| self.earlier.get(&key).copied());
-        Facts {
-            earlier,
-            target: self.target.clone(),
-        }
-    }
-
-    fn remember(&mut self, room: RoomId, command: &Command, prepared: &Prepared) {
-        let (Some(key), Some(draft)) = (key(command), command.draft()) else {
-            return;
-        };
-        if prepared.change.is_some() {
-            let Head { seq, at, .. } = prepared.head;
-            let digest = draft.digest(room, None);
-            self.earlier.insert(
-                key,
-                Earlier {
-                    room,
-                    seq,
-                    at,
-                    digest,
-                },
-            );
-        }
-    }
-}
-
-fn key(command: &Command) -> Option<(AccountId, ClientMessageId)> {
-    Some((command.account, command.draft()?.client_message_id))
 }

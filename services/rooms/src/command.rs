@@ -129,12 +129,42 @@ impl Command {
         matches!(self.action, Action::Send(_))
     }
 
-    /// Whether doing it twice is doing it once, so that it can be tried again when its outcome is
-    /// unknown.
-    pub(crate) const fn is_idempotent(&self) -> bool {
+    /// The message that it is about.
+    pub(crate) const fn target(&self) -> Option<Seq> {
+        if let Action::Edit { target, .. } | Action::Delete { target } = &self.action {
+            Some(*target)
+        } else {
+            None
+        }
+    }
+
+    /// Somebody who need not be a member, and has to exist.
+    pub(crate) const fn newcomer(&self) -> Option<AccountId> {
+        if let Action::Add { account, .. } | Action::Ban(account) = &self.action {
+            Some(*account)
+        } else {
+            None
+        }
+    }
+
+    /// Whether the caller need not be a member.
+    pub(crate) const fn comes_from_outside(&self) -> bool {
         matches!(
             self.action,
-            Action::Send(_) | Action::Edit { .. } | Action::Delete { .. }
+            Action::Join(_)
+                | Action::DeleteRoom {
+                    by_administrator: true
+                }
+        )
+    }
+
+    /// Whether doing it twice ends and answers as doing it once, so that it can be asked again when
+    /// its outcome is unknown. Who is removed, or has left, or has deleted the room, is told the
+    /// second time that there is no such member or room.
+    pub(crate) const fn is_repeatable(&self) -> bool {
+        !matches!(
+            self.action,
+            Action::Remove(_) | Action::Leave | Action::DeleteRoom { .. }
         )
     }
 }
@@ -163,10 +193,10 @@ impl Draft {
 /// What came of a command.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Outcome {
-    /// The event that it made; of an earlier, equal command if there was one; the newest event if it
-    /// made none.
+    /// The event that it made. If it had nothing to do: the event of the earlier command that did it,
+    /// as far as that is known (for messages it always is), else the newest event.
     pub seq: Seq,
-    /// When that was.
+    /// Of a message: when it was said. Otherwise: of the newest event.
     pub at: UnixMillis,
     /// The member it was about, as it stands.
     pub member: Option<Member>,

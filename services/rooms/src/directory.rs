@@ -2,9 +2,14 @@
 //!
 //! An actor is found by its inbox. It may go to sleep at any time, by closing an empty inbox: whoever
 //! finds it closed starts another. So no message is ever lost to an actor that was about to end.
+//!
+//! Invariant: at most one actor of a room has an open inbox. What an actor had not begun when it ended is
+//! asked again, of another; what it had begun only if doing it twice is doing it once.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use cluster_runtime::{AskError, Exit, Inbox, PushError, Reply, Supervisor, TaskKind, Tasks, Wake};
@@ -12,14 +17,15 @@ use cluster_store::{Store, StoreError};
 use cluster_types::{AccountId, Clock, Rng, RoomId};
 use parking_lot::Mutex;
 use ractor::{ActorId, ActorRef};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::actor::{self, Request, RoomActor};
+use crate::clearing::Clearing;
 use crate::limits::{
-    ACTIVE_ROOMS_MAX, CLEAR_BATCH, COMMAND_DEADLINE, FAILURES_MAX, FAILURES_WINDOW, IDLE_AFTER,
-    IDLE_SWEEP_EVERY, INBOX,
+    ACTIVE_ROOMS_MAX, COMMAND_ATTEMPTS_MAX, COMMAND_DEADLINE, FAILURES_MAX, FAILURES_WINDOW,
+    IDLE_AFTER, IDLE_SWEEP_EVERY, INBOX,
 };
-use crate::{Action, Command, CommandError, Outcome, Publisher, store};
+use crate::{Command, CommandError, Outcome, Publisher};
 
 /// Who there is, as far as rooms have to know.
 #[async_trait]
@@ -53,6 +59,7 @@ pub struct Dependencies {
 pub struct Rooms {
     pub(crate) with: Arc<Dependencies>,
     supervisor: Supervisor,
+    clearing: Clearing,
     active: Arc<Mutex<Active>>,
 }
 
@@ -60,7 +67,7 @@ pub struct Rooms {
 #[derive(Debug, Default)]
 struct Active {
     rooms: BTreeMap<RoomId, Slot>,
-    by_actor: BTreeMap<ActorId, RoomId>,
+    by_actor: BTreeMap<ActorId, Running>,
     failures: BTreeMap<RoomId, Failures>,
     stopping: bool,
 }
@@ -73,6 +80,14 @@ struct Slot {
 }
 
 #[derive(Debug)]
+struct Running {
+    room: RoomId,
+    /// Whether it has done anything.
+    useful: Arc<AtomicBool>,
+}
+
+/// Of a room whose actors fail one after the other.
+#[derive(Debug)]
 struct Failures {
     count: u32,
     since: Instant,
@@ -83,7 +98,7 @@ impl Rooms {
     /// cut short are cleared further.
     ///
     /// # Errors
-    /// If the store cannot be read or the runtime goes down.
+    /// If the runtime goes down.
     pub async fn start(with: Dependencies) -> Result<Self, StoreError> {
         let active = Arc::new(Mutex::new(Active::default()));
         let on_exit = {
@@ -94,35 +109,26 @@ impl Rooms {
             .await
             .map_err(|_| StoreError::Closed)?;
         let rooms = Self {
+            clearing: Clearing::start(&with.store, &with.tasks),
             with: Arc::new(with),
             supervisor,
             active,
         };
-        let read = |tx| async move { store::deletions(&tx).await };
-        for room in rooms.with.store.read(read).await? {
-            rooms.clear_away(room);
-        }
-        rooms.sweep_idle();
+        rooms.sweep();
         Ok(rooms)
     }
 
     /// Has a command done.
     ///
     /// # Errors
-    /// See [`CommandError`]. Where the outcome stays unknown, a command that may be done twice has
-    /// been tried a second time already.
+    /// See [`CommandError`]. Where the outcome stayed unknown, a command that may be done twice has been
+    /// asked again already.
     pub async fn command(&self, room: RoomId, command: Command) -> Result<Outcome, CommandError> {
-        self.check(room, &command).await?;
-        let again = command.is_idempotent().then(|| command.clone());
-        let deletes = matches!(command.action, Action::DeleteRoom { .. } | Action::Leave);
-        let outcome = match (self.ask(room, command).await, again) {
-            (Err(CommandError::OutcomeUnknown), Some(command)) => self.ask(room, command).await,
-            (outcome, _) => outcome,
-        };
-        if deletes && outcome.is_ok() {
-            self.clear_if_deleted(room).await;
+        let outcome = self.ask_until_known(room, Arc::new(command));
+        match timeout(COMMAND_DEADLINE, outcome).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(CommandError::TimedOut),
         }
-        outcome
     }
 
     /// Rooms in memory now.
@@ -130,52 +136,89 @@ impl Rooms {
         self.active.lock().rooms.len()
     }
 
-    /// Takes nothing more, finishes what is under way, ends all actors.
+    /// Takes nothing more, finishes what is under way, ends all actors. What waits is answered with
+    /// [`CommandError::Unavailable`].
     pub async fn stop(&self) {
         self.active.lock().stopping = true;
         self.supervisor.stop().await;
+        // The supervisor may have stopped before it heard of the last ends.
+        let left = std::mem::take(&mut self.active.lock().rooms);
+        for slot in left.into_values() {
+            slot.close();
+        }
+    }
+
+    async fn ask_until_known(
+        &self,
+        room: RoomId,
+        command: Arc<Command>,
+    ) -> Result<Outcome, CommandError> {
+        self.check(room, &command).await?;
+        let mut unknown = false;
+        for _ in 0..COMMAND_ATTEMPTS_MAX {
+            match self.ask(room, &command).await {
+                Err(CommandError::Unavailable) => {}
+                Err(CommandError::OutcomeUnknown) if command.is_repeatable() => unknown = true,
+                Err(CommandError::OutcomeUnknown) => {
+                    // If it has happened, those whom it concerns have to hear of it.
+                    self.wake(room);
+                    return Err(CommandError::OutcomeUnknown);
+                }
+                Err(error) if unknown && error.is_no_attempt() => break,
+                outcome => return outcome,
+            }
+        }
+        Err(if unknown {
+            CommandError::OutcomeUnknown
+        } else {
+            CommandError::Unavailable
+        })
     }
 
     /// What has to be found out before a room is asked.
     async fn check(&self, room: RoomId, command: &Command) -> Result<(), CommandError> {
-        if let Action::Add { account, .. } | Action::Ban(account) = command.action
-            && !self.with.people.exists(account).await?
-        {
-            return Err(CommandError::NoSuchAccount);
-        }
-        // Strangers must not be able to start actors.
-        let outsider = match command.action {
-            Action::Join(_) => true,
-            Action::DeleteRoom { by_administrator } => by_administrator,
-            _ => false,
-        };
-        let known = outsider || self.active.lock().rooms.contains_key(&room);
+        let newcomer = command.newcomer();
+        // Strangers must not be able to start actors, nor to ask through a room who there is.
+        let known = command.comes_from_outside()
+            || (newcomer.is_none() && self.active.lock().rooms.contains_key(&room));
         if !known && !self.is_member(command.account, room).await? {
             return Err(CommandError::NoSuchRoom);
         }
-        Ok(())
+        match newcomer {
+            Some(account) if !self.with.people.exists(account).await? => {
+                Err(CommandError::NoSuchAccount)
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
-    async fn ask(&self, room: RoomId, command: Command) -> Result<Outcome, CommandError> {
-        let bytes = command.bytes();
+    /// Asks the actor of the room once. [`CommandError::Unavailable`]: it ended before it began.
+    async fn ask(&self, room: RoomId, command: &Arc<Command>) -> Result<Outcome, CommandError> {
         let (reply, waiting) = Reply::channel();
-        let mut request = Request { command, reply };
-        // Twice: the first actor found may just be going to sleep.
-        for _ in 0..2 {
-            let (inbox, actor) = self.find_or_start(room)?;
-            match inbox.push(request, bytes) {
-                Ok(wake) => {
-                    if wake == Wake::Needed {
-                        // It fails only if the actor has ended; then the reply is dropped.
-                        let _ended = actor.cast(actor::Wake);
-                    }
-                    return waiting.answer(COMMAND_DEADLINE).await?;
+        let request = Request {
+            command: Arc::clone(command),
+            reply,
+        };
+        let (inbox, actor) = self.find_or_start(room)?;
+        match inbox.push(request, command.bytes()) {
+            Ok(Wake::Unneeded) => {}
+            Ok(Wake::Needed) => {
+                // It fails only if the actor has ended; then its inbox is closed.
+                let _ended = actor.cast(actor::Wake);
+            }
+            Err((PushError::Full, _)) => return Err(CommandError::Overloaded),
+            Err((PushError::Closed, _)) => return Err(CommandError::Unavailable),
+        }
+        match waiting.answer(COMMAND_DEADLINE).await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                if error == AskError::Stopped {
+                    // It died without a word. Until its supervisor hears of it, nobody must find it.
+                    actor::answer_all(inbox.close(), &CommandError::Unavailable);
                 }
-                Err((PushError::Full, _)) => return Err(AskError::Overloaded.into()),
-                Err((PushError::Closed, returned)) => request = returned,
+                Err(error.into())
             }
         }
-        Err(CommandError::Unavailable)
     }
 
     fn find_or_start(
@@ -186,26 +229,35 @@ impl Rooms {
         if active.stopping || active.keeps_failing(room) {
             return Err(CommandError::Unavailable);
         }
-        if let Some(slot) = active.rooms.get_mut(&room)
-            && !slot.inbox.is_closed()
-        {
-            slot.used = Instant::now();
-            return Ok((slot.inbox.clone(), slot.actor.clone()));
+        let mut tells_newest = active.failures.contains_key(&room);
+        if let Some(slot) = active.rooms.get_mut(&room) {
+            if !slot.inbox.is_closed() {
+                slot.used = Instant::now();
+                return Ok((slot.inbox.clone(), slot.actor.clone()));
+            }
+            // It has just died, of whatever.
+            tells_newest = true;
         }
         if active.rooms.len() >= ACTIVE_ROOMS_MAX {
             return Err(CommandError::Overloaded);
         }
         let inbox = Inbox::new(INBOX);
+        let useful = Arc::new(AtomicBool::new(false));
         let handler = RoomActor {
             room,
             inbox: inbox.clone(),
             with: Arc::clone(&self.with),
+            clearing: self.clearing.clone(),
+            tells_newest,
+            useful: Arc::clone(&useful),
         };
         let actor = self
             .supervisor
             .spawn(handler, ())
             .map_err(|_| CommandError::Unavailable)?;
-        active.by_actor.insert(actor.get_id(), room);
+        active
+            .by_actor
+            .insert(actor.get_id(), Running { room, useful });
         let slot = Slot {
             inbox: inbox.clone(),
             actor: actor.clone(),
@@ -215,68 +267,67 @@ impl Rooms {
         Ok((inbox, actor))
     }
 
-    /// Lets actors sleep that nobody has asked for a while.
-    fn sweep_idle(&self) {
-        let (active, stopping) = (Arc::clone(&self.active), self.with.tasks.stopping().clone());
-        self.with
-            .tasks
-            .spawn(TaskKind::Housekeeping, "rooms: idle", async move {
-                let pause = || tokio::time::sleep(IDLE_SWEEP_EVERY);
-                while stopping.run_until_cancelled(pause()).await.is_some() {
-                    active.lock().sleep_idle(Instant::now());
-                }
-            });
-    }
-
-    async fn clear_if_deleted(&self, room: RoomId) {
-        let read = |tx| async move { store::info(&tx, room).await };
-        if matches!(self.with.store.read(read).await, Ok(None)) {
-            self.clear_away(room);
+    /// Loads a room, to tell what its last actor may not have told.
+    fn wake(&self, room: RoomId) {
+        if let Ok((_, actor)) = self.find_or_start(room) {
+            // It fails only if the actor has ended.
+            let _ended = actor.cast(actor::Wake);
         }
     }
 
-    /// Clears the rows of a deleted room, some at a time. What is cut short goes on at the next start.
-    fn clear_away(&self, room: RoomId) {
-        let (store, stopping) = (self.with.store.clone(), self.with.tasks.stopping().clone());
-        self.with.tasks.spawn(TaskKind::Clearing, "rooms: clear", async move {
-            while !stopping.is_cancelled() {
-                let some = |tx, _| async move { store::clear_some(&tx, room, CLEAR_BATCH).await };
-                match store.run(some).await {
-                    Ok(true) => {}
-                    Ok(false) => break,
-                    Err(error) => {
-                        tracing::warn!(%error, "clearing a deleted room waits for the next start");
-                        break;
-                    }
+    /// Lets actors sleep that nobody has asked for a while, and wakes rooms whose actor has died.
+    fn sweep(&self) {
+        let (rooms, stopping) = (self.clone(), self.with.tasks.stopping().clone());
+        let sweep = async move {
+            let pause = || tokio::time::sleep(IDLE_SWEEP_EVERY);
+            while stopping.run_until_cancelled(pause()).await.is_some() {
+                // The lock is let go before the rooms are woken, which takes it again.
+                let died = rooms.active.lock().sleep_idle(Instant::now());
+                for room in died {
+                    rooms.wake(room);
                 }
             }
-        });
+        };
+        let tasks = &self.with.tasks;
+        tasks.spawn(TaskKind::Housekeeping, "rooms: idle", sweep);
+    }
+}
+
+impl Slot {
+    /// Ends the actor, and answers what it has not begun.
+    fn close(self) {
+        actor::answer_all(self.inbox.close(), &CommandError::Unavailable);
+        self.actor.stop(None);
     }
 }
 
 impl Active {
     fn ended(&mut self, actor: ActorId, exit: &Exit) {
-        let Some(room) = self.by_actor.remove(&actor) else {
+        let Some(Running { room, useful }) = self.by_actor.remove(&actor) else {
             return;
         };
         if let Exit::Failed(error) = exit {
             tracing::warn!(%room, error, "a room ended, and is loaded anew when it is asked");
-            let now = Instant::now();
-            let failures = self.failures.entry(room).or_insert(Failures {
-                count: 0,
-                since: now,
-            });
-            failures.count += 1;
+            self.count_failure(room, useful.load(Ordering::Relaxed));
         }
         // By now another actor may have the place of this one.
-        if let Some(slot) = self
-            .rooms
-            .get(&room)
-            .filter(|slot| slot.actor.get_id() == actor)
+        if let Entry::Occupied(slot) = self.rooms.entry(room)
+            && slot.get().actor.get_id() == actor
         {
-            slot.inbox.close();
-            self.rooms.remove(&room);
+            slot.remove().close();
         }
+    }
+
+    fn count_failure(&mut self, room: RoomId, useful: bool) {
+        let first = || Failures {
+            count: 0,
+            since: Instant::now(),
+        };
+        let failures = self.failures.entry(room).or_insert_with(first);
+        if useful {
+            *failures = first();
+        }
+        failures.count += 1;
     }
 
     fn keeps_failing(&mut self, room: RoomId) -> bool {
@@ -290,18 +341,22 @@ impl Active {
         failures.count >= FAILURES_MAX
     }
 
-    fn sleep_idle(&mut self, now: Instant) {
-        self.failures
-            .retain(|_, failures| now.duration_since(failures.since) < FAILURES_WINDOW);
-        let idle = |slot: &Slot| {
-            now.duration_since(slot.used) >= IDLE_AFTER && slot.inbox.close_if_empty()
-        };
+    /// Lets idle actors sleep. Returns the rooms that have died and that nobody has asked since.
+    fn sleep_idle(&mut self, now: Instant) -> Vec<RoomId> {
         self.rooms.retain(|_, slot| {
-            let sleeps = idle(slot);
+            let idle = now.duration_since(slot.used) >= IDLE_AFTER;
+            let sleeps = idle && slot.inbox.close_if_empty();
             if sleeps {
                 slot.actor.stop(None);
             }
             !sleeps
         });
+        let failed = self.failures.keys().copied();
+        let died = failed
+            .filter(|room| !self.rooms.contains_key(room))
+            .collect();
+        self.failures
+            .retain(|_, failures| now.duration_since(failures.since) < FAILURES_WINDOW);
+        died
     }
 }

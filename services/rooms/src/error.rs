@@ -7,7 +7,7 @@ use cluster_store::{AsStoreError, StoreError};
 use cluster_types::{Coded, ErrorCode, FieldViolation, Seq};
 
 use crate::Role;
-use crate::limits::{MEMBERS_MAX, OVERLOADED_RETRY};
+use crate::limits::{BANS_MAX, MEMBERS_MAX, OVERLOADED_RETRY};
 
 /// Why a command was not done.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -57,6 +57,9 @@ pub enum CommandError {
     /// The room has all the members it can have.
     #[error("the room has {MEMBERS_MAX} members, which is the limit")]
     RoomFull,
+    /// The room has all the bans it can have.
+    #[error("the room has {BANS_MAX} bans, which is the limit: lift some")]
+    TooManyBans,
     /// The client message id was used for something else.
     #[error("this client message id was used for something else")]
     IdReused,
@@ -73,7 +76,7 @@ pub enum CommandError {
     /// The room has too much to do. Nothing happened.
     #[error("the room is busy")]
     Overloaded,
-    /// The room failed again and again, or the node is going down. Nothing happened.
+    /// The room fails again and again, or the node is going down. Nothing happened.
     #[error("the room is not served here now")]
     Unavailable,
     /// No answer came in time. May have happened.
@@ -83,7 +86,7 @@ pub enum CommandError {
     #[error("whether this happened is unknown: ask again with the same id")]
     OutcomeUnknown,
     /// The store failed; nothing happened.
-    #[error("the store did not take it")]
+    #[error(transparent)]
     Store(#[from] StoreError),
 }
 
@@ -92,6 +95,13 @@ const fn whom(role: Role) -> &'static str {
         Role::Member => "members",
         Role::Moderator => "moderators and owners",
         Role::Owner => "owners",
+    }
+}
+
+impl CommandError {
+    /// Whether this attempt did nothing, for reasons that say nothing about an attempt before it.
+    pub(crate) const fn is_no_attempt(&self) -> bool {
+        matches!(self, Self::Overloaded | Self::Unavailable | Self::Store(_))
     }
 }
 
@@ -106,9 +116,12 @@ impl Coded for CommandError {
             Self::RoleTooLow { .. } | Self::RankTooLow | Self::NotTheAuthor | Self::Muted => {
                 ErrorCode::Forbidden
             }
-            Self::Archived | Self::Direct | Self::Banned | Self::LastOwner | Self::RoomFull => {
-                ErrorCode::Conflict
-            }
+            Self::Archived
+            | Self::Direct
+            | Self::Banned
+            | Self::LastOwner
+            | Self::RoomFull
+            | Self::TooManyBans => ErrorCode::Conflict,
             Self::IdReused => ErrorCode::AlreadyExists,
             Self::FutureSeq { .. } => ErrorCode::Invalid,
             Self::Overloaded => ErrorCode::Exhausted,
@@ -135,6 +148,7 @@ impl Coded for CommandError {
             Self::Banned => "ACCOUNT_BANNED",
             Self::LastOwner => "LAST_OWNER",
             Self::RoomFull => "ROOM_FULL",
+            Self::TooManyBans => "TOO_MANY_BANS",
             Self::IdReused => "CLIENT_MESSAGE_ID_REUSED",
             Self::FutureSeq { .. } => "SEQ_IN_THE_FUTURE",
             Self::Overloaded => "ROOM_BUSY",
@@ -182,6 +196,19 @@ impl From<AskError> for CommandError {
     }
 }
 
+impl From<ReadError> for CommandError {
+    /// For what is read back after a command. Who has lost the room by then is told so.
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::NoSuchRoom => Self::NoSuchRoom,
+            ReadError::NoSuchEvent => Self::NoSuchMessage,
+            ReadError::RoleTooLow { needs } => Self::RoleTooLow { needs },
+            ReadError::FutureSeq { field, seq, head } => Self::FutureSeq { field, seq, head },
+            ReadError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
 /// Why something could not be read.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ReadError {
@@ -191,6 +218,12 @@ pub enum ReadError {
     /// There is no such event in the room.
     #[error("no such event")]
     NoSuchEvent,
+    /// The reader's role does not allow it.
+    #[error("only {} may do this", whom(*needs))]
+    RoleTooLow {
+        /// The lowest role that would.
+        needs: Role,
+    },
     /// A place in the log that is not there yet.
     #[error("{field} is {seq}, and the room's newest event is {head}")]
     FutureSeq {
@@ -202,7 +235,7 @@ pub enum ReadError {
         head: Seq,
     },
     /// The store failed.
-    #[error("the store could not be read")]
+    #[error(transparent)]
     Store(#[from] StoreError),
 }
 
@@ -210,6 +243,7 @@ impl Coded for ReadError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::NoSuchRoom | Self::NoSuchEvent => ErrorCode::NotFound,
+            Self::RoleTooLow { .. } => ErrorCode::Forbidden,
             Self::FutureSeq { .. } => ErrorCode::Invalid,
             Self::Store(error) => error.code(),
         }
@@ -219,6 +253,7 @@ impl Coded for ReadError {
         match self {
             Self::NoSuchRoom => "ROOM_NOT_FOUND",
             Self::NoSuchEvent => "EVENT_NOT_FOUND",
+            Self::RoleTooLow { .. } => "ROLE_TOO_LOW",
             Self::FutureSeq { .. } => "SEQ_IN_THE_FUTURE",
             Self::Store(error) => error.reason(),
         }

@@ -2,10 +2,10 @@
 //!
 //! Who is asking comes from the gateway, what is asked from `wire`, what is answered from the handle.
 
-use cluster_types::Caller;
+use cluster_types::{Caller, RoomId};
 use tonic::{Request, Response, Status};
 
-use crate::{Action, Command, CommandError, Outcome, Rooms};
+use crate::{Action, Command, CommandError, Outcome, ReadError, Rooms};
 
 mod messages;
 mod rooms;
@@ -14,19 +14,12 @@ type Answer<T> = Result<Response<T>, Status>;
 
 impl Rooms {
     /// Has `action` done on behalf of the caller.
-    async fn act(
-        &self,
-        caller: Caller,
-        room: cluster_types::RoomId,
-        action: Action,
-    ) -> Result<Outcome, Status> {
+    async fn act(&self, caller: Caller, room: RoomId, action: Action) -> Result<Outcome, Status> {
         let command = Command {
             account: caller.account,
             action,
         };
-        self.command(room, command)
-            .await
-            .map_err(|error| cluster_rpc::status(&error))
+        self.command(room, command).await.map_err(refuse)
     }
 }
 
@@ -34,7 +27,7 @@ fn refuse(error: CommandError) -> Status {
     cluster_rpc::status(&error)
 }
 
-fn unreadable(error: crate::ReadError) -> Status {
+fn unreadable(error: ReadError) -> Status {
     cluster_rpc::status(&error)
 }
 

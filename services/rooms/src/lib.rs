@@ -12,6 +12,7 @@
 //! (`services-sessions`, behind [`Publisher`]).
 
 mod actor;
+mod clearing;
 mod command;
 mod directory;
 mod error;

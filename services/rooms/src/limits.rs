@@ -17,6 +17,9 @@ pub const TOPIC_CHARS_MAX: usize = 500;
 /// Members of a room. All of them are in the memory of its actor, at about 64 bytes each.
 pub const MEMBERS_MAX: usize = 200_000;
 
+/// Accounts that are kept out of a room. All of them are in the memory of its actor.
+pub const BANS_MAX: usize = 200_000;
+
 /// What may wait for one room: at a few thousand appends a second this is well under a second of
 /// work, and what waits longer is better refused early.
 pub const INBOX: InboxLimits = InboxLimits {
@@ -33,9 +36,13 @@ pub const BATCH_BYTES_MAX: usize = 512 * 1024;
 /// What a request weighs besides its body.
 pub const REQUEST_OVERHEAD_BYTES: usize = 256;
 
-/// How long a command may wait for its answer. Below the 10 s that the edge gives a unary call, so
-/// that the caller hears the reason from here.
+/// How long a command may wait for its answer, all attempts together. Below the 10 s that the edge
+/// gives a unary call, so that the caller hears the reason from here.
 pub const COMMAND_DEADLINE: Duration = Duration::from_secs(9);
+
+/// How often a room is asked for one command: an actor may just have gone to sleep, or die under the
+/// command, and the next one as well. If a third one dies, something is wrong with the room.
+pub const COMMAND_ATTEMPTS_MAX: usize = 3;
 
 /// Rooms in memory at a time on one node.
 pub const ACTIVE_ROOMS_MAX: usize = 100_000;
@@ -46,8 +53,8 @@ pub const IDLE_AFTER: Duration = Duration::from_secs(120);
 /// How often idle actors are looked for.
 pub const IDLE_SWEEP_EVERY: Duration = Duration::from_secs(15);
 
-/// An actor that fails this often within [`FAILURES_WINDOW`] is not started again until the window
-/// has passed: something is wrong that a restart does not mend.
+/// A room whose actors fail this often within [`FAILURES_WINDOW`], none of them having done anything,
+/// is not started again until the window has passed: something is wrong that a restart does not mend.
 pub const FAILURES_MAX: u32 = 8;
 
 /// See [`FAILURES_MAX`].
@@ -62,9 +69,13 @@ pub const EVENTS_PAGE_MAX: usize = 256;
 /// Events in one page where the call names no number.
 pub const EVENTS_PAGE_DEFAULT: usize = 50;
 
-/// Bytes of stored events in one page: below what a gRPC message may weigh, with bodies at their
-/// largest.
+/// Bytes of bodies in one page of events, those shown by edits included: well below the 4 MiB that
+/// gRPC clients take by default. One event fits in any case.
 pub const EVENTS_PAGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Edited messages that are read at a time to fill a page: what is read in vain, because the page is
+/// full before, is less than another page.
+pub const EDITED_AT_ONCE: usize = 16;
 
 /// Rooms in one page.
 pub const ROOMS_PAGE_MAX: usize = 200;
@@ -78,8 +89,12 @@ pub const MEMBERS_PAGE_MAX: usize = 1_000;
 /// Members, bans and readers in one page where the call names no number.
 pub const MEMBERS_PAGE_DEFAULT: usize = 100;
 
-/// Rows read at a time while a room is loaded.
+/// Members or bans read at a time while a room is loaded.
 pub const LOAD_PAGE: usize = 1_000;
 
 /// Rows cleared in one transaction while a deleted room is cleared away.
 pub const CLEAR_BATCH: usize = 500;
+
+/// How long to wait before clearing is tried again after the store has refused it. What is to be
+/// cleared cannot be read by anybody any more, so there is no hurry.
+pub const CLEAR_RETRY: Duration = Duration::from_secs(30);

@@ -4,15 +4,17 @@
 use std::collections::BTreeMap;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use cluster_store::schema::{ClientMessage, DirectRoom, RoomLink};
+use cluster_runtime::{Reply, TaskKind};
+use cluster_store::schema::{DirectRoom, RoomLink};
 use cluster_store::{StoreError, Transaction};
-use cluster_types::{AccountId, LogId, RoomId, Seq};
+use cluster_types::{AccountId, LogId, RoomId, SecretBytes, Seq};
 use data_encoding::BASE64URL_NOPAD;
 
+use crate::limits::COMMAND_DEADLINE;
 use crate::state::{Earlier, Head, State};
 use crate::{
     Action, ClientMessageId, Command, CommandError, Event, EventKind, Kind, LinkHash, Member,
-    MembershipChange, MembershipKind, ReadError, Role, RoomChange, RoomView, Rooms, store,
+    MembershipChange, MembershipKind, Role, RoomChange, RoomView, Rooms, store,
 };
 
 /// What every link begins with, so that a stray one is recognised for what it is.
@@ -31,10 +33,8 @@ pub struct NewRoom {
 
 impl NewRoom {
     fn digest(&self) -> [u8; 32] {
-        let text = format!("room\0{}\0{}", self.display_name, self.topic);
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
-        bytes
+        // Neither may hold a zero.
+        sha256(format!("room\0{}\0{}", self.display_name, self.topic).as_bytes())
     }
 }
 
@@ -42,61 +42,39 @@ impl Rooms {
     /// Makes a room that `account` owns, once for each request id.
     ///
     /// # Errors
-    /// [`CommandError::IdReused`], or if the store fails.
+    /// [`CommandError::IdReused`]; [`CommandError::NoSuchRoom`] if this is a retry and the account has
+    /// lost the room meanwhile; [`CommandError::TimedOut`]; or if the store fails.
     pub async fn create(
         &self,
         account: AccountId,
         new: &NewRoom,
     ) -> Result<RoomView, CommandError> {
-        let room = RoomId::random(&self.with.rng);
         let about = RoomChange {
             display_name: new.display_name.clone(),
             topic: new.topic.clone(),
             archived: false,
         };
         let members = BTreeMap::from([(account, Member::new(Role::Owner))]);
-        let state = self.fresh(room, Kind::Group, about, members);
-        let (state, request_id, digest) = (&state, new.request_id, new.digest());
-        let make = |tx: Transaction, _maybe_committed| async move {
-            let key = ClientMessage {
-                account,
-                client_message_id: request_id.0,
-            };
-            if let Some(row) = tx.row(&key).await? {
-                let earlier = store::read_earlier(&row)?;
-                let same = earlier.digest == digest;
-                return if same {
-                    Ok(earlier.room)
-                } else {
-                    Err(CommandError::IdReused)
-                };
-            }
-            store::create(&tx, state, &arrivals(state, account))?;
-            let Head { seq, at, .. } = state.head;
-            store::remember(
-                &tx,
-                account,
-                request_id,
-                Earlier {
-                    room,
-                    seq,
-                    at,
-                    digest,
-                },
-            )?;
-            Ok(room)
+        let state = self.fresh(Kind::Group, about, members);
+        let used = Earlier {
+            room: state.room,
+            seq: state.head.seq,
+            at: state.head.at,
+            digest: new.digest(),
         };
-        let made = self.with.store.run(make).await?;
-        if made == room {
-            self.with.publisher.gained(room, account);
-        }
-        self.view_again(account, made).await
+        let rooms = self.clone();
+        let request_id = new.request_id;
+        let made = self.finish("rooms: create", async move {
+            rooms.write_group(account, request_id, &state, used).await
+        });
+        let room = made.await?;
+        Ok(self.view(account, room).await?)
     }
 
     /// The one direct conversation of two accounts; made when it is first asked for.
     ///
     /// # Errors
-    /// [`CommandError::NoSuchAccount`], or if the store fails.
+    /// [`CommandError::NoSuchAccount`]; [`CommandError::TimedOut`]; or if the store fails.
     pub async fn open_direct(
         &self,
         account: AccountId,
@@ -105,27 +83,15 @@ impl Rooms {
         if !self.with.people.exists(peer).await? {
             return Err(CommandError::NoSuchAccount);
         }
-        let fresh = RoomId::random(&self.with.rng);
         let member = Member::new(Role::Member);
         let members = BTreeMap::from([(account, member), (peer, member)]);
-        let state = self.fresh(fresh, Kind::Direct, RoomChange::default(), members);
-        let state = &state;
-        let make = |tx: Transaction, _maybe_committed| async move {
-            let key = DirectRoom::between(account, peer);
-            if let Some(row) = tx.row(&key).await? {
-                return store::direct_room(&row);
-            }
-            store::create(&tx, state, &arrivals(state, account))?;
-            store::set_direct_room(&tx, &key, fresh)?;
-            Ok::<_, StoreError>(fresh)
-        };
-        let room = self.with.store.run(make).await?;
-        if room == fresh {
-            for member in state.members.keys() {
-                self.with.publisher.gained(room, *member);
-            }
-        }
-        self.view_again(account, room).await
+        let state = self.fresh(Kind::Direct, RoomChange::default(), members);
+        let rooms = self.clone();
+        let made = self.finish("rooms: open direct", async move {
+            rooms.write_direct(account, peer, &state).await
+        });
+        let room = made.await?;
+        Ok(self.view(account, room).await?)
     }
 
     /// Puts a new link in force, and returns its secret, which is stored nowhere.
@@ -137,8 +103,8 @@ impl Rooms {
         account: AccountId,
         room: RoomId,
     ) -> Result<String, CommandError> {
-        let secret = self.with.rng.bytes::<32>();
-        let action = Action::SetLink(Some(hash_of(&secret)));
+        let secret: SecretBytes = self.with.rng.bytes();
+        let action = Action::SetLink(Some(sha256(&secret)));
         self.command(room, Command { account, action }).await?;
         Ok(format!("{LINK_PREFIX}{}", BASE64URL_NOPAD.encode(&secret)))
     }
@@ -159,35 +125,91 @@ impl Rooms {
             .read(read)
             .await?
             .ok_or(CommandError::NoSuchLink)?;
-        match self
-            .command(
-                room,
-                Command {
-                    account,
-                    action: Action::Join(hash),
-                },
-            )
-            .await
-        {
-            Ok(_) => self.view_again(account, room).await,
+        let action = Action::Join(hash);
+        match self.command(room, Command { account, action }).await {
+            Ok(_) => Ok(self.view(account, room).await?),
             // Deleted a moment ago.
             Err(CommandError::NoSuchRoom) => Err(CommandError::NoSuchLink),
             Err(error) => Err(error),
         }
     }
 
-    /// The state of a room in which everybody has just arrived.
-    fn fresh(
+    /// Writes a new group, unless this request has made one before, and tells of it.
+    async fn write_group(
         &self,
-        room: RoomId,
-        kind: Kind,
-        about: RoomChange,
-        members: BTreeMap<AccountId, Member>,
-    ) -> State {
+        account: AccountId,
+        request_id: ClientMessageId,
+        state: &State,
+        used: Earlier,
+    ) -> Result<RoomId, CommandError> {
+        let make = |tx: Transaction, _maybe_committed| async move {
+            let key = store::client_message(account, request_id);
+            if let Some(row) = tx.row(&key).await? {
+                let earlier = store::read_earlier(&row)?;
+                return if earlier.digest == used.digest {
+                    Ok(earlier.room)
+                } else {
+                    Err(CommandError::IdReused)
+                };
+            }
+            store::create(&tx, state, arrivals(state, account))?;
+            store::remember(&tx, account, request_id, used)?;
+            Ok(state.room)
+        };
+        let room = self.with.store.run(make).await?;
+        self.tell_of(room, state);
+        Ok(room)
+    }
+
+    /// Writes a new direct conversation, unless the two have one, and tells of it.
+    async fn write_direct(
+        &self,
+        account: AccountId,
+        peer: AccountId,
+        state: &State,
+    ) -> Result<RoomId, CommandError> {
+        let make = |tx: Transaction, _maybe_committed| async move {
+            let key = DirectRoom::between(account, peer);
+            if let Some(row) = tx.row(&key).await? {
+                return store::direct_room(&row);
+            }
+            store::create(&tx, state, arrivals(state, account))?;
+            store::set_direct_room(&tx, &key, state.room)?;
+            Ok::<_, StoreError>(state.room)
+        };
+        let room = self.with.store.run(make).await?;
+        self.tell_of(room, state);
+        Ok(room)
+    }
+
+    /// Tells the members of `state` of their new room, if `room` is that one and not an older one.
+    fn tell_of(&self, room: RoomId, state: &State) {
+        if room == state.room {
+            for member in state.members.keys() {
+                self.with.publisher.gained(room, *member);
+            }
+        }
+    }
+
+    /// Runs `work` to its end even if the caller gives up: what has been written must be told, or its
+    /// members do not hear of the room before they connect again.
+    async fn finish<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        work: impl Future<Output = Result<T, CommandError>> + Send + 'static,
+    ) -> Result<T, CommandError> {
+        let (reply, waiting) = Reply::channel();
+        let work = async move { reply.send(work.await) };
+        self.with.tasks.spawn(TaskKind::Completion, name, work);
+        waiting.answer(COMMAND_DEADLINE).await?
+    }
+
+    /// The state of a new room in which everybody has just arrived.
+    fn fresh(&self, kind: Kind, about: RoomChange, members: BTreeMap<AccountId, Member>) -> State {
         let now = self.with.clock.now();
         let arrived = members.len() as u64;
         State {
-            room,
+            room: RoomId::random(&self.with.rng),
             kind,
             log_id: LogId::random(&self.with.rng),
             created: now.day(),
@@ -203,20 +225,11 @@ impl Rooms {
             bans: Default::default(),
         }
     }
-
-    async fn view_again(&self, account: AccountId, room: RoomId) -> Result<RoomView, CommandError> {
-        self.view(account, room).await.map_err(|error| match error {
-            ReadError::Store(error) => CommandError::Store(error),
-            ReadError::NoSuchRoom | ReadError::NoSuchEvent | ReadError::FutureSeq { .. } => {
-                CommandError::NoSuchRoom
-            }
-        })
-    }
 }
 
 /// The first events of a room: its members arrive, one by one.
-fn arrivals(state: &State, actor: AccountId) -> Vec<Event> {
-    let arrive = |(seq, (account, member)): (u64, (&AccountId, &Member))| Event {
+fn arrivals(state: &State, actor: AccountId) -> impl Iterator<Item = Event> {
+    let arrive = move |(seq, (account, member)): (u64, (&AccountId, &Member))| Event {
         seq: Seq(seq),
         at: state.head.at,
         actor,
@@ -227,18 +240,19 @@ fn arrivals(state: &State, actor: AccountId) -> Vec<Event> {
             member: Some(*member),
         }),
     };
-    (1..).zip(&state.members).map(arrive).collect()
+    (1..).zip(&state.members).map(arrive)
 }
 
 fn link_hash(link: &str) -> Option<LinkHash> {
     let secret = BASE64URL_NOPAD
         .decode(link.strip_prefix(LINK_PREFIX)?.as_bytes())
         .ok()?;
-    Some(hash_of(&secret.try_into().ok()?))
+    let secret: SecretBytes = secret.try_into().ok()?;
+    Some(sha256(&secret))
 }
 
-fn hash_of(secret: &[u8; 32]) -> LinkHash {
+fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut hash = [0; 32];
-    hash.copy_from_slice(digest(&SHA256, secret).as_ref());
+    hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
     hash
 }

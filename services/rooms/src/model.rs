@@ -60,6 +60,11 @@ pub struct Mute {
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ClientMessageId(pub [u8; 16]);
 
+impl ClientMessageId {
+    /// Of a message that has none any more. No sender may choose it.
+    pub(crate) const NONE: Self = Self([0; 16]);
+}
+
 impl fmt::Debug for ClientMessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -105,12 +110,27 @@ pub struct Message {
     pub priority: Priority,
     /// Which message it answers.
     pub reply_to: Option<Seq>,
-    /// As the sender chose it.
+    /// As the sender chose it; all zero once deleted.
     pub client_message_id: ClientMessageId,
     /// The newest edit, or the deletion.
     pub edited: Option<Seq>,
     /// Whether only the place is left.
     pub deleted: bool,
+}
+
+impl Message {
+    /// What is left of a message once it is deleted, which is its place.
+    pub(crate) const fn tombstone(deletion: Seq) -> Self {
+        Self {
+            body: String::new(),
+            format: Format::Plain,
+            priority: Priority::Normal,
+            reply_to: None,
+            client_message_id: ClientMessageId::NONE,
+            edited: Some(deletion),
+            deleted: true,
+        }
+    }
 }
 
 impl fmt::Debug for Message {

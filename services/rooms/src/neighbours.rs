@@ -46,7 +46,15 @@ async fn room_ids(tx: &Transaction, account: AccountId) -> Result<BTreeSet<RoomI
     let mut rooms = BTreeSet::new();
     let mut range = AccountRoom::of(account);
     loop {
-        let page = tx.scan(range, Scan { snapshot: true, ..Scan::default() }).await?;
+        let page = tx
+            .scan(
+                range,
+                Scan {
+                    snapshot: true,
+                    ..Scan::default()
+                },
+            )
+            .await?;
         rooms.extend(page.rows.iter().map(|(key, _)| key.room));
         match page.rows.last() {
             Some((last, _)) if page.more => range = AccountRoom::of(account).after(last),

@@ -3,6 +3,10 @@
 //! Calls come from the room's actor, one after the other in the order of `seq`, and must not wait: a
 //! publisher that has too much to do forgets events, and its readers find the gap by `seq` and read
 //! the log.
+//!
+//! An event may come twice, and older ones than it may not have come at all: after an actor has died
+//! its successor tells the newest event, since nobody knows what was told. A reader ignores what it
+//! has.
 
 use std::fmt;
 
@@ -33,7 +37,7 @@ pub struct Published {
     pub actor: AccountId,
     /// Of a message: how loud it is. `None`: not a message, and nobody has to read it.
     pub priority: Option<Priority>,
-    /// Who came or went by it.
+    /// Who came or went by it. If the event comes a second time: who may have.
     pub standing: Option<Standing>,
     /// An encoded `ServerFrame` that holds the event.
     pub frame: Bytes,

@@ -1,51 +1,26 @@
-//! Reading: a room as a member sees it, its log, its members.
+//! Reading: rooms as a member sees them, and how far it has read.
 //!
 //! Reads do not go through the actor: each is one snapshot of the store, in which the reader's
 //! membership is checked together with what is read. So a node that does not own a room can read it,
-//! and who has been removed reads nothing from the next snapshot on.
+//! and who has been removed, or whose room has been deleted, reads nothing from the next snapshot on.
 
 use cluster_store::schema::{
-    AccountRoom, ReadMark as ReadMarkRow, Room, RoomBan, RoomEvent, RoomHead, RoomMember,
+    AccountRoom, ReadMark as ReadMarkRow, Room, RoomEvent, RoomHead, RoomMember,
 };
 use cluster_store::{RowRange, Scan, StoreError, Transaction};
-use cluster_types::{AccountId, RoomId, Seq, UnixMillis};
+use cluster_types::{AccountId, RoomId, Seq};
+use proto::storage::v1;
+use tokio::try_join;
 
 use crate::limits::{EVENTS_PAGE_BYTES_MAX, ROOMS_PAGE_MAX};
 use crate::store::{self, Info};
-use crate::{
-    Event, EventKind, Kind, Member, ReadError, ReadMark, Role, RoomView, Rooms, ServerRoomView,
-};
+use crate::{Kind, Member, ReadError, ReadMark, RoomView, Rooms, ServerRoomView};
 
-/// Which way to read a log.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Direction {
-    /// Newest first.
-    Backward,
-    /// Oldest first.
-    Forward,
-}
+mod log;
+mod people;
 
-/// Where to start to read a log.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Start {
-    /// At the end that the direction leads away from.
-    End,
-    /// At this event.
-    Seq(Seq),
-    /// At the first event at or after this moment (forward), or the last at or before it (backward).
-    Time(UnixMillis),
-}
-
-/// Some events of a log.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct EventPage {
-    /// In the direction asked for.
-    pub events: Vec<Event>,
-    /// Where to go on; `None` at the end.
-    pub next: Option<Seq>,
-    /// The newest event at that moment.
-    pub head: Seq,
-}
+pub(crate) use log::event_at;
+pub use log::{Direction, EventPage, Start};
 
 impl Rooms {
     /// The room as `account` sees it.
@@ -53,11 +28,19 @@ impl Rooms {
     /// # Errors
     /// [`ReadError::NoSuchRoom`] also for who is not in it.
     pub async fn view(&self, account: AccountId, room: RoomId) -> Result<RoomView, ReadError> {
-        let read = |tx| async move { view(&tx, account, room).await };
+        let read = |tx: Transaction| async move {
+            let row = tx.row(&AccountRoom { account, room }).await?;
+            let rows = vec![(room, row.ok_or(ReadError::NoSuchRoom)?)];
+            views(&tx, account, rows)
+                .await?
+                .pop()
+                .ok_or(ReadError::NoSuchRoom)
+        };
         self.with.store.read(read).await
     }
 
-    /// The rooms of an account, by id, and the room to go on after if there are more.
+    /// The rooms of an account, by id, and the room to go on after if there are more. A page may hold
+    /// less than `limit`, and more may follow all the same.
     ///
     /// # Errors
     /// If the store fails.
@@ -74,61 +57,64 @@ impl Rooms {
                 None => range,
             };
             let found = tx.scan(range, rows(limit)).await?;
-            let next = found
-                .rows
-                .last()
-                .map(|(key, _)| key.room)
-                .filter(|_| found.more);
-            let mut rooms = Vec::with_capacity(found.rows.len());
-            for (key, _) in found.rows {
-                match view(&tx, account, key.room).await {
-                    Ok(room) => rooms.push(room),
-                    // Deleted, and its rows are still being cleared.
-                    Err(ReadError::NoSuchRoom) => {}
-                    Err(error) => return Err(error),
-                }
+            let last = found.rows.last().map(|(key, _)| key.room);
+            let next = last.filter(|_| found.more);
+            let rows = found.rows.into_iter().map(|(key, row)| (key.room, row));
+            Ok((views(&tx, account, rows.collect()).await?, next))
+        };
+        self.with.store.read(read).await
+    }
+
+    /// All rooms of an account, by id.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn memberships(&self, account: AccountId) -> Result<Vec<RoomView>, ReadError> {
+        let mut rooms = Vec::new();
+        let mut after = None;
+        loop {
+            let (page, next) = self.list(account, after, ROOMS_PAGE_MAX).await?;
+            rooms.extend(page);
+            after = next;
+            if next.is_none() {
+                return Ok(rooms);
             }
-            Ok((rooms, next))
-        };
-        self.with.store.read(read).await
+        }
     }
 
-    /// A page of the log.
+    /// Every room of the server, by id, without what it is about, and the room to go on after. A page
+    /// may hold less than `limit`, and more may follow all the same.
     ///
     /// # Errors
-    /// [`ReadError::NoSuchRoom`] also for who is not in it; [`ReadError::FutureSeq`].
-    pub async fn events(
+    /// If the store fails.
+    pub async fn list_server(
         &self,
-        account: AccountId,
-        room: RoomId,
-        start: Start,
-        direction: Direction,
+        after: Option<RoomId>,
         limit: usize,
-    ) -> Result<EventPage, ReadError> {
+    ) -> Result<(Vec<ServerRoomView>, Option<RoomId>), ReadError> {
         let read = |tx: Transaction| async move {
-            membership(&tx, account, room).await?;
-            events(&tx, room, start, direction, limit).await
-        };
-        self.with.store.read(read).await
-    }
-
-    /// One event.
-    ///
-    /// # Errors
-    /// [`ReadError::NoSuchRoom`] also for who is not in it; [`ReadError::NoSuchEvent`].
-    pub async fn event(
-        &self,
-        account: AccountId,
-        room: RoomId,
-        seq: Seq,
-    ) -> Result<Event, ReadError> {
-        let read = |tx: Transaction| async move {
-            membership(&tx, account, room).await?;
-            let row = tx.row_snapshot(&RoomEvent { room, seq }).await?;
-            let event = row.map(|row| store::event(seq, row)).transpose()?;
-            let mut events: Vec<_> = event.into_iter().collect();
-            fill_edits(&tx, room, &mut events).await?;
-            events.pop().ok_or(ReadError::NoSuchEvent)
+            let range = match after {
+                Some(room) => RowRange::all().after(&Room { room }),
+                None => RowRange::all(),
+            };
+            let found = tx.scan::<Room>(range, rows(limit)).await?;
+            let last = found.rows.last().map(|(key, _)| key.room);
+            let next = last.filter(|_| found.more);
+            let rooms = found.rows.into_iter().filter(|(_, row)| !row.deleted);
+            let rooms: Vec<_> = rooms.collect();
+            let keys = rooms
+                .iter()
+                .map(|(Room { room }, _)| RoomHead { room: *room });
+            let heads = tx.rows(&keys.collect::<Vec<_>>()).await?;
+            let view = |((Room { room }, row), head): ((Room, v1::Room), Option<v1::RoomHead>)| {
+                ServerRoomView {
+                    room,
+                    kind: store::kind(row.kind),
+                    archived: row.archived,
+                    head: Seq(head.unwrap_or_default().seq),
+                }
+            };
+            Ok::<_, ReadError>((rooms.into_iter().zip(heads).map(view).collect(), next))
         };
         self.with.store.read(read).await
     }
@@ -144,22 +130,22 @@ impl Rooms {
         room: RoomId,
         seq: Seq,
     ) -> Result<(ReadMark, u64), ReadError> {
-        let mark = |tx: Transaction, _maybe_committed| async move {
-            membership(&tx, account, room).await?;
+        let mark = |tx: Transaction, maybe_committed: cluster_store::MaybeCommitted| async move {
+            enter(&tx, account, room).await?;
+            // Who only reads does not get in the way of those who write.
             let head = tx.row_snapshot(&RoomHead { room }).await?;
             let head = head.as_ref().map(store::head).unwrap_or_default();
             if seq > head.seq {
-                return Err(ReadError::FutureSeq {
-                    field: "seq",
-                    seq,
-                    head: head.seq,
-                });
+                let (field, head) = ("seq", head.seq);
+                return Err(ReadError::FutureSeq { field, seq, head });
             }
             let row = tx.row(&ReadMarkRow { room, account }).await?;
             let old = row.as_ref().map(store::read_mark).unwrap_or_default();
             let unread = |mark: ReadMark| head.message_count.saturating_sub(mark.message_count);
             if seq <= old.seq {
-                return Ok((old, unread(old), false));
+                // It may be this very call that has moved it.
+                let moved = seq == old.seq && maybe_committed.is_yes();
+                return Ok((old, unread(old), moved));
             }
             let at = tx.row_snapshot(&RoomEvent { room, seq }).await?;
             let message_count = at.map_or(head.message_count, |event| event.message_count);
@@ -180,151 +166,12 @@ impl Rooms {
     /// [`ReadError::NoSuchRoom`] also for who is not in it. Who may not write is not shown to write,
     /// and gets no error for it.
     pub async fn typing(&self, account: AccountId, room: RoomId) -> Result<(), ReadError> {
-        let now = self.with.clock.now();
-        let read = |tx: Transaction| async move {
-            let member = membership(&tx, account, room).await?;
-            let info = store::info(&tx, room).await?.ok_or(ReadError::NoSuchRoom)?;
-            Ok::<_, ReadError>(!member.is_muted(now) && !info.about.archived)
-        };
-        if self.with.store.read(read).await? {
+        let read = |tx| async move { enter(&tx, account, room).await };
+        let (member, info) = self.with.store.read(read).await?;
+        if !member.is_muted(self.with.clock.now()) && !info.about.archived {
             self.with.publisher.typing(room, account);
         }
         Ok(())
-    }
-
-    /// The members of a room, by account.
-    ///
-    /// # Errors
-    /// [`ReadError::NoSuchRoom`] also for who is not in it.
-    pub async fn members(
-        &self,
-        account: AccountId,
-        room: RoomId,
-        after: Option<AccountId>,
-        limit: usize,
-    ) -> Result<(Vec<(AccountId, Member)>, bool), ReadError> {
-        let read = |tx: Transaction| async move {
-            membership(&tx, account, room).await?;
-            let found = tx.scan(members_after(room, after), rows(limit)).await?;
-            let members = found
-                .rows
-                .iter()
-                .map(|(key, row)| Ok((key.account, store::member(row)?)));
-            Ok((members.collect::<Result<_, StoreError>>()?, found.more))
-        };
-        self.with.store.read(read).await
-    }
-
-    /// The accounts that are kept out of a room. `Ok(None)`: the caller's role does not let it know.
-    ///
-    /// # Errors
-    /// [`ReadError::NoSuchRoom`] also for who is not in it.
-    pub async fn bans(
-        &self,
-        account: AccountId,
-        room: RoomId,
-        after: Option<AccountId>,
-        limit: usize,
-    ) -> Result<Option<(Vec<AccountId>, bool)>, ReadError> {
-        let read = |tx: Transaction| async move {
-            if membership(&tx, account, room).await?.role < Role::Moderator {
-                return Ok(None);
-            }
-            let range = match after {
-                Some(account) => RoomBan::of(room).after(&RoomBan { room, account }),
-                None => RoomBan::of(room),
-            };
-            let found = tx.scan(range, rows(limit)).await?;
-            let bans = found.rows.iter().map(|(key, _)| key.account).collect();
-            Ok::<_, ReadError>(Some((bans, found.more)))
-        };
-        self.with.store.read(read).await
-    }
-
-    /// The members that have read up to an event, by account. `last` is where to go on.
-    ///
-    /// # Errors
-    /// [`ReadError::NoSuchRoom`] also for who is not in it; [`ReadError::FutureSeq`].
-    pub async fn readers(
-        &self,
-        account: AccountId,
-        room: RoomId,
-        seq: Seq,
-        after: Option<AccountId>,
-        limit: usize,
-    ) -> Result<(Vec<AccountId>, Option<AccountId>), ReadError> {
-        let read = |tx: Transaction| async move {
-            membership(&tx, account, room).await?;
-            not_future(&tx, room, "seq", seq).await?;
-            let range = match after {
-                Some(account) => ReadMarkRow::of(room).after(&ReadMarkRow { room, account }),
-                None => ReadMarkRow::of(room),
-            };
-            let found = tx.scan(range, rows(limit)).await?;
-            let last = found
-                .rows
-                .last()
-                .map(|(key, _)| key.account)
-                .filter(|_| found.more);
-            let readers = found.rows.into_iter().filter(|(_, mark)| mark.seq >= seq.0);
-            Ok::<_, ReadError>((readers.map(|(key, _)| key.account).collect(), last))
-        };
-        self.with.store.read(read).await
-    }
-
-    /// Every room of the server, by id, without what it is about, and the room to go on after.
-    ///
-    /// # Errors
-    /// If the store fails.
-    pub async fn list_server(
-        &self,
-        after: Option<RoomId>,
-        limit: usize,
-    ) -> Result<(Vec<ServerRoomView>, Option<RoomId>), ReadError> {
-        let read = |tx: Transaction| async move {
-            let range = match after {
-                Some(room) => RowRange::all().after(&Room { room }),
-                None => RowRange::all(),
-            };
-            let found = tx.scan::<Room>(range, rows(limit)).await?;
-            let next = found
-                .rows
-                .last()
-                .map(|(key, _)| key.room)
-                .filter(|_| found.more);
-            let mut rooms = Vec::with_capacity(found.rows.len());
-            for (Room { room }, row) in found.rows.into_iter().filter(|(_, row)| !row.deleted) {
-                let head = tx
-                    .row_snapshot(&RoomHead { room })
-                    .await?
-                    .unwrap_or_default();
-                rooms.push(ServerRoomView {
-                    room,
-                    kind: store::kind(row.kind),
-                    archived: row.archived,
-                    head: Seq(head.seq),
-                });
-            }
-            Ok::<_, ReadError>((rooms, next))
-        };
-        self.with.store.read(read).await
-    }
-
-    /// The ids of all rooms of an account, with what a session has to know of each.
-    ///
-    /// # Errors
-    /// If the store fails.
-    pub async fn memberships(&self, account: AccountId) -> Result<Vec<RoomView>, ReadError> {
-        let mut rooms = Vec::new();
-        let mut after = None;
-        loop {
-            let (page, next) = self.list(account, after, ROOMS_PAGE_MAX).await?;
-            rooms.extend(page);
-            after = next;
-            if next.is_none() {
-                return Ok(rooms);
-            }
-        }
     }
 
     /// Whether `account` is in the room now.
@@ -333,17 +180,13 @@ impl Rooms {
         account: AccountId,
         room: RoomId,
     ) -> Result<bool, StoreError> {
-        let read = |tx: Transaction| async move {
-            Ok::<_, StoreError>(
-                tx.row_snapshot(&RoomMember { room, account })
-                    .await?
-                    .is_some(),
-            )
-        };
-        self.with.store.read(read).await
+        let key = &RoomMember { room, account };
+        let read = |tx: Transaction| async move { tx.row(key).await };
+        Ok(self.with.store.read(read).await?.is_some())
     }
 }
 
+/// A page of this many rows.
 fn rows(limit: usize) -> Scan {
     Scan {
         limit_rows: limit,
@@ -353,206 +196,67 @@ fn rows(limit: usize) -> Scan {
     }
 }
 
-fn members_after(room: RoomId, after: Option<AccountId>) -> RowRange<RoomMember> {
-    match after {
-        Some(account) => RoomMember::of(room).after(&RoomMember { room, account }),
-        None => RoomMember::of(room),
-    }
-}
-
-/// The reader's membership. Everything that is read stands in the same snapshot.
-async fn membership(
+/// The reader's membership, and the room. Everything that is read stands in the same snapshot.
+async fn enter(
     tx: &Transaction,
     account: AccountId,
     room: RoomId,
-) -> Result<Member, ReadError> {
-    let row = tx
-        .row(&RoomMember { room, account })
-        .await?
-        .ok_or(ReadError::NoSuchRoom)?;
-    Ok(store::member(&row)?)
+) -> Result<(Member, Info), ReadError> {
+    let key = RoomMember { room, account };
+    let (member, info) = try_join!(tx.row(&key), store::info(tx, room))?;
+    // The members' rows of a deleted room go one after the other.
+    let (member, info) = member.zip(info).ok_or(ReadError::NoSuchRoom)?;
+    Ok((store::member(&member)?, info))
 }
 
-async fn view(tx: &Transaction, account: AccountId, room: RoomId) -> Result<RoomView, ReadError> {
-    let member = membership(tx, account, room).await?;
-    let info = store::info(tx, room).await?.ok_or(ReadError::NoSuchRoom)?;
-    let Info {
-        kind,
-        about,
-        log_id,
-        ..
-    } = info;
-    let head = tx
-        .row_snapshot(&RoomHead { room })
-        .await?
-        .unwrap_or_default();
-    let mark = tx.row_snapshot(&ReadMarkRow { room, account }).await?;
-    let peer = match kind {
-        Kind::Group => None,
-        Kind::Direct => {
-            let row = tx
-                .row_snapshot(&AccountRoom { account, room })
-                .await?
-                .unwrap_or_default();
-            AccountId::try_from(&row.peer_id[..]).ok()
-        }
-    };
-    Ok(RoomView {
-        room,
-        kind,
-        about,
-        log_id,
-        head: Seq(head.seq),
-        message_count: head.message_count,
-        member_count: head.member_count,
-        role: member.role,
-        mark: mark.as_ref().map(store::read_mark).unwrap_or_default(),
-        peer,
-    })
-}
-
-async fn head_of(tx: &Transaction, room: RoomId) -> Result<Seq, StoreError> {
-    Ok(Seq(tx
-        .row_snapshot(&RoomHead { room })
-        .await?
-        .unwrap_or_default()
-        .seq))
-}
-
-async fn not_future(
+/// These rooms of an account, without those that are deleted.
+async fn views(
     tx: &Transaction,
-    room: RoomId,
-    field: &'static str,
-    seq: Seq,
-) -> Result<Seq, ReadError> {
-    let head = head_of(tx, room).await?;
-    if seq > head {
-        Err(ReadError::FutureSeq { field, seq, head })
-    } else {
-        Ok(head)
-    }
-}
-
-async fn events(
-    tx: &Transaction,
-    room: RoomId,
-    start: Start,
-    direction: Direction,
-    limit: usize,
-) -> Result<EventPage, ReadError> {
-    let head = head_of(tx, room).await?;
-    let from = match (start, direction) {
-        (Start::End, Direction::Backward) => head,
-        (Start::End, Direction::Forward) => Seq(1),
-        // One past the newest event is where a reader waits for the next one.
-        (Start::Seq(seq), Direction::Forward) if seq == head.next() => seq,
-        (Start::Seq(seq), _) => {
-            not_future(tx, room, "from_seq", seq).await?;
-            seq.max(Seq(1))
-        }
-        (Start::Time(at), _) => at_time(tx, room, head, at, direction).await?,
-    };
-    let end = match direction {
-        Direction::Forward => RoomEvent {
-            room,
-            seq: head.next(),
-        },
-        Direction::Backward => RoomEvent {
-            room,
-            seq: from.next(),
-        },
-    };
-    let begin = match direction {
-        Direction::Forward => RoomEvent { room, seq: from },
-        Direction::Backward => RoomEvent {
-            room,
-            seq: Seq::ZERO,
-        },
-    };
-    let scan = Scan {
-        reverse: direction == Direction::Backward,
-        ..rows(limit)
-    };
-    let found = tx.scan(RowRange::between(&begin, &end), scan).await?;
-    let mut events = Vec::with_capacity(found.rows.len());
-    for (key, row) in found.rows {
-        events.push(store::event(key.seq, row)?);
-    }
-    fill_edits(tx, room, &mut events).await?;
-    let next = events
-        .last()
-        .filter(|_| found.more)
-        .map(|last| match direction {
-            Direction::Forward => last.seq.next(),
-            Direction::Backward => last.seq.previous(),
-        });
-    Ok(EventPage { events, next, head })
-}
-
-/// Where a moment lies in a log, by bisection: times never run backwards within a room.
-async fn at_time(
-    tx: &Transaction,
-    room: RoomId,
-    head: Seq,
-    at: UnixMillis,
-    direction: Direction,
-) -> Result<Seq, StoreError> {
-    // Forward: the first event at or after the moment. Backward: the one before the first after it.
-    let is_before = |time: u64| match direction {
-        Direction::Forward => time < at.0,
-        Direction::Backward => time <= at.0,
-    };
-    let (mut low, mut high) = (1, head.0 + 1);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let row = tx
-            .row_snapshot(&RoomEvent {
-                room,
-                seq: Seq(middle),
-            })
-            .await?;
-        if row.is_some_and(|row| is_before(row.time_ms)) {
-            low = middle + 1
-        } else {
-            high = middle
+    account: AccountId,
+    rooms: Vec<(RoomId, v1::AccountRoom)>,
+) -> Result<Vec<RoomView>, ReadError> {
+    let ids: Vec<_> = rooms.iter().map(|(room, _)| *room).collect();
+    let members = keys(&ids, |room| RoomMember { room, account });
+    let infos = keys(&ids, |room| Room { room });
+    let heads = keys(&ids, |room| RoomHead { room });
+    let marks = keys(&ids, |room| ReadMarkRow { room, account });
+    let (members, infos, heads, marks) = try_join!(
+        tx.rows(&members),
+        tx.rows(&infos),
+        tx.rows(&heads),
+        tx.rows(&marks)
+    )?;
+    let parts = rooms
+        .into_iter()
+        .zip(members)
+        .zip(infos)
+        .zip(heads)
+        .zip(marks);
+    let mut views = Vec::with_capacity(ids.len());
+    for ((((room, member), info), head), mark) in parts {
+        let info = info.map(store::existing).transpose()?.flatten();
+        if let Some((member, info)) = member.zip(info) {
+            let head = head.as_ref().map(store::head).unwrap_or_default();
+            views.push(RoomView {
+                room: room.0,
+                kind: info.kind,
+                about: info.about,
+                log_id: info.log_id,
+                head: head.seq,
+                message_count: head.message_count,
+                member_count: head.member_count,
+                role: store::member(&member)?.role,
+                mark: mark.as_ref().map(store::read_mark).unwrap_or_default(),
+                peer: match info.kind {
+                    Kind::Group => None,
+                    Kind::Direct => Some(store::peer(&room.1)?),
+                },
+            });
         }
     }
-    Ok(match direction {
-        Direction::Forward => Seq(low),
-        Direction::Backward => Seq(low).previous(),
-    })
+    Ok(views)
 }
 
-/// Puts the edited messages into the events of their edits: the body lies in the message's row.
-async fn fill_edits(
-    tx: &Transaction,
-    room: RoomId,
-    events: &mut [Event],
-) -> Result<(), StoreError> {
-    let targets: Vec<_> = events
-        .iter()
-        .filter_map(|event| match event.kind {
-            EventKind::Edit { target, .. } => Some(RoomEvent { room, seq: target }),
-            EventKind::Message(_)
-            | EventKind::Deletion { .. }
-            | EventKind::Membership(_)
-            | EventKind::Room(_) => None,
-        })
-        .collect();
-    if targets.is_empty() {
-        return Ok(());
-    }
-    let mut rows = tx.rows(&targets).await?.into_iter();
-    for event in events {
-        let EventKind::Edit { target, message } = &mut event.kind else {
-            continue;
-        };
-        let Some(row) = rows.next().flatten() else {
-            continue;
-        };
-        if let EventKind::Message(current) = store::event(*target, row)?.kind {
-            *message = Some(current);
-        }
-    }
-    Ok(())
+fn keys<K>(rooms: &[RoomId], key: impl Fn(RoomId) -> K) -> Vec<K> {
+    rooms.iter().map(|room| key(*room)).collect()
 }

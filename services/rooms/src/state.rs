@@ -2,16 +2,28 @@
 //!
 //! [`State::prepare`] decides about a command and changes nothing. What it decided is a
 //! [`Prepared`]: the actor writes it, and only then [`State::commit`] applies it.
+//!
+//! Invariants: every event is one further than the one before, and no earlier; `head.member_count` is
+//! the number of members; a group has an owner as long as it exists, and no owner is muted.
+//!
+//! Leaves out: who may do what (`rights`), and what each command does (`messages`, `members`,
+//! `settings`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use cluster_types::{AccountId, Day, LogId, RoomId, Seq, UnixMillis};
 
-use crate::limits::MEMBERS_MAX;
 use crate::{
-    Action, Command, CommandError, Draft, Event, EventKind, Kind, LinkHash, Member,
-    MembershipChange, MembershipKind, Message, Mute, Outcome, Role, RoomChange,
+    Action, ClientMessageId, Command, CommandError, Event, EventKind, Kind, LinkHash, Member,
+    MembershipChange, MembershipKind, Message, Mute, Outcome, RoomChange, Standing,
 };
+
+mod members;
+mod messages;
+mod rights;
+mod settings;
+#[cfg(test)]
+mod tests;
 
 /// The end of a log.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -61,70 +73,40 @@ pub(crate) struct Prepared {
     pub(crate) head: Head,
     /// `None`: all is as it should be already.
     pub(crate) change: Option<Change>,
+    /// What a client message id is used for from here on.
+    pub(crate) used: Option<(ClientMessageId, Earlier)>,
+    /// Who comes or goes by it.
+    pub(crate) standing: Option<Standing>,
     pub(crate) outcome: Outcome,
 }
 
 /// What is to be written. All but [`Change::Link`] and [`Change::Delete`] append one event.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Change {
+    /// A message is said.
     Message(Message),
-    Edit {
-        target: Event,
-        message: Message,
-        draft: Draft,
-    },
-    Deletion {
-        target: Event,
-        message: Message,
-    },
+    /// A message says something else: its row, as it will be.
+    Edit(Rewritten),
+    /// A message is taken back: its row, as it will be.
+    Deletion(Rewritten),
+    /// Somebody's standing in the room changes.
     Membership(MembershipChange),
+    /// The room itself changes.
     Room(RoomChange),
+    /// Another link is in force, or none.
     Link(Option<LinkHash>),
+    /// The room is no more.
     Delete,
 }
 
-impl Change {
-    /// Whether it adds an event to the log.
-    fn appends(&self) -> bool {
-        !matches!(self, Self::Link(_) | Self::Delete)
-    }
-
-    /// The event that it appends.
-    pub(crate) fn event_kind(&self) -> Option<EventKind> {
-        match self {
-            Self::Message(message) => Some(EventKind::Message(message.clone())),
-            Self::Edit {
-                target, message, ..
-            } => Some(EventKind::Edit {
-                target: target.seq,
-                message: Some(message.clone()),
-            }),
-            Self::Deletion { target, .. } => Some(EventKind::Deletion { target: target.seq }),
-            Self::Membership(change) => Some(EventKind::Membership(*change)),
-            Self::Room(change) => Some(EventKind::Room(change.clone())),
-            Self::Link(_) | Self::Delete => None,
-        }
-    }
-}
-
-impl Prepared {
-    /// The event that it appends, if it appends one.
-    pub(crate) fn event(&self) -> Option<Event> {
-        let kind = self.change.as_ref()?.event_kind()?;
-        let Head {
-            seq,
-            message_count,
-            at,
-            ..
-        } = self.head;
-        Some(Event {
-            seq,
-            at,
-            actor: self.actor,
-            message_count,
-            kind,
-        })
-    }
+/// An earlier message as it will stand, with all that stays of its event.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Rewritten {
+    pub(crate) target: Seq,
+    pub(crate) at: UnixMillis,
+    pub(crate) actor: AccountId,
+    pub(crate) message_count: u64,
+    pub(crate) message: Message,
 }
 
 type Decision = Result<Option<Change>, CommandError>;
@@ -144,6 +126,8 @@ impl State {
                 actor: command.account,
                 head,
                 change: None,
+                used: None,
+                standing: None,
                 outcome,
             });
         }
@@ -152,15 +136,25 @@ impl State {
             Some(change) if change.appends() => self.head_after(head, change, now),
             Some(_) | None => head,
         };
-        let member = self.member_after(command, change.as_ref());
+        let used = command.draft().filter(|_| change.is_some()).map(|draft| {
+            let earlier = Earlier {
+                room: self.room,
+                seq: after.seq,
+                at: after.at,
+                digest: draft.digest(self.room, command.target()),
+            };
+            (draft.client_message_id, earlier)
+        });
         let outcome = Outcome {
-            seq: after.seq,
+            seq: deletion_before(&change, command, facts).unwrap_or(after.seq),
             at: after.at,
-            member,
+            member: self.member_after(command, change.as_ref()),
         };
         Ok(Prepared {
             actor: command.account,
             head: after,
+            used,
+            standing: self.standing(change.as_ref()),
             change,
             outcome,
         })
@@ -170,53 +164,62 @@ impl State {
     pub(crate) fn commit(&mut self, prepared: &Prepared) {
         self.head = prepared.head;
         match &prepared.change {
-            Some(Change::Membership(MembershipChange {
-                account,
-                kind,
-                member,
-            })) => {
-                match member {
-                    Some(member) => self.members.insert(*account, *member),
-                    None => self.members.remove(account),
-                };
-                match kind {
-                    MembershipKind::Banned => _ = self.bans.insert(*account),
-                    MembershipKind::Unbanned => _ = self.bans.remove(account),
-                    MembershipKind::Added
-                    | MembershipKind::Joined
-                    | MembershipKind::Left
-                    | MembershipKind::Removed
-                    | MembershipKind::RoleSet
-                    | MembershipKind::Muted
-                    | MembershipKind::Unmuted => {}
-                }
-            }
+            Some(Change::Membership(change)) => self.commit_membership(*change),
             Some(Change::Room(about)) => self.about = about.clone(),
             Some(Change::Link(link)) => self.link = *link,
             Some(Change::Delete) => self.members.clear(),
-            Some(Change::Message(_) | Change::Edit { .. } | Change::Deletion { .. }) | None => {}
+            Some(Change::Message(_) | Change::Edit(_) | Change::Deletion(_)) | None => {}
+        }
+    }
+
+    fn commit_membership(&mut self, change: MembershipChange) {
+        match change.member {
+            Some(member) => self.members.insert(change.account, member),
+            None => self.members.remove(&change.account),
+        };
+        match change.kind {
+            MembershipKind::Banned => _ = self.bans.insert(change.account),
+            MembershipKind::Unbanned => _ = self.bans.remove(&change.account),
+            MembershipKind::Added
+            | MembershipKind::Joined
+            | MembershipKind::Left
+            | MembershipKind::Removed
+            | MembershipKind::RoleSet
+            | MembershipKind::Muted
+            | MembershipKind::Unmuted => {}
         }
     }
 
     fn head_after(&self, head: Head, change: &Change, now: UnixMillis) -> Head {
-        let member_count = match change {
-            Change::Membership(MembershipChange {
-                account, member, ..
-            }) => {
-                let was = u64::from(self.members.contains_key(account));
-                head.member_count + u64::from(member.is_some()) - was
-            }
-            _ => head.member_count,
+        let (gained, lost) = match self.standing(Some(change)) {
+            Some(Standing::Gained(_)) => (1, 0),
+            Some(Standing::Lost(_)) => (0, 1),
+            None => (0, 0),
         };
         Head {
             seq: head.seq.next(),
             message_count: head.message_count + u64::from(matches!(change, Change::Message(_))),
+            // The clock may run backwards; a log does not.
             at: head.at.max(now),
-            member_count,
+            member_count: head.member_count + gained - lost,
         }
     }
 
-    /// What an equal command did before, if one did. A member only learns what its own ids were for.
+    /// Who comes or goes by a change. A ban of somebody who was not there is nobody's loss.
+    fn standing(&self, change: Option<&Change>) -> Option<Standing> {
+        let Some(Change::Membership(change)) = change else {
+            return None;
+        };
+        let account = change.account;
+        match (self.members.contains_key(&account), change.member) {
+            (false, Some(_)) => Some(Standing::Gained(account)),
+            (true, None) => Some(Standing::Lost(account)),
+            (true, Some(_)) | (false, None) => None,
+        }
+    }
+
+    /// What an equal command did before, if one did: also where the caller may not do it any more, as
+    /// long as it is a member. A member only learns what its own ids were for.
     fn done_before(
         &self,
         command: &Command,
@@ -226,11 +229,8 @@ impl State {
             return Ok(None);
         };
         self.member(command.account)?;
-        let target = match &command.action {
-            Action::Edit { target, .. } => Some(*target),
-            _ => None,
-        };
-        if earlier.room != self.room || earlier.digest != draft.digest(self.room, target) {
+        let digest = draft.digest(self.room, command.target());
+        if earlier.room != self.room || earlier.digest != digest {
             return Err(CommandError::IdReused);
         }
         Ok(Some(Outcome {
@@ -267,220 +267,6 @@ impl State {
         }
     }
 
-    fn send(&self, caller: AccountId, head: Head, draft: &Draft, now: UnixMillis) -> Decision {
-        self.may_write(caller, now)?;
-        if let Some(seq) = draft.reply_to.filter(|seq| *seq > head.seq) {
-            return Err(CommandError::FutureSeq {
-                field: "reply_to_seq",
-                seq,
-                head: head.seq,
-            });
-        }
-        Ok(Some(Change::Message(Message {
-            body: draft.body.clone(),
-            format: draft.format,
-            priority: draft.priority,
-            reply_to: draft.reply_to,
-            client_message_id: draft.client_message_id,
-            edited: None,
-            deleted: false,
-        })))
-    }
-
-    fn edit(
-        &self,
-        caller: AccountId,
-        head: Head,
-        seq: Seq,
-        draft: &Draft,
-        facts: &Facts,
-        now: UnixMillis,
-    ) -> Decision {
-        self.may_write(caller, now)?;
-        let (target, message) = said(head, seq, facts)?;
-        if target.actor != caller {
-            return Err(CommandError::NotTheAuthor);
-        }
-        if message.deleted {
-            return Err(CommandError::NoSuchMessage);
-        }
-        let message = Message {
-            body: draft.body.clone(),
-            format: draft.format,
-            edited: Some(head.seq.next()),
-            ..message.clone()
-        };
-        Ok(Some(Change::Edit {
-            target: target.clone(),
-            message,
-            draft: draft.clone(),
-        }))
-    }
-
-    fn delete(&self, caller: AccountId, head: Head, seq: Seq, facts: &Facts) -> Decision {
-        let role = self.member(caller)?.role;
-        let (target, message) = said(head, seq, facts)?;
-        if target.actor != caller {
-            self.needs(role, Role::Moderator)?;
-            // Who said it may have left since: then there is no rank to respect.
-            if self
-                .members
-                .get(&target.actor)
-                .is_some_and(|author| author.role >= role)
-            {
-                return Err(CommandError::RankTooLow);
-            }
-        }
-        if message.deleted {
-            return Ok(None);
-        }
-        let message = Message {
-            body: String::new(),
-            edited: Some(head.seq.next()),
-            deleted: true,
-            reply_to: None,
-            ..message.clone()
-        };
-        Ok(Some(Change::Deletion {
-            target: target.clone(),
-            message,
-        }))
-    }
-
-    fn update(
-        &self,
-        caller: AccountId,
-        display_name: Option<&String>,
-        topic: Option<&String>,
-    ) -> Decision {
-        self.ranks_in_group(caller, Role::Moderator)?;
-        self.not_archived()?;
-        let about = RoomChange {
-            display_name: display_name.unwrap_or(&self.about.display_name).clone(),
-            topic: topic.unwrap_or(&self.about.topic).clone(),
-            archived: false,
-        };
-        Ok((about != self.about).then_some(Change::Room(about)))
-    }
-
-    fn set_archived(&self, caller: AccountId, archived: bool) -> Decision {
-        self.ranks_in_group(caller, Role::Owner)?;
-        let about = RoomChange {
-            archived,
-            ..self.about.clone()
-        };
-        Ok((about != self.about).then_some(Change::Room(about)))
-    }
-
-    fn delete_room(&self, caller: AccountId, by_administrator: bool) -> Decision {
-        if !by_administrator {
-            self.ranks_in_group(caller, Role::Owner)?;
-        }
-        Ok(Some(Change::Delete))
-    }
-
-    fn add(&self, caller: AccountId, account: AccountId, role: Role) -> Decision {
-        let own = self.ranks_in_group(caller, Role::Moderator)?;
-        self.not_archived()?;
-        if role > own {
-            return Err(CommandError::RankTooLow);
-        }
-        self.admit(account, MembershipKind::Added, role)
-    }
-
-    fn join(&self, caller: AccountId, link: LinkHash) -> Decision {
-        // A banned account and a void link look the same from outside.
-        if self.link != Some(link) || self.bans.contains(&caller) {
-            return Err(CommandError::NoSuchLink);
-        }
-        self.not_archived()?;
-        self.admit(caller, MembershipKind::Joined, Role::Member)
-    }
-
-    fn admit(&self, account: AccountId, kind: MembershipKind, role: Role) -> Decision {
-        if self.members.contains_key(&account) {
-            return Ok(None);
-        }
-        if self.bans.contains(&account) {
-            return Err(CommandError::Banned);
-        }
-        if self.members.len() >= MEMBERS_MAX {
-            return Err(CommandError::RoomFull);
-        }
-        Ok(membership(account, kind, Some(Member::new(role))))
-    }
-
-    fn remove(&self, caller: AccountId, account: AccountId) -> Decision {
-        let own = self.ranks_in_group(caller, Role::Moderator)?;
-        self.below(own, account)?;
-        Ok(membership(account, MembershipKind::Removed, None))
-    }
-
-    fn leave(&self, caller: AccountId) -> Decision {
-        self.ranks_in_group(caller, Role::Member)?;
-        if self.members.len() == 1 {
-            // Nobody could read it, write it or delete it ever after.
-            return Ok(Some(Change::Delete));
-        }
-        self.not_the_last_owner(caller)?;
-        Ok(membership(caller, MembershipKind::Left, None))
-    }
-
-    fn set_role(&self, caller: AccountId, account: AccountId, role: Role) -> Decision {
-        self.ranks_in_group(caller, Role::Owner)?;
-        let member = *self
-            .members
-            .get(&account)
-            .ok_or(CommandError::NoSuchMember)?;
-        if member.role == role {
-            return Ok(None);
-        }
-        self.not_the_last_owner(account)?;
-        Ok(membership(
-            account,
-            MembershipKind::RoleSet,
-            Some(Member { role, ..member }),
-        ))
-    }
-
-    fn set_mute(&self, caller: AccountId, account: AccountId, mute: Option<Mute>) -> Decision {
-        let own = self.ranks_in_group(caller, Role::Moderator)?;
-        let member = self.below(own, account)?;
-        if member.mute == mute {
-            return Ok(None);
-        }
-        let kind = if mute.is_some() {
-            MembershipKind::Muted
-        } else {
-            MembershipKind::Unmuted
-        };
-        Ok(membership(account, kind, Some(Member { mute, ..member })))
-    }
-
-    fn ban(&self, caller: AccountId, account: AccountId) -> Decision {
-        let own = self.ranks_in_group(caller, Role::Moderator)?;
-        if self.bans.contains(&account) {
-            return Ok(None);
-        }
-        if self.members.contains_key(&account) {
-            self.below(own, account)?;
-        }
-        Ok(membership(account, MembershipKind::Banned, None))
-    }
-
-    fn unban(&self, caller: AccountId, account: AccountId) -> Decision {
-        self.ranks_in_group(caller, Role::Moderator)?;
-        if !self.bans.contains(&account) {
-            return Ok(None);
-        }
-        Ok(membership(account, MembershipKind::Unbanned, None))
-    }
-
-    fn set_link(&self, caller: AccountId, link: Option<LinkHash>) -> Decision {
-        self.ranks_in_group(caller, Role::Moderator)?;
-        Ok((link != self.link).then_some(Change::Link(link)))
-    }
-
     /// The member that a command is about, as it will be.
     fn member_after(&self, command: &Command, change: Option<&Change>) -> Option<Member> {
         if let Some(Change::Membership(change)) = change {
@@ -505,112 +291,80 @@ impl State {
             | Action::SetLink(_) => None,
         }
     }
+}
 
-    // --- Rights ---
-
-    /// To whoever is not in it, a room does not exist.
-    fn member(&self, account: AccountId) -> Result<Member, CommandError> {
-        self.members
-            .get(&account)
-            .copied()
-            .ok_or(CommandError::NoSuchRoom)
+impl Change {
+    /// Whether it adds an event to the log.
+    const fn appends(&self) -> bool {
+        !matches!(self, Self::Link(_) | Self::Delete)
     }
 
-    fn may_write(&self, account: AccountId, now: UnixMillis) -> Result<(), CommandError> {
-        let member = self.member(account)?;
-        self.not_archived()?;
-        if member.is_muted(now) {
-            Err(CommandError::Muted)
-        } else {
-            Ok(())
-        }
-    }
-
-    fn not_archived(&self) -> Result<(), CommandError> {
-        if self.about.archived {
-            Err(CommandError::Archived)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// The caller's role, if it suffices and if the room has roles at all.
-    fn ranks_in_group(&self, caller: AccountId, needs: Role) -> Result<Role, CommandError> {
-        let role = self.member(caller)?.role;
-        if self.kind == Kind::Direct {
-            return Err(CommandError::Direct);
-        }
-        self.needs(role, needs)?;
-        Ok(role)
-    }
-
-    fn needs(&self, role: Role, needs: Role) -> Result<(), CommandError> {
-        if role < needs {
-            Err(CommandError::RoleTooLow { needs })
-        } else {
-            Ok(())
-        }
-    }
-
-    /// The member, if it ranks below `own`.
-    fn below(&self, own: Role, account: AccountId) -> Result<Member, CommandError> {
-        let member = *self
-            .members
-            .get(&account)
-            .ok_or(CommandError::NoSuchMember)?;
-        if member.role < own {
-            Ok(member)
-        } else {
-            Err(CommandError::RankTooLow)
-        }
-    }
-
-    fn not_the_last_owner(&self, account: AccountId) -> Result<(), CommandError> {
-        let owners = self
-            .members
-            .iter()
-            .filter(|(_, member)| member.role == Role::Owner);
-        let mut others = owners.filter(|(owner, _)| **owner != account);
-        let is_owner = self
-            .members
-            .get(&account)
-            .is_some_and(|m| m.role == Role::Owner);
-        if is_owner && others.next().is_none() {
-            Err(CommandError::LastOwner)
-        } else {
-            Ok(())
+    /// The event that it appends, if it appends one.
+    fn into_event(self) -> Option<EventKind> {
+        match self {
+            Self::Message(message) => Some(EventKind::Message(message)),
+            Self::Edit(Rewritten {
+                target, message, ..
+            }) => Some(EventKind::Edit {
+                target,
+                message: Some(message),
+            }),
+            Self::Deletion(Rewritten { target, .. }) => Some(EventKind::Deletion { target }),
+            Self::Membership(change) => Some(EventKind::Membership(change)),
+            Self::Room(change) => Some(EventKind::Room(change)),
+            Self::Link(_) | Self::Delete => None,
         }
     }
 }
 
-/// The message at `seq`, deleted or not.
-fn said(head: Head, seq: Seq, facts: &Facts) -> Result<(&Event, &Message), CommandError> {
-    if seq > head.seq {
-        return Err(CommandError::FutureSeq {
-            field: "seq",
+impl Rewritten {
+    /// `event` with another message in its place.
+    fn new(event: &Event, message: Message) -> Self {
+        Self {
+            target: event.seq,
+            at: event.at,
+            actor: event.actor,
+            message_count: event.message_count,
+            message,
+        }
+    }
+
+    /// The event in whose row the message lies.
+    pub(crate) fn event(&self) -> Event {
+        Event {
+            seq: self.target,
+            at: self.at,
+            actor: self.actor,
+            message_count: self.message_count,
+            kind: EventKind::Message(self.message.clone()),
+        }
+    }
+}
+
+impl Prepared {
+    /// The event that it appends, if it appends one.
+    pub(crate) fn into_event(self) -> Option<Event> {
+        let kind = self.change?.into_event()?;
+        let Head {
             seq,
-            head: head.seq,
-        });
-    }
-    match &facts.target {
-        Some(
-            target @ Event {
-                kind: EventKind::Message(message),
-                ..
-            },
-        ) => Ok((target, message)),
-        Some(_) | None => Err(CommandError::NoSuchMessage),
+            message_count,
+            at,
+            ..
+        } = self.head;
+        Some(Event {
+            seq,
+            at,
+            actor: self.actor,
+            message_count,
+            kind,
+        })
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "every decision has this shape")]
-fn membership(account: AccountId, kind: MembershipKind, member: Option<Member>) -> Option<Change> {
-    Some(Change::Membership(MembershipChange {
-        account,
-        kind,
-        member,
-    }))
+/// Where a message was deleted before, if that is why a deletion changes nothing.
+fn deletion_before(change: &Option<Change>, command: &Command, facts: &Facts) -> Option<Seq> {
+    match (&change, &command.action, &facts.target.as_ref()?.kind) {
+        (None, Action::Delete { .. }, EventKind::Message(message)) => message.edited,
+        _ => None,
+    }
 }
-
-#[cfg(test)]
-mod tests {}

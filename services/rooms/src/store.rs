@@ -13,16 +13,18 @@ use cluster_types::{AccountId, Day, LogId, RoomId, Seq, UnixMillis};
 use proto::storage::v1;
 
 use crate::limits::LOAD_PAGE;
-use crate::state::{Change, Earlier, Facts, Head, Prepared, State};
+use crate::state::{Change, Earlier, Head, Prepared, State};
 use crate::{
-    ClientMessageId, Command, Draft, Event, EventKind, Kind, LinkHash, Member, MembershipChange,
-    MembershipKind, Message, ReadMark, Role, RoomChange,
+    ClientMessageId, Event, EventKind, Kind, LinkHash, Member, MembershipChange, MembershipKind,
+    Message, ReadMark, Role, RoomChange,
 };
 
+mod deletion;
 mod values;
 
+pub(crate) use deletion::{clear_some, next_deletion};
 pub(crate) use values::{
-    direct_room, earlier as read_earlier, event, head, kind, link_room, member, read_mark,
+    direct_room, earlier as read_earlier, event, head, kind, link_room, member, peer, read_mark,
 };
 
 /// What a room is, without who is in it.
@@ -38,9 +40,12 @@ pub(crate) struct Info {
 /// The room, unless there is none or it is deleted.
 pub(crate) async fn info(tx: &Transaction, room: RoomId) -> Result<Option<Info>, StoreError> {
     let row = tx.row(&Room { room }).await?;
-    row.filter(|row| !row.deleted)
-        .map(|row| values::info(&row))
-        .transpose()
+    Ok(row.map(existing).transpose()?.flatten())
+}
+
+/// What this row says of its room, unless that is deleted.
+pub(crate) fn existing(row: v1::Room) -> Result<Option<Info>, StoreError> {
+    (!row.deleted).then(|| values::info(row)).transpose()
 }
 
 /// Loads all that an actor has to know; `None` if there is no such room.
@@ -107,13 +112,14 @@ pub(crate) async fn stored_head(tx: &Transaction, room: RoomId) -> Result<Head, 
         .unwrap_or_default())
 }
 
-/// What the client message ids of these commands were used for, in one read.
+/// What these client message ids were used for, in one read.
 pub(crate) async fn earlier(
     tx: &Transaction,
-    commands: impl Iterator<Item = &Command>,
+    used: &[(AccountId, ClientMessageId)],
 ) -> Result<Vec<Option<Earlier>>, StoreError> {
-    let keys: Vec<_> = commands
-        .filter_map(|command| Some(client_message(command.account, command.draft()?)))
+    let keys: Vec<_> = used
+        .iter()
+        .map(|(account, id)| client_message(*account, *id))
         .collect();
     let rows = tx.rows(&keys).await?;
     rows.into_iter()
@@ -121,23 +127,8 @@ pub(crate) async fn earlier(
         .collect()
 }
 
-/// What one command needs to know besides the state.
-pub(crate) async fn facts(
-    tx: &Transaction,
-    room: RoomId,
-    command: &Command,
-) -> Result<Facts, StoreError> {
-    let earlier = earlier(tx, std::iter::once(command)).await?.pop().flatten();
-    let target = match command.action {
-        crate::Action::Edit { target, .. } | crate::Action::Delete { target } => {
-            stored_event(tx, room, target).await?
-        }
-        _ => None,
-    };
-    Ok(Facts { earlier, target })
-}
-
-async fn stored_event(
+/// The event at `seq`.
+pub(crate) async fn stored_event(
     tx: &Transaction,
     room: RoomId,
     seq: Seq,
@@ -149,58 +140,30 @@ async fn stored_event(
 /// Writes one decision, all but the head.
 pub(crate) fn write(
     tx: &Transaction,
-    room: RoomId,
     prepared: &Prepared,
     state: &State,
 ) -> Result<(), StoreError> {
+    let room = state.room;
     let Some(change) = &prepared.change else {
         return Ok(());
     };
-    if let Some(event) = prepared.event() {
-        tx.set_row(
-            &RoomEvent {
-                room,
-                seq: event.seq,
-            },
-            &values::stored_event(&event),
-        )?;
+    if let Some(event) = prepared.clone().into_event() {
+        write_event(tx, room, event)?;
     }
-    let Head { seq, at, .. } = prepared.head;
+    if let Some((id, earlier)) = prepared.used {
+        remember(tx, prepared.actor, id, earlier)?;
+    }
     match change {
-        Change::Message(message) => {
-            let digest = Draft::from(message).digest(room, None);
-            let earlier = Earlier {
-                room,
-                seq,
-                at,
-                digest,
-            };
-            remember(tx, prepared.actor, message.client_message_id, earlier)?;
-            set_mark(tx, room, prepared.actor, mark_at(prepared.head))
-        }
-        Change::Edit {
-            target,
-            message,
-            draft,
-        } => {
-            let digest = draft.digest(room, Some(target.seq));
-            let earlier = Earlier {
-                room,
-                seq,
-                at,
-                digest,
-            };
-            remember(tx, prepared.actor, draft.client_message_id, earlier)?;
-            rewrite(tx, room, target, message)
-        }
-        Change::Deletion { target, message } => rewrite(tx, room, target, message),
-        Change::Membership(change) => write_membership(tx, room, prepared.head, *change, state),
-        Change::Room(about) => write_room(tx, room, state, about, state.link),
+        // Who says something has seen what was said before.
+        Change::Message(_) => set_mark(tx, room, prepared.actor, mark_at(prepared.head)),
+        Change::Edit(message) | Change::Deletion(message) => write_event(tx, room, message.event()),
+        Change::Membership(change) => write_membership(tx, prepared.head, *change, state),
+        Change::Room(about) => write_room(tx, state, about, state.link),
         Change::Link(link) => {
             move_link(tx, room, state.link, *link)?;
-            write_room(tx, room, state, &state.about, *link)
+            write_room(tx, state, &state.about, *link)
         }
-        Change::Delete => write_deletion(tx, room, state),
+        Change::Delete => deletion::write_deletion(tx, state),
     }
 }
 
@@ -210,21 +173,19 @@ pub(crate) fn write_head(tx: &Transaction, room: RoomId, head: Head) -> Result<(
 }
 
 /// Writes all rows of a new room. Its state holds the members, its events say how they came.
-pub(crate) fn create(tx: &Transaction, state: &State, events: &[Event]) -> Result<(), StoreError> {
+pub(crate) fn create(
+    tx: &Transaction,
+    state: &State,
+    events: impl Iterator<Item = Event>,
+) -> Result<(), StoreError> {
     let room = state.room;
-    write_room(tx, room, state, &state.about, state.link)?;
+    write_room(tx, state, &state.about, state.link)?;
     write_head(tx, room, state.head)?;
     for event in events {
-        tx.set_row(
-            &RoomEvent {
-                room,
-                seq: event.seq,
-            },
-            &values::stored_event(event),
-        )?;
+        write_event(tx, room, event)?;
     }
     for (account, member) in &state.members {
-        set_member(tx, room, *account, *member, state)?;
+        set_member(tx, *account, *member, state)?;
         set_mark(tx, room, *account, mark_at(state.head))?;
     }
     Ok(())
@@ -257,10 +218,11 @@ pub(crate) const fn mark_at(head: Head) -> ReadMark {
     }
 }
 
-fn client_message(account: AccountId, draft: &Draft) -> ClientMessage {
+/// The key under which the use of a client message id is remembered.
+pub(crate) const fn client_message(account: AccountId, id: ClientMessageId) -> ClientMessage {
     ClientMessage {
         account,
-        client_message_id: draft.client_message_id.0,
+        client_message_id: id.0,
     }
 }
 
@@ -271,39 +233,22 @@ pub(crate) fn remember(
     id: ClientMessageId,
     earlier: Earlier,
 ) -> Result<(), StoreError> {
-    let key = ClientMessage {
-        account,
-        client_message_id: id.0,
-    };
+    let key = client_message(account, id);
     tx.set_row(&key, &values::stored_earlier(earlier))
 }
 
-fn rewrite(
-    tx: &Transaction,
-    room: RoomId,
-    target: &Event,
-    message: &Message,
-) -> Result<(), StoreError> {
-    let event = Event {
-        kind: EventKind::Message(message.clone()),
-        ..target.clone()
-    };
-    tx.set_row(
-        &RoomEvent {
-            room,
-            seq: target.seq,
-        },
-        &values::stored_event(&event),
-    )
+fn write_event(tx: &Transaction, room: RoomId, event: Event) -> Result<(), StoreError> {
+    let seq = event.seq;
+    tx.set_row(&RoomEvent { room, seq }, &values::stored_event(event))
 }
 
 fn write_membership(
     tx: &Transaction,
-    room: RoomId,
     head: Head,
     change: MembershipChange,
     state: &State,
 ) -> Result<(), StoreError> {
+    let room = state.room;
     let MembershipChange {
         account,
         kind,
@@ -325,18 +270,18 @@ fn write_membership(
         | MembershipKind::Unmuted => {}
     }
     match member {
-        Some(member) => set_member(tx, room, account, member, state),
+        Some(member) => set_member(tx, account, member, state),
         None => clear_member(tx, room, account),
     }
 }
 
 fn set_member(
     tx: &Transaction,
-    room: RoomId,
     account: AccountId,
     member: Member,
     state: &State,
 ) -> Result<(), StoreError> {
+    let room = state.room;
     tx.set_row(
         &RoomMember { room, account },
         &values::stored_member(member),
@@ -360,11 +305,11 @@ pub(crate) fn clear_member(
 
 fn write_room(
     tx: &Transaction,
-    room: RoomId,
     state: &State,
     about: &RoomChange,
     link: Option<LinkHash>,
 ) -> Result<(), StoreError> {
+    let room = state.room;
     tx.set_row(&Room { room }, &values::stored_room(state, about, link))
 }
 
@@ -381,90 +326,4 @@ fn move_link(
         tx.set_row(&RoomLink { hash }, &values::stored_link(room))?;
     }
     Ok(())
-}
-
-/// The room is gone with this one transaction; its rows follow in batches.
-fn write_deletion(tx: &Transaction, room: RoomId, state: &State) -> Result<(), StoreError> {
-    move_link(tx, room, state.link, None)?;
-    if state.kind == Kind::Direct {
-        let mut members = state.members.keys();
-        if let Some(one) = members.next() {
-            tx.clear_row(&DirectRoom::between(*one, *members.next().unwrap_or(one)))?;
-        }
-    }
-    let empty = State {
-        link: None,
-        about: RoomChange::default(),
-        ..state.clone()
-    };
-    let mut value = values::stored_room(&empty, &empty.about, None);
-    value.deleted = true;
-    tx.set_row(&Room { room }, &value)?;
-    tx.set_row(&RoomDeletion { room }, &v1::RoomDeletion {})
-}
-
-/// Clears some rows of a deleted room. Returns whether any are left.
-pub(crate) async fn clear_some(
-    tx: &Transaction,
-    room: RoomId,
-    rows: usize,
-) -> Result<bool, StoreError> {
-    let page = Scan {
-        limit_rows: rows,
-        ..Scan::default()
-    };
-    let members = tx.scan(RoomMember::of(room), page).await?;
-    for (key, _) in &members.rows {
-        clear_member(tx, room, key.account)?;
-    }
-    if !members.rows.is_empty() {
-        return Ok(true);
-    }
-    let events = tx.scan(RoomEvent::of(room), page).await?;
-    if let Some((last, _)) = events.rows.last() {
-        let end = RoomEvent {
-            room,
-            seq: last.seq.next(),
-        };
-        tx.clear_rows(RowRange::between(
-            &RoomEvent {
-                room,
-                seq: Seq::ZERO,
-            },
-            &end,
-        ))?;
-        return Ok(true);
-    }
-    let bans = tx.scan(RoomBan::of(room), page).await?;
-    for (key, _) in &bans.rows {
-        tx.clear_row(key)?;
-    }
-    if !bans.rows.is_empty() {
-        return Ok(true);
-    }
-    tx.clear_rows(ReadMarkRow::of(room))?;
-    tx.clear_row(&RoomHead { room })?;
-    tx.clear_row(&Room { room })?;
-    tx.clear_row(&RoomDeletion { room })?;
-    Ok(false)
-}
-
-/// Deleted rooms whose rows are not all cleared.
-pub(crate) async fn deletions(tx: &Transaction) -> Result<Vec<RoomId>, StoreError> {
-    let found = tx
-        .scan(RowRange::<RoomDeletion>::all(), Scan::default())
-        .await?;
-    Ok(found.rows.into_iter().map(|(key, _)| key.room).collect())
-}
-
-impl From<&Message> for Draft {
-    fn from(message: &Message) -> Self {
-        Self {
-            client_message_id: message.client_message_id,
-            body: message.body.clone(),
-            format: message.format,
-            priority: message.priority,
-            reply_to: message.reply_to,
-        }
-    }
 }

@@ -4,9 +4,10 @@
 //! is checked on the way out.
 
 use bytes::Bytes;
-use cluster_rpc::{InvalidRequest, name, time};
-use cluster_types::{RoomId, Seq};
+use cluster_rpc::{InvalidRequest, name, required, time};
+use cluster_types::{AccountId, Coded, RoomId, Seq, UnixMillis};
 use prost::Message as _;
+use prost_types::Timestamp;
 use proto::v1;
 use proto::v1::server_item::Item;
 
@@ -25,56 +26,72 @@ type Read<T> = Result<T, InvalidRequest>;
 /// # Errors
 /// Names every field that is wrong.
 pub fn send(request: v1::SendMessageRequest) -> Read<(RoomId, Action)> {
-    let mut problems = Problems::default();
-    let room = problems.take(name::room(&request.room, "room"));
-    let id = problems.take(client_message_id(
-        &request.client_message_id,
-        "client_message_id",
-    ));
-    let body = problems.take(body(request.body));
-    let format = problems.take(format(request.format));
-    let priority = problems.take(priority(request.priority));
-    problems.none()?;
-    let (Some(room), Some(client_message_id), Some(body)) = (room, id, body) else {
-        return Err(InvalidRequest::field("request", "is invalid"));
-    };
-    let draft = Draft {
-        client_message_id,
-        body,
-        format: format.unwrap_or(Format::Plain),
-        priority: priority.unwrap_or(Priority::Normal),
-        reply_to: (request.reply_to_seq != 0).then_some(Seq(request.reply_to_seq)),
-    };
-    Ok((room, Action::Send(draft)))
+    let parts = (
+        name::room(&request.room, "room"),
+        client_message_id(&request.client_message_id, "client_message_id"),
+        body(request.body),
+        format(request.format),
+        priority(request.priority),
+    );
+    match parts {
+        (Ok(room), Ok(client_message_id), Ok(body), Ok(format), Ok(priority)) => {
+            let draft = Draft {
+                client_message_id,
+                body,
+                format,
+                priority,
+                reply_to: (request.reply_to_seq != 0).then_some(Seq(request.reply_to_seq)),
+            };
+            Ok((room, Action::Send(draft)))
+        }
+        (room, id, body, format, priority) => refuse(&[
+            room.err(),
+            id.err(),
+            body.err(),
+            format.err(),
+            priority.err(),
+        ]),
+    }
 }
 
 /// Reads what an EditMessage asks for.
 ///
 /// # Errors
-/// Names the field that is wrong.
+/// Names every field that is wrong.
 pub fn edit(request: v1::EditMessageRequest) -> Read<(RoomId, Action)> {
-    let room = name::room(&request.room, "room")?;
-    let target = seq(request.seq, "seq")?;
-    let draft = Draft {
-        client_message_id: client_message_id(&request.client_message_id, "client_message_id")?,
-        body: body(request.body)?,
-        format: format(request.format)?,
-        priority: Priority::Normal,
-        reply_to: None,
-    };
-    Ok((room, Action::Edit { target, draft }))
+    let parts = (
+        name::room(&request.room, "room"),
+        seq(request.seq, "seq"),
+        client_message_id(&request.client_message_id, "client_message_id"),
+        body(request.body),
+        format(request.format),
+    );
+    match parts {
+        (Ok(room), Ok(target), Ok(client_message_id), Ok(body), Ok(format)) => {
+            let draft = Draft {
+                client_message_id,
+                body,
+                format,
+                priority: Priority::Normal,
+                reply_to: None,
+            };
+            Ok((room, Action::Edit { target, draft }))
+        }
+        (room, seq, id, body, format) => {
+            refuse(&[room.err(), seq.err(), id.err(), body.err(), format.err()])
+        }
+    }
 }
 
 /// Reads what a DeleteMessage asks for.
 ///
 /// # Errors
-/// Names the field that is wrong.
+/// Names every field that is wrong.
 pub fn delete(request: &v1::DeleteMessageRequest) -> Read<(RoomId, Action)> {
-    let target = seq(request.seq, "seq")?;
-    Ok((
-        name::room(&request.room, "room")?,
-        Action::Delete { target },
-    ))
+    match (name::room(&request.room, "room"), seq(request.seq, "seq")) {
+        (Ok(room), Ok(target)) => Ok((room, Action::Delete { target })),
+        (room, seq) => refuse(&[room.err(), seq.err()]),
+    }
 }
 
 /// Reads a place in a log.
@@ -94,16 +111,15 @@ pub fn seq(seq: u64, field: &str) -> Read<Seq> {
 /// # Errors
 /// Names `field` if it is anything else.
 pub fn client_message_id(text: &str, field: &str) -> Read<ClientMessageId> {
-    let uuid = uuid::Uuid::try_parse(text)
-        .ok()
-        .filter(|uuid| !uuid.is_nil() && text.len() == 36);
-    uuid.map(|uuid| ClientMessageId(uuid.into_bytes()))
-        .ok_or_else(|| {
-            InvalidRequest::field(
-                field,
-                "must be a UUID in its form of 36 characters, not all zero",
-            )
-        })
+    let wrong = || {
+        let text = "must be a UUID in its form of 36 characters, not all zero";
+        InvalidRequest::field(field, text)
+    };
+    // The library also reads other forms.
+    let uuid = uuid::Uuid::try_parse(text).ok();
+    let id = uuid.map(|uuid| ClientMessageId(uuid.into_bytes()));
+    id.filter(|id| text.len() == 36 && *id != ClientMessageId::NONE)
+        .ok_or_else(wrong)
 }
 
 fn body(body: String) -> Read<String> {
@@ -189,19 +205,24 @@ fn line(text: String, field: &str, chars_max: usize) -> Read<String> {
     Ok(text)
 }
 
-/// Collects what is wrong, so that one answer names all of it.
-#[derive(Debug, Default)]
-struct Problems(Vec<cluster_types::FieldViolation>);
-
-impl Problems {
-    fn take<T>(&mut self, read: Read<T>) -> Option<T> {
-        read.map_err(|invalid| self.0.extend(cluster_types::Coded::violations(&invalid)))
-            .ok()
+/// Reads when a mute ends.
+///
+/// # Errors
+/// Names `field` if it is not a time after the beginning of 1970.
+pub fn mute_until(until: &Timestamp, field: &str) -> Read<UnixMillis> {
+    let until = time::unix_millis(until, field)?;
+    if until == UnixMillis(0) {
+        return Err(InvalidRequest::field(field, "must be a time since 1970"));
     }
+    Ok(until)
+}
 
-    fn none(self) -> Read<()> {
-        InvalidRequest::none_of(self.0)
-    }
+/// Refuses a request of which these parts are invalid, so that one answer names all of them.
+fn refuse<T>(parts: &[Option<InvalidRequest>]) -> Read<T> {
+    let violations = parts.iter().flatten().flat_map(Coded::violations).collect();
+    InvalidRequest::none_of(violations)?;
+    // Only parts that are wrong get here, and each has said so.
+    required(None, "request")
 }
 
 // --- To the wire ---
@@ -264,7 +285,10 @@ fn message(message: Message) -> v1::Message {
         format: format.into(),
         priority: wire_priority(message.priority).into(),
         reply_to_seq: message.reply_to.map_or(0, |seq| seq.0),
-        client_message_id: message.client_message_id.to_string(),
+        client_message_id: match message.client_message_id {
+            ClientMessageId::NONE => String::new(),
+            id => id.to_string(),
+        },
         edited_seq: message.edited.map_or(0, |seq| seq.0),
         deleted: message.deleted,
     }
@@ -307,7 +331,7 @@ const fn wire_kind(kind: Kind) -> v1::room::Kind {
 }
 
 /// A member.
-pub fn member(room: RoomId, account: cluster_types::AccountId, member: Member) -> v1::Member {
+pub fn member(room: RoomId, account: AccountId, member: Member) -> v1::Member {
     v1::Member {
         name: name::of_member(room, account),
         account: name::of_account(account),

@@ -1,6 +1,6 @@
 //! The Rooms service.
 
-use cluster_rpc::{InvalidRequest, name, page, required, time};
+use cluster_rpc::{InvalidRequest, name, page, required};
 use cluster_types::{AccountId, Caller, RoomId};
 use proto::v1;
 use proto::v1::rooms_server::Rooms as Service;
@@ -87,14 +87,9 @@ impl Service for Rooms {
     async fn delete_room(&self, request: Request<v1::DeleteRoomRequest>) -> Answer<()> {
         let (caller, request) = open(request)?;
         let room = name::room(&request.name, "name")?;
-        self.act(
-            caller,
-            room,
-            Action::DeleteRoom {
-                by_administrator: false,
-            },
-        )
-        .await?;
+        let by_administrator = false;
+        self.act(caller, room, Action::DeleteRoom { by_administrator })
+            .await?;
         Ok(Response::new(()))
     }
 
@@ -138,8 +133,8 @@ impl Service for Rooms {
 
     async fn leave_room(&self, request: Request<v1::LeaveRoomRequest>) -> Answer<()> {
         let (caller, request) = open(request)?;
-        self.act(caller, name::room(&request.name, "name")?, Action::Leave)
-            .await?;
+        let room = name::room(&request.name, "name")?;
+        self.act(caller, room, Action::Leave).await?;
         Ok(Response::new(()))
     }
 
@@ -159,7 +154,7 @@ impl Service for Rooms {
         let (room, account) = name::member(&request.name, "name")?;
         let until = request
             .until
-            .map(|until| time::unix_millis(&until, "until"))
+            .map(|until| wire::mute_until(&until, "until"))
             .transpose()?;
         self.on_member(caller, room, account, Action::Mute { account, until })
             .await
@@ -201,12 +196,7 @@ impl Service for Rooms {
             .bans(caller.account, room, after, limit)
             .await
             .map_err(unreadable)?;
-        let too_low = || {
-            refuse(CommandError::RoleTooLow {
-                needs: Role::Moderator,
-            })
-        };
-        let (accounts, more) = found.ok_or_else(too_low)?;
+        let (accounts, more) = found;
         let last = accounts.last().copied().filter(|_| more);
         Ok(Response::new(v1::ListBansResponse {
             accounts: accounts.into_iter().map(name::of_account).collect(),
@@ -226,12 +216,8 @@ impl Service for Rooms {
 
     async fn delete_room_link(&self, request: Request<v1::DeleteRoomLinkRequest>) -> Answer<()> {
         let (caller, request) = open(request)?;
-        self.act(
-            caller,
-            name::room(&request.parent, "parent")?,
-            Action::SetLink(None),
-        )
-        .await?;
+        let room = name::room(&request.parent, "parent")?;
+        self.act(caller, room, Action::SetLink(None)).await?;
         Ok(Response::new(()))
     }
 

@@ -35,7 +35,7 @@ fn stored_kind(kind: Kind) -> i32 {
     }
 }
 
-pub(super) fn info(row: &v1::Room) -> Read<Info> {
+pub(super) fn info(row: v1::Room) -> Read<Info> {
     let link = if row.link_hash.is_empty() {
         None
     } else {
@@ -44,8 +44,8 @@ pub(super) fn info(row: &v1::Room) -> Read<Info> {
     Ok(Info {
         kind: kind(row.kind),
         about: RoomChange {
-            display_name: row.display_name.clone(),
-            topic: row.topic.clone(),
+            display_name: row.display_name,
+            topic: row.topic,
             archived: row.archived,
         },
         created: Day(row.created_day),
@@ -148,6 +148,11 @@ pub(super) fn stored_account_room(account: AccountId, state: &State) -> v1::Acco
     }
 }
 
+/// The other side of a direct conversation.
+pub(crate) fn peer(row: &v1::AccountRoom) -> Read<AccountId> {
+    AccountId::try_from(&row.peer_id[..]).map_err(|_| corrupt(Table::AccountRoom))
+}
+
 pub(crate) fn read_mark(row: &v1::ReadMark) -> ReadMark {
     ReadMark {
         seq: Seq(row.seq),
@@ -204,9 +209,9 @@ fn message(row: v1::Message) -> Read<Message> {
     })
 }
 
-fn stored_message(message: &Message) -> v1::Message {
+fn stored_message(message: Message) -> v1::Message {
     v1::Message {
-        body: message.body.clone(),
+        body: message.body,
         format: match message.format {
             Format::Plain => 1,
             Format::Markdown => 2,
@@ -260,9 +265,9 @@ pub(crate) fn event(seq: Seq, row: v1::RoomEvent) -> Read<Event> {
     })
 }
 
-pub(super) fn stored_event(event: &Event) -> v1::RoomEvent {
+pub(super) fn stored_event(event: Event) -> v1::RoomEvent {
     use v1::room_event::Kind as Stored;
-    let kind = match &event.kind {
+    let kind = match event.kind {
         EventKind::Message(message) => Stored::Message(stored_message(message)),
         EventKind::Edit { target, .. } => Stored::Edit(v1::MessageEdit {
             target_seq: target.0,
@@ -278,8 +283,8 @@ pub(super) fn stored_event(event: &Event) -> v1::RoomEvent {
             muted: change.member.is_some_and(|member| member.mute.is_some()),
         }),
         EventKind::Room(change) => Stored::Room(v1::RoomChange {
-            display_name: change.display_name.clone(),
-            topic: change.topic.clone(),
+            display_name: change.display_name,
+            topic: change.topic,
             archived: change.archived,
         }),
     };

@@ -1,0 +1,60 @@
+//! [`Batch`]: the facts of one transaction, what was read at its start and what it has done since.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cluster_store::{StoreError, Transaction};
+use cluster_types::{AccountId, RoomId};
+
+use crate::state::{Earlier, Facts, Prepared};
+use crate::{ClientMessageId, Command, Event, store};
+
+pub(super) struct Batch {
+    /// What a lone edit or deletion is about.
+    target: Option<Event>,
+    /// What client message ids were used for, before this batch or in it.
+    earlier: BTreeMap<(AccountId, ClientMessageId), Earlier>,
+}
+
+impl Batch {
+    pub(super) async fn read(
+        tx: &Transaction,
+        room: RoomId,
+        commands: &[Arc<Command>],
+    ) -> Result<Self, StoreError> {
+        let target = match commands {
+            [command] => match command.target() {
+                Some(seq) => store::stored_event(tx, room, seq).await?,
+                None => None,
+            },
+            // Only messages share a transaction, and they have no target.
+            _ => None,
+        };
+        let keys: Vec<_> = commands.iter().filter_map(|command| key(command)).collect();
+        let rows = store::earlier(tx, &keys).await?;
+        let earlier = keys.into_iter().zip(rows);
+        Ok(Self {
+            target,
+            earlier: earlier.filter_map(|(key, row)| Some((key, row?))).collect(),
+        })
+    }
+
+    /// What there is to know about one of the commands.
+    pub(super) fn facts(&self, command: &Command) -> Facts {
+        Facts {
+            earlier: key(command).and_then(|key| self.earlier.get(&key).copied()),
+            target: self.target.clone(),
+        }
+    }
+
+    /// From here on, the same id in this batch is a retry.
+    pub(super) fn remember(&mut self, prepared: &Prepared) {
+        if let Some((id, earlier)) = prepared.used {
+            self.earlier.insert((prepared.actor, id), earlier);
+        }
+    }
+}
+
+fn key(command: &Command) -> Option<(AccountId, ClientMessageId)> {
+    Some((command.account, command.draft()?.client_message_id))
+}

@@ -1,0 +1,265 @@
+//! Reading a room's log, in pages, in either direction, from a place or a moment.
+//!
+//! A page is bounded by events and by bytes of bodies. An edit is shown with the message that it is
+//! about as that stands now, whose body lies in another row: it weighs as much as a message.
+
+use std::collections::BTreeMap;
+
+use cluster_store::schema::{RoomEvent, RoomHead};
+use cluster_store::{RowRange, Scan, StoreError, Transaction};
+use cluster_types::{AccountId, RoomId, Seq, UnixMillis};
+
+use super::{enter, rows};
+use crate::limits::{EDITED_AT_ONCE, EVENTS_PAGE_BYTES_MAX};
+use crate::{Event, EventKind, Message, ReadError, Rooms, store};
+
+/// Which way to read a log.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Direction {
+    /// Newest first.
+    Backward,
+    /// Oldest first.
+    Forward,
+}
+
+/// Where to start to read a log.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Start {
+    /// At the end that the direction leads away from.
+    End,
+    /// At this event.
+    Seq(Seq),
+    /// At the first event at or after this moment (forward), or the last at or before it (backward).
+    Time(UnixMillis),
+}
+
+/// Some events of a log.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct EventPage {
+    /// In the direction asked for.
+    pub events: Vec<Event>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<Seq>,
+    /// The newest event at that moment.
+    pub head: Seq,
+}
+
+impl Rooms {
+    /// A page of the log, of at most `limit` events.
+    ///
+    /// # Errors
+    /// [`ReadError::NoSuchRoom`] also for who is not in it; [`ReadError::FutureSeq`]. The place after
+    /// the newest event is not in the future for who reads forward: there the next one will be.
+    pub async fn events(
+        &self,
+        account: AccountId,
+        room: RoomId,
+        start: Start,
+        direction: Direction,
+        limit: usize,
+    ) -> Result<EventPage, ReadError> {
+        let read = |tx: Transaction| async move {
+            enter(&tx, account, room).await?;
+            page(&tx, room, start, direction, limit).await
+        };
+        self.with.store.read(read).await
+    }
+
+    /// One event.
+    ///
+    /// # Errors
+    /// [`ReadError::NoSuchRoom`] also for who is not in it; [`ReadError::NoSuchEvent`].
+    pub async fn event(
+        &self,
+        account: AccountId,
+        room: RoomId,
+        seq: Seq,
+    ) -> Result<Event, ReadError> {
+        let read = |tx: Transaction| async move {
+            enter(&tx, account, room).await?;
+            let event = event_at(&tx, room, seq).await?;
+            event.ok_or(ReadError::NoSuchEvent)
+        };
+        self.with.store.read(read).await
+    }
+}
+
+/// The event at `seq`, for whoever may see it.
+pub(crate) async fn event_at(
+    tx: &Transaction,
+    room: RoomId,
+    seq: Seq,
+) -> Result<Option<Event>, StoreError> {
+    let event = store::stored_event(tx, room, seq).await?;
+    let mut events: Vec<_> = event.into_iter().collect();
+    fill_edits(tx, room, &mut events).await?;
+    Ok(events.pop())
+}
+
+/// The newest event.
+pub(super) async fn head(tx: &Transaction, room: RoomId) -> Result<Seq, StoreError> {
+    let row = tx.row_snapshot(&RoomHead { room }).await?;
+    Ok(Seq(row.unwrap_or_default().seq))
+}
+
+pub(super) const fn not_future(field: &'static str, seq: Seq, head: Seq) -> Result<(), ReadError> {
+    if seq.0 > head.0 {
+        Err(ReadError::FutureSeq { field, seq, head })
+    } else {
+        Ok(())
+    }
+}
+
+async fn page(
+    tx: &Transaction,
+    room: RoomId,
+    start: Start,
+    direction: Direction,
+    limit: usize,
+) -> Result<EventPage, ReadError> {
+    let head = head(tx, room).await?;
+    let from = match (start, direction) {
+        (Start::End, Direction::Backward) => head,
+        (Start::End, Direction::Forward) => Seq(1),
+        (Start::Seq(seq), Direction::Forward) if seq == head.next() => seq,
+        (Start::Seq(seq), _) => {
+            not_future("from_seq", seq, head)?;
+            seq
+        }
+        (Start::Time(at), _) => at_time(tx, room, head, at, direction).await?,
+    };
+    let (begin, end) = match direction {
+        Direction::Forward => (from, head.next()),
+        Direction::Backward => (Seq::ZERO, from.next()),
+    };
+    let range = RowRange::between(
+        &RoomEvent { room, seq: begin },
+        &RoomEvent { room, seq: end },
+    );
+    let scan = Scan {
+        reverse: direction == Direction::Backward,
+        ..rows(limit)
+    };
+    let found = tx.scan(range, scan).await?;
+    let count = found.rows.len();
+    let events = found.rows.into_iter();
+    let mut events = events
+        .map(|(key, row)| store::event(key.seq, row))
+        .collect::<Result<Vec<_>, _>>()?;
+    fill_edits(tx, room, &mut events).await?;
+    let more = found.more || events.len() < count;
+    let last = events.last().filter(|_| more);
+    let next = last.map(|last| match direction {
+        Direction::Forward => last.seq.next(),
+        Direction::Backward => last.seq.previous(),
+    });
+    Ok(EventPage { events, next, head })
+}
+
+/// Where a moment lies in a log, by bisection: times never run backwards within a room.
+async fn at_time(
+    tx: &Transaction,
+    room: RoomId,
+    head: Seq,
+    at: UnixMillis,
+    direction: Direction,
+) -> Result<Seq, StoreError> {
+    // Forward: the first event at or after the moment. Backward: the one before the first after it.
+    let is_before = |time: u64| match direction {
+        Direction::Forward => time < at.0,
+        Direction::Backward => time <= at.0,
+    };
+    let (mut low, mut high) = (Seq(1), head.next());
+    while low < high {
+        let seq = Seq(low.0 + (high.0 - low.0) / 2);
+        let row = tx.row_snapshot(&RoomEvent { room, seq }).await?;
+        if row.is_some_and(|row| is_before(row.time_ms)) {
+            low = seq.next();
+        } else {
+            high = seq;
+        }
+    }
+    Ok(match direction {
+        Direction::Forward => low,
+        Direction::Backward => low.previous(),
+    })
+}
+
+/// Puts the edited messages into the events of their edits, and ends the page where it has become too
+/// long by that.
+async fn fill_edits(
+    tx: &Transaction,
+    room: RoomId,
+    events: &mut Vec<Event>,
+) -> Result<(), StoreError> {
+    let mut edited = Edited::default();
+    let mut bytes = 0;
+    for place in 0..events.len() {
+        if let EventKind::Edit { target, .. } = events[place].kind {
+            if !edited.messages.contains_key(&target) {
+                edited.read(tx, room, &events[place..]).await?;
+            }
+            let message = edited.messages.get(&target).cloned().flatten();
+            events[place].kind = EventKind::Edit { target, message };
+        }
+        bytes += body_bytes(&events[place]);
+        if bytes > EVENTS_PAGE_BYTES_MAX && place > 0 {
+            events.truncate(place);
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Messages that have been edited, as they stand now.
+#[derive(Default)]
+struct Edited {
+    messages: BTreeMap<Seq, Option<Message>>,
+}
+
+impl Edited {
+    /// Reads the next few that these events are about.
+    async fn read(
+        &mut self,
+        tx: &Transaction,
+        room: RoomId,
+        events: &[Event],
+    ) -> Result<(), StoreError> {
+        let mut keys = Vec::with_capacity(EDITED_AT_ONCE);
+        for event in events {
+            if let EventKind::Edit { target, .. } = event.kind
+                && !self.messages.contains_key(&target)
+                && keys.len() < EDITED_AT_ONCE
+            {
+                keys.push(RoomEvent { room, seq: target });
+                self.messages.insert(target, None);
+            }
+        }
+        for (RoomEvent { seq, .. }, row) in keys.iter().zip(tx.rows(&keys).await?) {
+            let event = row.map(|row| store::event(*seq, row)).transpose()?;
+            if let Some(Event {
+                kind: EventKind::Message(message),
+                ..
+            }) = event
+            {
+                self.messages.insert(*seq, Some(message));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What an event weighs, beside what all events do.
+fn body_bytes(event: &Event) -> usize {
+    match &event.kind {
+        EventKind::Message(message)
+        | EventKind::Edit {
+            message: Some(message),
+            ..
+        } => message.body.len(),
+        EventKind::Edit { message: None, .. }
+        | EventKind::Deletion { .. }
+        | EventKind::Membership(_)
+        | EventKind::Room(_) => 0,
+    }
+}

@@ -1,0 +1,103 @@
+//! What is said, changed and taken back.
+
+use cluster_types::{AccountId, Seq, UnixMillis};
+
+use super::rights::at_least;
+use super::{Change, Decision, Facts, Head, Rewritten, State};
+use crate::{CommandError, Draft, Event, EventKind, Message, Role};
+
+impl State {
+    pub(super) fn send(
+        &self,
+        caller: AccountId,
+        head: Head,
+        draft: &Draft,
+        now: UnixMillis,
+    ) -> Decision {
+        self.may_write(caller, now)?;
+        if let Some(seq) = draft.reply_to {
+            not_future(head, "reply_to_seq", seq)?;
+        }
+        Ok(Some(Change::Message(Message {
+            body: draft.body.clone(),
+            format: draft.format,
+            priority: draft.priority,
+            reply_to: draft.reply_to,
+            client_message_id: draft.client_message_id,
+            edited: None,
+            deleted: false,
+        })))
+    }
+
+    pub(super) fn edit(
+        &self,
+        caller: AccountId,
+        head: Head,
+        seq: Seq,
+        draft: &Draft,
+        facts: &Facts,
+        now: UnixMillis,
+    ) -> Decision {
+        self.may_write(caller, now)?;
+        let (event, message) = said(head, seq, facts)?;
+        if event.actor != caller {
+            return Err(CommandError::NotTheAuthor);
+        }
+        if message.deleted {
+            return Err(CommandError::NoSuchMessage);
+        }
+        let message = Message {
+            body: draft.body.clone(),
+            format: draft.format,
+            edited: Some(head.seq.next()),
+            ..*message
+        };
+        Ok(Some(Change::Edit(Rewritten::new(event, message))))
+    }
+
+    pub(super) fn delete(
+        &self,
+        caller: AccountId,
+        head: Head,
+        seq: Seq,
+        facts: &Facts,
+    ) -> Decision {
+        let role = self.member(caller)?.role;
+        let (event, message) = said(head, seq, facts)?;
+        if event.actor != caller {
+            at_least(role, Role::Moderator)?;
+            // Who said it may have left since: then there is no rank to respect.
+            let author = self.members.get(&event.actor);
+            if author.is_some_and(|author| author.role >= role) {
+                return Err(CommandError::RankTooLow);
+            }
+        }
+        if message.deleted {
+            return Ok(None);
+        }
+        let tombstone = Message::tombstone(head.seq.next());
+        Ok(Some(Change::Deletion(Rewritten::new(event, tombstone))))
+    }
+}
+
+/// The message at `seq`, deleted or not.
+fn said(head: Head, seq: Seq, facts: &Facts) -> Result<(&Event, &Message), CommandError> {
+    not_future(head, "seq", seq)?;
+    let event = facts.target.as_ref().ok_or(CommandError::NoSuchMessage)?;
+    match &event.kind {
+        EventKind::Message(message) => Ok((event, message)),
+        EventKind::Edit { .. }
+        | EventKind::Deletion { .. }
+        | EventKind::Membership(_)
+        | EventKind::Room(_) => Err(CommandError::NoSuchMessage),
+    }
+}
+
+fn not_future(head: Head, field: &'static str, seq: Seq) -> Result<(), CommandError> {
+    if seq > head.seq {
+        let head = head.seq;
+        Err(CommandError::FutureSeq { field, seq, head })
+    } else {
+        Ok(())
+    }
+}

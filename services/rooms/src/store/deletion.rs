@@ -1,0 +1,94 @@
+//! The end of a room: one transaction takes it from everybody, and small ones take its rows away.
+//!
+//! Invariant: as long as any row of a deleted room is left, the room is on the list of deletions, and
+//! its own row says that it is deleted. What stays is what accounts used their client message ids for.
+
+use super::{
+    DirectRoom, Kind, Room, RoomBan, RoomChange, RoomDeletion, RoomEvent, RoomHead, RoomId,
+    RoomMember, RowRange, Scan, Seq, State, StoreError, Transaction, clear_member, move_link, v1,
+    values,
+};
+
+/// Deletes a room. Name and topic go at once, and so do the ways into it.
+pub(super) fn write_deletion(tx: &Transaction, state: &State) -> Result<(), StoreError> {
+    let room = state.room;
+    move_link(tx, room, state.link, None)?;
+    if state.kind == Kind::Direct {
+        let mut members = state.members.keys();
+        if let Some(one) = members.next() {
+            // Who talks with oneself is on both sides.
+            tx.clear_row(&DirectRoom::between(*one, *members.next().unwrap_or(one)))?;
+        }
+    }
+    let mut row = values::stored_room(state, &RoomChange::default(), None);
+    row.deleted = true;
+    tx.set_row(&Room { room }, &row)?;
+    // Whoever still holds the old head cannot append to it any more.
+    tx.clear_row(&RoomHead { room })?;
+    tx.set_row(&RoomDeletion { room }, &v1::RoomDeletion {})
+}
+
+/// The first room on the list of deletions after `after`.
+pub(crate) async fn next_deletion(
+    tx: &Transaction,
+    after: Option<RoomId>,
+) -> Result<Option<RoomId>, StoreError> {
+    let range = match after {
+        Some(room) => RowRange::all().after(&RoomDeletion { room }),
+        None => RowRange::all(),
+    };
+    let first = Scan {
+        limit_rows: 1,
+        ..Scan::default()
+    };
+    let found = tx.scan(range, first).await?;
+    Ok(found.rows.first().map(|(RoomDeletion { room }, _)| *room))
+}
+
+/// Clears about `rows` rows of a room that is on the list. Returns whether any are left.
+pub(crate) async fn clear_some(
+    tx: &Transaction,
+    room: RoomId,
+    rows: usize,
+) -> Result<bool, StoreError> {
+    if tx.row(&RoomDeletion { room }).await?.is_none() {
+        return Ok(false);
+    }
+    let page = Scan {
+        limit_rows: rows,
+        ..Scan::default()
+    };
+    let members = tx.scan(RoomMember::of(room), page).await?;
+    for (key, _) in &members.rows {
+        clear_member(tx, room, key.account)?;
+    }
+    if members.more {
+        return Ok(true);
+    }
+    let events = tx.scan(RoomEvent::of(room), page).await?;
+    if let Some((last, _)) = events.rows.last() {
+        let begin = RoomEvent {
+            room,
+            seq: Seq::ZERO,
+        };
+        let end = RoomEvent {
+            room,
+            seq: last.seq.next(),
+        };
+        tx.clear_rows(RowRange::between(&begin, &end))?;
+    }
+    if events.more {
+        return Ok(true);
+    }
+    let bans = tx.scan(RoomBan::of(room), page).await?;
+    for (key, _) in &bans.rows {
+        tx.clear_row(key)?;
+    }
+    if bans.more {
+        return Ok(true);
+    }
+    tx.clear_row(&RoomHead { room })?;
+    tx.clear_row(&Room { room })?;
+    tx.clear_row(&RoomDeletion { room })?;
+    Ok(false)
+}
