@@ -145,8 +145,9 @@ async fn run(
         let run = match run {
             Ok(run) => run,
             Err(error) => {
+                // Nothing was cut off yet: a store that cannot be written to has nothing to show.
                 report.add_unusable(&error);
-                continue;
+                return report;
             }
         };
         report.syncs += run.syncs();
