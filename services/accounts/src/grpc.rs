@@ -3,6 +3,8 @@
 //! SignIn and RegisterAccount need no token; the address of whoever asks comes in the extensions of
 //! the request as a [`PeerAddr`]. All other calls find their caller there.
 
+pub mod administration;
+
 use cluster_rpc::{caller, status};
 use cluster_types::PeerAddr;
 use proto::v1;

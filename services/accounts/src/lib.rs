@@ -18,7 +18,6 @@
 //! [`SignInEnded`]), roles in rooms (`services-rooms`).
 
 mod accounts;
-pub mod administration;
 mod callers;
 mod ended;
 mod error;
@@ -40,6 +39,7 @@ pub use error::{
     AdministerError, AuthenticateError, ChangePasswordError, FindError, RegisterError, SignInError,
     TryError,
 };
+pub use grpc::administration;
 pub use hashing::{Argon2id, HashCost, HashError, PasswordHasher, Salt};
 pub use limiter::PeerLimit;
 pub use options::Options;

@@ -1,3 +1,5 @@
+//! Limits are met to the second, on a clock that stands still until it is moved.
+
 use tokio::time::advance;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Each rule by the passwords on both sides of it.
+
 use proptest::prelude::*;
 
 use super::*;

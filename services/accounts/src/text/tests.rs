@@ -1,3 +1,5 @@
+//! Names by the texts that are one, several, or none.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,15 +1,17 @@
 //! A store that conflicts, stalls, and does not say whether a commit happened.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use cluster_store::{Faults, SimulatedDisk, Table};
+use cluster_types::Caller;
 use futures::future::join_all;
 use proto::v1;
 use proto::v1::accounts_server::Accounts as _;
-use services_accounts::{HashCost, Options};
+use services_accounts::{HashCost, Options, administration};
 use tonic::Code;
 
-use crate::harness::{PASSWORD, Server, credentials, registration};
+use crate::harness::{PASSWORD, Server, asked_by, credentials, registration};
 
 /// Two in five commits of unknown outcome, half of them each way.
 const UNKNOWN: Faults = Faults {
@@ -144,6 +146,107 @@ async fn an_acknowledged_sign_out_holds_whatever_the_store_does() {
             "seed {seed}"
         );
         assert!(server.is_signed_in(&other).await, "seed {seed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ending_a_sign_in_of_unknown_outcome_is_not_told_as_not_found() {
+    for seed in 0..100 {
+        let server = server(seed).await;
+        let ada = server.administrator("ada").await;
+        let lost = server.sign_in("ada", PASSWORD).await.expect("signs in");
+        let made = server
+            .invite(&ada, v1::CreateInvitationRequest::default())
+            .await;
+        server.disk.set_faults(UNKNOWN);
+        let request = ada.asks(v1::DeleteSignInRequest {
+            name: lost.sign_in.name.clone(),
+        });
+        server
+            .accounts
+            .delete_sign_in(request)
+            .await
+            .expect("retried to the end");
+        let name = made.invitation.expect("given").name;
+        let request = ada.asks(v1::DeleteInvitationRequest { name });
+        let withdrawn = administration::delete_invitation(&server.accounts, request).await;
+        withdrawn.expect("retried to the end");
+        server.disk.set_faults(Faults::NONE);
+        assert!(
+            server.ended.has(&lost) && !server.is_signed_in(&lost).await,
+            "seed {seed}"
+        );
+    }
+}
+
+/// Calls that take their time, so that two of them overlap in every way.
+const SLOW: Faults = Faults {
+    delay: 1_000_000,
+    delay_max: Duration::from_millis(20),
+    ..Faults::NONE
+};
+
+#[tokio::test(start_paused = true)]
+async fn two_who_depose_each_other_at_once_leave_one() {
+    for seed in 0..50 {
+        let server = server(seed).await;
+        let ada = server.administrator("ada").await;
+        let grace = server.member(&ada, "grace").await;
+        let role = v1::account::Role::Administrator.into();
+        let request = v1::SetAccountRoleRequest {
+            name: grace.account.name.clone(),
+            role,
+        };
+        let promoted = administration::set_account_role(&server.accounts, ada.asks(request)).await;
+        promoted.expect("a second");
+        let role = v1::account::Role::Member.into();
+        let depose_grace = v1::SetAccountRoleRequest {
+            name: grace.account.name.clone(),
+            role,
+        };
+        let depose_ada = v1::SuspendAccountRequest {
+            name: ada.account.name.clone(),
+        };
+        let by_grace = Caller {
+            administrator: true,
+            ..grace.caller
+        };
+        server.disk.set_faults(SLOW);
+        let (one, other) = tokio::join!(
+            administration::set_account_role(&server.accounts, ada.asks(depose_grace)),
+            administration::suspend_account(&server.accounts, asked_by(by_grace, depose_ada)),
+        );
+        assert!(
+            one.is_ok() != other.is_ok(),
+            "seed {seed}: {one:?} {other:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suspension_and_a_sign_in_at_once_leave_nobody_signed_in() {
+    for seed in 0..50 {
+        let server = server(seed).await;
+        let ada = server.administrator("ada").await;
+        let grace = server.member(&ada, "grace").await;
+        server.disk.set_faults(SLOW);
+        let request = ada.asks(v1::SuspendAccountRequest {
+            name: grace.account.name.clone(),
+        });
+        let (suspended, signed_in, _) = tokio::join!(
+            administration::suspend_account(&server.accounts, request),
+            server.sign_in("grace", PASSWORD),
+            server.accounts.authenticate(&grace.token),
+        );
+        suspended.expect("an administrator may");
+        server.disk.set_faults(Faults::NONE);
+        assert!(!server.is_signed_in(&grace).await, "seed {seed}");
+        if let Ok(late) = signed_in {
+            assert!(
+                !server.is_signed_in(&late).await && server.ended.has(&late),
+                "seed {seed}"
+            );
+        }
     }
 }
 

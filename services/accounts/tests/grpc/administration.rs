@@ -202,23 +202,6 @@ async fn the_last_administrator_stays() {
     assert!(server.is_signed_in(&ada).await, "as a member");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn two_who_depose_each_other_at_once_leave_one() {
-    for _ in 0..20 {
-        let server = Server::start().await;
-        let ada = server.administrator("ada").await;
-        let grace = server.member(&ada, "grace").await;
-        set_role(&server, &ada, &grace, Role::Administrator)
-            .await
-            .expect("a second");
-        let (one, other) = tokio::join!(
-            set_role(&server, &ada, &grace, Role::Member),
-            suspend(&server, &grace, &ada),
-        );
-        assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
-    }
-}
-
 #[tokio::test]
 async fn lists_come_in_pages() {
     let server = Server::start().await;
