@@ -1,0 +1,15 @@
+//! Tests of the whole server, in this process, over real sockets and TLS. One binary: linking is most
+//! of what such tests cost.
+
+#[path = "suite/authorization.rs"]
+mod authorization;
+#[path = "suite/matrix.rs"]
+mod matrix;
+#[path = "suite/process.rs"]
+mod process;
+#[path = "suite/support.rs"]
+mod support;
+#[path = "suite/traces.rs"]
+mod traces;
+#[path = "suite/world.rs"]
+mod world;

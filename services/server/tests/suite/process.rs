@@ -1,0 +1,81 @@
+//! The server as a process of its own: started as an operator would, read as a person would.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+/// How long a start may take on a slow day. A bound against hanging, and nothing that is measured.
+const START_WITHIN: Duration = Duration::from_secs(60);
+
+/// How often what a process has printed is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A running `rookery serve`. Killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    pub(crate) invitation: Option<String>,
+}
+
+impl Process {
+    /// Starts a server in `dir`: data in `data`, what it prints in `stdout` and `stderr`.
+    pub(crate) async fn start(dir: &Path, flags: &[&str]) -> Self {
+        let (stdout, stderr) = (dir.join("stdout"), dir.join("stderr"));
+        let open = |path: &PathBuf| File::create(path).expect("a file");
+        let child = Command::new(env!("CARGO_BIN_EXE_rookery"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(dir.join("data"))
+            .args(flags)
+            .stdin(Stdio::null())
+            .stdout(open(&stdout))
+            .stderr(open(&stderr))
+            .spawn()
+            .expect("the server starts");
+        let mut process = Self {
+            child,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            invitation: None,
+        };
+        let deadline = Instant::now() + START_WITHIN;
+        loop {
+            let printed = std::fs::read_to_string(&stdout).unwrap_or_default();
+            if printed.contains("Ctrl-C stops the server.") {
+                process.address = word_after(&printed, "https://").expect("an address");
+                process.invitation =
+                    word_after::<String>(&printed, "rk_i_").map(|secret| format!("rk_i_{secret}"));
+                return process;
+            }
+            let ended = process.child.try_wait().expect("a child").is_some();
+            let late = Instant::now() > deadline;
+            if ended || late {
+                let said = std::fs::read_to_string(&stderr).unwrap_or_default();
+                panic!("the server did not start (ended: {ended}):\n{printed}\n{said}");
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Ends it as a power cut would, but for the page cache.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it has ended");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It fails only if the process has ended.
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+fn word_after<T: std::str::FromStr>(text: &str, prefix: &str) -> Option<T> {
+    let (_, rest) = text.split_once(prefix)?;
+    rest.split_whitespace().next()?.parse().ok()
+}
