@@ -1,0 +1,282 @@
+//! `rookery admin`: one call each, as a table or as JSON.
+//!
+//! Invariant: a table is for people and may change; the JSON has the field names of the .proto files.
+
+mod table;
+
+use rookery_client::Client;
+use rookery_client::v1::account::Role;
+use rookery_client::v1::{Account, CreateInvitationRequest, Invitation, ServerRoom, room};
+use serde_json::{Value, json};
+
+use crate::args::{
+    AccountsCommand, AdminArgs, AdminCommand, InvitationsCommand, RoleArg, RoomsCommand,
+};
+use crate::connect::{Place, signed_in};
+use crate::exit::Failure;
+use crate::out;
+use table::Table;
+
+/// What a command found, for people and for programs.
+struct Found {
+    text: String,
+    json: Value,
+}
+
+pub(crate) async fn run(args: AdminArgs) -> Result<(), Failure> {
+    // What is wrong with the command is said before anybody has to sign in.
+    if let AdminCommand::Rooms(RoomsCommand::Delete { name, yes: false }) = &args.command {
+        let text = format!("this deletes {name} and all that was said in it: say --yes");
+        return Err(Failure::Usage(text));
+    }
+    let place = Place::new(&args.server)?;
+    let client = signed_in(&place, &args.user).await?;
+    let found = match args.command {
+        AdminCommand::Accounts(command) => accounts(&client, command).await?,
+        AdminCommand::Invitations(command) => invitations(&client, command).await?,
+        AdminCommand::Rooms(command) => rooms(&client, command).await?,
+        AdminCommand::Status => status(&client).await?,
+    };
+    if args.json {
+        out::json(&found.json);
+    } else {
+        out::line(found.text.trim_end());
+    }
+    Ok(())
+}
+
+async fn accounts(client: &Client, command: AccountsCommand) -> Result<Found, Failure> {
+    let (account, done) = match command {
+        AccountsCommand::List => {
+            let all = client.all_accounts().await?;
+            return Ok(Found {
+                text: accounts_table(&all),
+                json: all.iter().map(account_json).collect(),
+            });
+        }
+        AccountsCommand::Suspend { user } => {
+            let name = account_name(client, &user).await?;
+            (client.suspend_account(&name).await?, "suspended")
+        }
+        AccountsCommand::Resume { user } => {
+            let name = account_name(client, &user).await?;
+            (client.resume_account(&name).await?, "may sign in again")
+        }
+        AccountsCommand::Role { user, role } => {
+            let name = account_name(client, &user).await?;
+            let done = match role {
+                RoleArg::Member => "is a member",
+                RoleArg::Administrator => "is an administrator",
+            };
+            (client.set_account_role(&name, role.into()).await?, done)
+        }
+    };
+    Ok(Found {
+        text: crate::text::clean_line(&format!("{} {done}", account.user_name)),
+        json: account_json(&account),
+    })
+}
+
+/// `accounts/{account}` of a user name; of itself.
+async fn account_name(client: &Client, user: &str) -> Result<String, Failure> {
+    if user.starts_with("accounts/") {
+        return Ok(user.to_owned());
+    }
+    let user = user.strip_prefix('@').unwrap_or(user);
+    Ok(client.look_up_account(user).await?.name)
+}
+
+async fn invitations(client: &Client, command: InvitationsCommand) -> Result<Found, Failure> {
+    match command {
+        InvitationsCommand::Create { role, days, note } => {
+            let request = CreateInvitationRequest {
+                role: Role::from(role).into(),
+                valid_days: days,
+                note,
+            };
+            let made = client.create_invitation(request).await?;
+            let invitation = made.invitation.unwrap_or_default();
+            let mut json = invitation_json(&invitation);
+            json["secret"] = json!(made.secret);
+            let text = format!(
+                "{}\n\nIt is shown this once, good for one registration until {}:\n  rookery chat \
+--invitation {} --user NAME",
+                made.secret, invitation.expiry_date, made.secret
+            );
+            Ok(Found { text, json })
+        }
+        InvitationsCommand::List => {
+            let all = client.all_invitations().await?;
+            Ok(Found {
+                text: invitations_table(&all),
+                json: all.iter().map(invitation_json).collect(),
+            })
+        }
+        InvitationsCommand::Delete { name } => {
+            client.delete_invitation(&name).await?;
+            Ok(Found {
+                text: format!("{name} is void"),
+                json: json!({ "name": name, "deleted": true }),
+            })
+        }
+    }
+}
+
+async fn rooms(client: &Client, command: RoomsCommand) -> Result<Found, Failure> {
+    match command {
+        RoomsCommand::List => {
+            let all = client.all_server_rooms().await?;
+            Ok(Found {
+                text: rooms_table(&all),
+                json: all.iter().map(room_json).collect(),
+            })
+        }
+        RoomsCommand::Delete { name, .. } => {
+            client.delete_server_room(&name).await?;
+            Ok(Found {
+                text: format!("{name} is deleted"),
+                json: json!({ "name": name, "deleted": true }),
+            })
+        }
+    }
+}
+
+async fn status(client: &Client) -> Result<Found, Failure> {
+    let status = client.server_status().await?;
+    let (sessions, rooms) = (status.sessions.to_string(), status.active_rooms.to_string());
+    let mut table = Table::bare();
+    table.row(&["version", &status.version]);
+    table.row(&["sessions", &sessions]);
+    table.row(&["active rooms", &rooms]);
+    table.row(&["certificate SHA-256", &status.certificate_sha256]);
+    Ok(Found {
+        text: table.to_string(),
+        json: json!({
+            "version": status.version,
+            "sessions": status.sessions,
+            "active_rooms": status.active_rooms,
+            "certificate_sha256": status.certificate_sha256,
+        }),
+    })
+}
+
+// === tables and JSON ===
+
+fn accounts_table(all: &[Account]) -> String {
+    let mut table = Table::new(&["USER", "SHOWN AS", "ROLE", "STATE", "NAME"]);
+    for account in all {
+        let state = if account.suspended {
+            "suspended"
+        } else {
+            "active"
+        };
+        let role = role_name(account.role());
+        table.row(&[
+            &account.user_name,
+            &account.display_name,
+            role,
+            state,
+            &account.name,
+        ]);
+    }
+    table.to_string()
+}
+
+fn account_json(account: &Account) -> Value {
+    json!({
+        "name": account.name,
+        "user_name": account.user_name,
+        "display_name": account.display_name,
+        "role": role_name(account.role()),
+        "suspended": account.suspended,
+    })
+}
+
+fn invitations_table(all: &[Invitation]) -> String {
+    let mut table = Table::new(&["NAME", "ROLE", "UNTIL", "NOTE"]);
+    for invitation in all {
+        table.row(&[
+            &invitation.name,
+            role_name(invitation.role()),
+            &invitation.expiry_date,
+            &invitation.note,
+        ]);
+    }
+    table.to_string()
+}
+
+fn invitation_json(invitation: &Invitation) -> Value {
+    json!({
+        "name": invitation.name,
+        "role": role_name(invitation.role()),
+        "expiry_date": invitation.expiry_date,
+        "note": invitation.note,
+    })
+}
+
+fn rooms_table(all: &[ServerRoom]) -> String {
+    let mut table = Table::new(&["NAME", "KIND", "STATE", "EVENTS"]);
+    for room in all {
+        let state = if room.archived { "archived" } else { "open" };
+        let events = room.head_seq.to_string();
+        table.row(&[&room.name, kind_name(room.kind()), state, &events]);
+    }
+    table.to_string()
+}
+
+fn room_json(room: &ServerRoom) -> Value {
+    json!({
+        "name": room.name,
+        "kind": kind_name(room.kind()),
+        "archived": room.archived,
+        "head_seq": room.head_seq,
+    })
+}
+
+const fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Administrator => "administrator",
+        Role::Member | Role::Unspecified => "member",
+    }
+}
+
+const fn kind_name(kind: room::Kind) -> &'static str {
+    match kind {
+        room::Kind::Direct => "direct",
+        room::Kind::Group | room::Kind::Unspecified => "group",
+    }
+}
+
+impl From<RoleArg> for Role {
+    fn from(role: RoleArg) -> Self {
+        match role {
+            RoleArg::Member => Self::Member,
+            RoleArg::Administrator => Self::Administrator,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_are_listed_for_people_and_for_programs() {
+        let account = Account {
+            name: "accounts/a".to_owned(),
+            user_name: "ada".to_owned(),
+            display_name: "Ada\u{1b}[31m".to_owned(),
+            role: Role::Administrator.into(),
+            suspended: true,
+        };
+        let table = accounts_table(std::slice::from_ref(&account));
+        assert_eq!(
+            table,
+            "USER  SHOWN AS  ROLE           STATE      NAME\n\
+             ada   Ada␛[31m  administrator  suspended  accounts/a\n"
+        );
+        let json = account_json(&account);
+        assert_eq!(json["role"], "administrator");
+        assert_eq!(json["suspended"], true);
+    }
+}

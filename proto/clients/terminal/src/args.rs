@@ -1,0 +1,192 @@
+//! The command lines of `rookery chat` and `rookery admin`, to be put into the one of the binary.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use rookery_client::Fingerprint;
+
+use crate::{exit, limits};
+
+/// Where a server is when nothing else is said: on this machine.
+pub const DEFAULT_SERVER: &str = "https://localhost:7443";
+
+/// Which server, and how to know that it is the right one.
+#[derive(Args, Clone, Debug)]
+pub struct ServerArgs {
+    /// Address of the server
+    #[arg(long, value_name = "URL", env = "ROOKERY_SERVER", default_value = DEFAULT_SERVER)]
+    pub server: String,
+    /// Believe the server whose certificate has this SHA-256 fingerprint, and remember it
+    #[arg(
+        long,
+        value_name = "SHA256",
+        env = "ROOKERY_FINGERPRINT",
+        conflicts_with = "ca_file"
+    )]
+    pub fingerprint: Option<Fingerprint>,
+    /// Believe servers that an authority in this PEM file vouches for; `system` for those of the system
+    #[arg(long, value_name = "FILE", env = "ROOKERY_CA_FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// Folder for tokens and known servers [default: rookery in the user's configuration]
+    #[arg(long, value_name = "DIR", env = "ROOKERY_CONFIG_DIR")]
+    pub config_dir: Option<PathBuf>,
+}
+
+/// Whose account.
+#[derive(Args, Clone, Debug)]
+pub struct UserArgs {
+    /// User name; without it, whoever signed in last on this server
+    #[arg(long, value_name = "NAME", env = "ROOKERY_USER")]
+    pub user: Option<String>,
+    /// Sign in with the password in the first line of this file instead of asking for it
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// Use the token in the first line of this file instead of signing in
+    #[arg(long, value_name = "FILE", conflicts_with = "password_file")]
+    pub token_file: Option<PathBuf>,
+    /// Do not keep the token for the next time
+    #[arg(long)]
+    pub forget: bool,
+}
+
+/// `rookery chat`
+#[derive(Args, Clone, Debug)]
+#[command(about = "Chat in the terminal", after_help = exit::HELP)]
+pub struct ChatArgs {
+    /// Which server.
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// Whose account.
+    #[command(flatten)]
+    pub user: UserArgs,
+    /// Make a new account with this invitation (rk_i_...)
+    #[arg(long, value_name = "INVITATION")]
+    pub invitation: Option<String>,
+    /// Lines in, lines out, no screen: for scripts
+    #[arg(long)]
+    pub plain: bool,
+    /// As --plain, with one JSON object per line out
+    #[arg(long)]
+    pub json: bool,
+    /// The room to open: its name, its id (rooms/...), or @USER for a direct conversation
+    #[arg(long, value_name = "ROOM")]
+    pub room: Option<String>,
+    /// With --plain: join by this link (rk_l_...) first
+    #[arg(long, value_name = "LINK")]
+    pub join: Option<String>,
+    /// With --plain: make the room if there is none of this name
+    #[arg(long)]
+    pub create: bool,
+    /// With --plain: go on printing after the end of the input
+    #[arg(long)]
+    pub follow: bool,
+    /// With --plain: print so many messages from before
+    #[arg(long, value_name = "COUNT", default_value_t = limits::PLAIN_HISTORY_DEFAULT)]
+    pub history: usize,
+}
+
+/// `rookery admin`
+#[derive(Args, Clone, Debug)]
+#[command(about = "Administer a server", after_help = exit::HELP)]
+pub struct AdminArgs {
+    /// Which server.
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// Whose account: an administrator's.
+    #[command(flatten)]
+    pub user: UserArgs,
+    /// One JSON value instead of a table
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: AdminCommand,
+}
+
+/// What `rookery admin` does.
+#[derive(Clone, Debug, Subcommand)]
+pub enum AdminCommand {
+    /// Accounts: who there is, who may sign in, who administers
+    #[command(subcommand)]
+    Accounts(AccountsCommand),
+    /// Invitations: one secret for one registration
+    #[command(subcommand)]
+    Invitations(InvitationsCommand),
+    /// Rooms: ids, kinds and sizes
+    #[command(subcommand)]
+    Rooms(RoomsCommand),
+    /// Release, sessions, rooms in memory, certificate
+    Status,
+}
+
+/// What to do about accounts. USER is a user name or accounts/ID.
+#[derive(Clone, Debug, Subcommand)]
+pub enum AccountsCommand {
+    /// All accounts
+    List,
+    /// Keep an account from signing in, and end its sessions; nothing is deleted
+    Suspend {
+        /// User name or accounts/ID
+        user: String,
+    },
+    /// Let a suspended account sign in again
+    Resume {
+        /// User name or accounts/ID
+        user: String,
+    },
+    /// Set what an account may do on the server
+    Role {
+        /// User name or accounts/ID
+        user: String,
+        /// The role from here on
+        role: RoleArg,
+    },
+}
+
+/// What to do about invitations.
+#[derive(Clone, Debug, Subcommand)]
+pub enum InvitationsCommand {
+    /// Make one, and print its secret this once
+    Create {
+        /// What the new account may do
+        #[arg(long, default_value = "member")]
+        role: RoleArg,
+        /// Days until it is void, 1 to 90
+        #[arg(long, value_name = "DAYS", default_value_t = 7)]
+        days: i32,
+        /// For the administrators' own memory
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        note: String,
+    },
+    /// All that are open
+    List,
+    /// Void one
+    Delete {
+        /// invitations/ID
+        name: String,
+    },
+}
+
+/// What to do about rooms.
+#[derive(Clone, Debug, Subcommand)]
+pub enum RoomsCommand {
+    /// All rooms
+    List,
+    /// Delete a room and all that was said in it
+    Delete {
+        /// rooms/ID
+        name: String,
+        /// Without it nothing is deleted
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// What an account may do on the server.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum RoleArg {
+    /// Chat
+    Member,
+    /// And administer the server
+    Administrator,
+}
