@@ -1,6 +1,6 @@
 //! Answers every message in every room that it is a member of, and goes on after a restart of the
 //! server. Run it with
-//! `ROOKERY_TOKEN=rk_s_... cargo run -p rookery-client --example echo_bot -- https://localhost:7443`.
+//! `ROOKERY_CLIENT_TOKEN=rk_s_... cargo run -p rookery-client --example echo_bot -- https://localhost:7443`.
 //! It believes the first certificate that it sees, and remembers it in the file `known_servers`.
 
 use std::process::ExitCode;
@@ -13,9 +13,9 @@ use rookery_client::{
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let (Some(server), Ok(token)) = (std::env::args().nth(1), std::env::var("ROOKERY_TOKEN"))
+    let (Some(server), Ok(token)) = (std::env::args().nth(1), std::env::var("ROOKERY_CLIENT_TOKEN"))
     else {
-        report("usage: ROOKERY_TOKEN=rk_s_... echo_bot https://HOST:PORT");
+        report("usage: ROOKERY_CLIENT_TOKEN=rk_s_... echo_bot https://HOST:PORT");
         return ExitCode::from(64);
     };
     match echo(&server, Token::new(token)).await {

@@ -14,21 +14,21 @@ pub const DEFAULT_SERVER: &str = "https://localhost:7443";
 #[derive(Args, Clone, Debug)]
 pub struct ServerArgs {
     /// Address of the server
-    #[arg(long, value_name = "URL", env = "ROOKERY_SERVER", default_value = DEFAULT_SERVER)]
+    #[arg(long, value_name = "URL", env = "ROOKERY_CLIENT_SERVER", default_value = DEFAULT_SERVER)]
     pub server: String,
     /// Believe the server whose certificate has this SHA-256 fingerprint, and remember it
     #[arg(
         long,
         value_name = "SHA256",
-        env = "ROOKERY_FINGERPRINT",
+        env = "ROOKERY_CLIENT_FINGERPRINT",
         conflicts_with = "ca_file"
     )]
     pub fingerprint: Option<Fingerprint>,
     /// Believe servers that an authority in this PEM file vouches for; `system` for those of the system
-    #[arg(long, value_name = "FILE", env = "ROOKERY_CA_FILE")]
+    #[arg(long, value_name = "FILE", env = "ROOKERY_CLIENT_CA_FILE")]
     pub ca_file: Option<PathBuf>,
     /// Folder for tokens and known servers [default: rookery in the user's configuration]
-    #[arg(long, value_name = "DIR", env = "ROOKERY_CONFIG_DIR")]
+    #[arg(long, value_name = "DIR", env = "ROOKERY_CLIENT_CONFIG_DIR")]
     pub config_dir: Option<PathBuf>,
 }
 
@@ -36,7 +36,7 @@ pub struct ServerArgs {
 #[derive(Args, Clone, Debug)]
 pub struct UserArgs {
     /// User name; without it, whoever signed in last on this server
-    #[arg(long, value_name = "NAME", env = "ROOKERY_USER")]
+    #[arg(long, value_name = "NAME", env = "ROOKERY_CLIENT_USER")]
     pub user: Option<String>,
     /// Sign in with the password in the first line of this file instead of asking for it
     #[arg(long, value_name = "FILE")]

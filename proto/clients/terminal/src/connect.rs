@@ -162,12 +162,12 @@ fn keep(place: &Place, user: &UserArgs, signed_in: &SignedIn) -> Result<(), Fail
     place.files.keep(place.name(), name, &signed_in.token)
 }
 
-/// The token that the command line or the variable `ROOKERY_TOKEN` gives.
+/// The token that the command line or the variable `ROOKERY_CLIENT_TOKEN` gives.
 pub(crate) fn given_token(user: &UserArgs) -> Result<Option<Token>, Failure> {
     if let Some(path) = &user.token_file {
         return Ok(Some(Token::new(config::secret(path)?)));
     }
-    let given = std::env::var("ROOKERY_TOKEN").ok();
+    let given = std::env::var("ROOKERY_CLIENT_TOKEN").ok();
     Ok(given.filter(|token| !token.is_empty()).map(Token::new))
 }
 

@@ -49,6 +49,21 @@ const PERMISSION: u8 = 77;
 /// A file says something that it must not.
 const CONFIGURATION: u8 = 78;
 
+/// What to do about an error, where there is something.
+#[expect(clippy::wildcard_enum_match_arm, reason = "most errors say it all")]
+pub(crate) fn advice(error: &Error) -> Option<String> {
+    match error {
+        Error::UnknownServer { fingerprint, .. } => Some(format!(
+            "if that is what the server printed: --fingerprint {fingerprint}"
+        )),
+        Error::WrongFingerprint { found, .. } => Some(format!(
+            "if whoever runs the server confirms the new one: --fingerprint {found}"
+        )),
+        Error::Unreachable { .. } => Some("another address: --server https://HOST:PORT".to_owned()),
+        _ => None,
+    }
+}
+
 /// The table for people, shown by `--help`.
 pub(crate) const HELP: &str = "Exit codes: 0 done; 64 usage; 65 the server found the input malformed; \
 66 no such thing; 69 server unavailable; 70 internal error; 73 conflict; 74 file or terminal; \

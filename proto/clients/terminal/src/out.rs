@@ -7,7 +7,7 @@ use std::io::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::exit::Failure;
+use crate::exit::{self, Failure};
 
 /// A line of a command's result. False if nobody reads any more.
 pub(crate) fn line(text: &str) -> bool {
@@ -30,6 +30,11 @@ pub(crate) fn trouble(failure: &Failure, as_json: bool) {
     };
     // There is nobody left to tell.
     let _ = writeln!(out, "{text}");
+    if let (Failure::Client(error), false) = (failure, as_json)
+        && let Some(advice) = exit::advice(error)
+    {
+        let _ = writeln!(out, "{advice}");
+    }
 }
 
 /// A line about what goes on, for people.

@@ -98,7 +98,13 @@ impl Screenplay {
             self.update(msg);
             self.catch_up();
             if self.is_over() {
-                return Ok(());
+                return match self.model.screen {
+                    Screen::Failed(error) => Err(error.into()),
+                    Screen::Connecting(_)
+                    | Screen::Trust(_)
+                    | Screen::SignIn(_)
+                    | Screen::Chat(_) => Ok(()),
+                };
             }
         }
     }

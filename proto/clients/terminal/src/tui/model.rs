@@ -52,7 +52,7 @@ pub(crate) enum Screen {
     /// A server that is met for the first time.
     Trust(Fingerprint),
     /// Nothing can be done about it here.
-    Failed(String),
+    Failed(Error),
     SignIn(SignInForm),
     Chat(Box<Chat>),
 }

@@ -20,6 +20,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
 
 use super::model::{Model, Screen};
+use crate::exit::advice;
 use crate::text::clean_line;
 
 /// Draws the model.
@@ -39,12 +40,11 @@ pub(super) fn view(model: &Model, frame: &mut Frame<'_>) {
             let lines = trust(model, &fingerprint.to_string());
             card(frame, "A server you have not met", lines);
         }
-        Screen::Failed(why) => {
-            let lines = vec![
-                Line::styled(clean_line(why), theme::BAD),
-                Line::default(),
-                Line::from("Esc leaves."),
-            ];
+        Screen::Failed(error) => {
+            let mut lines = vec![Line::styled(clean_line(&error.to_string()), theme::BAD)];
+            lines.push(Line::default());
+            lines.extend(advice(error).map(Line::from));
+            lines.push(Line::from("Esc leaves."));
             card(frame, "rookery", lines);
         }
         Screen::SignIn(form) => sign_in::draw(model, form, frame),

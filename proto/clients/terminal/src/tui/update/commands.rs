@@ -10,6 +10,8 @@ use crate::tui::history::Entry;
 use crate::tui::model::{Act, Ask, Call, Chat, Effect, Model, Overlay, Unsent, Want};
 
 pub(super) fn run(model: &mut Model, command: Command, effects: &mut Vec<Effect>) {
+    // What was said about the one before is old.
+    model.notice = None;
     match command {
         Command::Here(here) => {
             let open = model.chat_mut().and_then(|chat| chat.open.clone());

@@ -79,13 +79,13 @@ pub(super) fn take(model: &mut Model, item: Item, effects: &mut Vec<Effect>) {
             effects.push(Effect::Ask(Ask::Rooms));
         }
         Item::SignedOut => sign_in::ask(model, Some("You were signed out.")),
-        Item::Ended(error) => ended(model, &error),
+        Item::Ended(error) => ended(model, error),
     }
 }
 
-fn ended(model: &mut Model, error: &Error) {
+fn ended(model: &mut Model, error: Error) {
     model.overlay = None;
-    model.screen = Screen::Failed(error.to_string());
+    model.screen = Screen::Failed(error);
 }
 
 /// The room is gone, or one is not in it any more.

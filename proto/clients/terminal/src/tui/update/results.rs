@@ -26,7 +26,7 @@ pub(super) fn opened(model: &mut Model, result: Result<(), Error>, effects: &mut
             let again = model.now + limits::CONNECT_AGAIN_EVERY;
             model.screen = Screen::Connecting(Some((error.to_string(), again)));
         }
-        Err(error) => model.screen = Screen::Failed(error.to_string()),
+        Err(error) => model.screen = Screen::Failed(error),
     }
 }
 

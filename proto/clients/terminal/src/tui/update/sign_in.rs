@@ -25,17 +25,6 @@ pub(super) fn connected(
         Err(Error::UnknownServer { fingerprint, .. }) => {
             model.screen = Screen::Trust(fingerprint);
         }
-        Err(Error::WrongFingerprint {
-            server,
-            expected,
-            found,
-        }) => {
-            model.screen = Screen::Failed(format!(
-                "{server} is known by {expected}, and now shows {found}. Either its certificate was \
-replaced, or somebody is in between. If whoever runs the server confirms the new one, start again with \
---fingerprint {found}"
-            ));
-        }
         Err(error) if error.is_transient() => {
             let again = model.now + limits::CONNECT_AGAIN_EVERY;
             model.screen = Screen::Connecting(Some((error.to_string(), again)));
@@ -43,7 +32,7 @@ replaced, or somebody is in between. If whoever runs the server confirms the new
         Err(error) if error.code() == Some(Code::Unauthenticated) => {
             ask(model, Some("You were signed out. Sign in again."));
         }
-        Err(error) => model.screen = Screen::Failed(error.to_string()),
+        Err(error) => model.screen = Screen::Failed(error),
     }
 }
 

@@ -219,9 +219,11 @@ impl Entries<'_> {
     }
 
     fn is_first_new(&self, entry: &Entry, before: Option<&Entry>) -> bool {
-        self.room.new_after.is_some_and(|after| {
-            entry.seq > after && before.is_some_and(|before| before.seq <= after)
-        })
+        let older = || self.room.history.older().unwrap_or(0);
+        let previous = before.map_or_else(older, |before| before.seq);
+        self.room
+            .new_after
+            .is_some_and(|after| entry.seq > after && previous <= after)
     }
 
     fn aside(&self, text: &str) -> Vec<Line<'static>> {
