@@ -51,8 +51,26 @@ pub(crate) struct RoomActor {
     /// Whether the newest event has to be told once more: the actor before may have died before it
     /// could tell it.
     pub(crate) tells_newest: bool,
-    /// Set once a command has got through to the store and back.
-    pub(crate) useful: Arc<AtomicBool>,
+    pub(crate) progress: Arc<Progress>,
+}
+
+/// How far an actor has come. Its directory looks at it when the actor has ended.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    told_newest: AtomicBool,
+    useful: AtomicBool,
+}
+
+impl Progress {
+    /// Whether the room was found as it is, and its newest event told if that had to be.
+    pub(crate) fn has_told_newest(&self) -> bool {
+        self.told_newest.load(Ordering::Relaxed)
+    }
+
+    /// Whether a command has got through to the store and back.
+    pub(crate) fn is_useful(&self) -> bool {
+        self.useful.load(Ordering::Relaxed)
+    }
 }
 
 impl Actor for RoomActor {
@@ -82,13 +100,7 @@ impl Actor for RoomActor {
         let state = match state {
             Some(state) => state,
             None => match self.load().await {
-                Ok((loaded, newest)) => {
-                    if let Some(event) = newest {
-                        let standing = standing(&event.kind);
-                        self.publish_event(event, standing);
-                    }
-                    state.insert(loaded)
-                }
+                Ok(loaded) => state.insert(loaded),
                 Err(error) => {
                     answer_all(taken, &error);
                     self.end(&myself, &error);
@@ -149,8 +161,8 @@ impl RoomActor {
         }
     }
 
-    /// The room, and its newest event if that has to be told.
-    async fn load(&self) -> Result<(State, Option<Event>), CommandError> {
+    /// The room. Tells its newest event, or that there is no such room, if that has to be told.
+    async fn load(&self) -> Result<State, CommandError> {
         let load = |tx| async move {
             let state = store::load(&tx, self.room).await?;
             let newest = match &state {
@@ -162,7 +174,14 @@ impl RoomActor {
             Ok::<_, StoreError>(state.map(|state| (state, newest)))
         };
         let found = self.with.store.read(load).await?;
-        found.ok_or(CommandError::NoSuchRoom)
+        if let Some((_, Some(event))) = &found {
+            self.publish_event(event.clone(), standing(&event.kind));
+        } else if self.tells_newest && found.is_none() {
+            self.with.publisher.deleted(self.room);
+        }
+        self.progress.told_newest.store(true, Ordering::Relaxed);
+        let (state, _) = found.ok_or(CommandError::NoSuchRoom)?;
+        Ok(state)
     }
 
     async fn execute(
@@ -187,7 +206,7 @@ impl RoomActor {
                 return Err(error.into());
             }
         };
-        self.useful.store(true, Ordering::Relaxed);
+        self.progress.useful.store(true, Ordering::Relaxed);
         let requests = std::mem::take(&mut taken.requests);
         for (request, decision) in requests.into_iter().zip(decisions) {
             match decision {

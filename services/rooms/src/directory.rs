@@ -6,10 +6,9 @@
 //! Invariant: at most one actor of a room has an open inbox. What an actor had not begun when it ended is
 //! asked again, of another; what it had begun only if doing it twice is doing it once.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use cluster_runtime::{AskError, Exit, Inbox, PushError, Reply, Supervisor, TaskKind, Tasks, Wake};
@@ -19,13 +18,16 @@ use parking_lot::Mutex;
 use ractor::{ActorId, ActorRef};
 use tokio::time::{Instant, timeout};
 
-use crate::actor::{self, Request, RoomActor};
+use crate::actor::{self, Progress, Request, RoomActor};
 use crate::clearing::Clearing;
 use crate::limits::{
     ACTIVE_ROOMS_MAX, COMMAND_ATTEMPTS_MAX, COMMAND_DEADLINE, FAILURES_MAX, FAILURES_WINDOW,
     IDLE_AFTER, IDLE_SWEEP_EVERY, INBOX,
 };
 use crate::{Command, CommandError, Outcome, Publisher};
+
+#[cfg(test)]
+mod tests;
 
 /// Who there is, as far as rooms have to know.
 #[async_trait]
@@ -69,6 +71,8 @@ struct Active {
     rooms: BTreeMap<RoomId, Slot>,
     by_actor: BTreeMap<ActorId, Running>,
     failures: BTreeMap<RoomId, Failures>,
+    /// Rooms with an actor that died, until a later one has told the newest event.
+    untold: BTreeSet<RoomId>,
     stopping: bool,
 }
 
@@ -82,8 +86,7 @@ struct Slot {
 #[derive(Debug)]
 struct Running {
     room: RoomId,
-    /// Whether it has done anything.
-    useful: Arc<AtomicBool>,
+    progress: Arc<Progress>,
 }
 
 /// Of a room whose actors fail one after the other.
@@ -229,27 +232,26 @@ impl Rooms {
         if active.stopping || active.keeps_failing(room) {
             return Err(CommandError::Unavailable);
         }
-        let mut tells_newest = active.failures.contains_key(&room);
         if let Some(slot) = active.rooms.get_mut(&room) {
             if !slot.inbox.is_closed() {
                 slot.used = Instant::now();
                 return Ok((slot.inbox.clone(), slot.actor.clone()));
             }
             // It has just died, of whatever.
-            tells_newest = true;
+            active.untold.insert(room);
         }
         if active.rooms.len() >= ACTIVE_ROOMS_MAX {
             return Err(CommandError::Overloaded);
         }
         let inbox = Inbox::new(INBOX);
-        let useful = Arc::new(AtomicBool::new(false));
+        let progress = Arc::new(Progress::default());
         let handler = RoomActor {
             room,
             inbox: inbox.clone(),
             with: Arc::clone(&self.with),
             clearing: self.clearing.clone(),
-            tells_newest,
-            useful: Arc::clone(&useful),
+            tells_newest: active.untold.contains(&room),
+            progress: Arc::clone(&progress),
         };
         let actor = self
             .supervisor
@@ -257,7 +259,7 @@ impl Rooms {
             .map_err(|_| CommandError::Unavailable)?;
         active
             .by_actor
-            .insert(actor.get_id(), Running { room, useful });
+            .insert(actor.get_id(), Running { room, progress });
         let slot = Slot {
             inbox: inbox.clone(),
             actor: actor.clone(),
@@ -303,12 +305,17 @@ impl Slot {
 
 impl Active {
     fn ended(&mut self, actor: ActorId, exit: &Exit) {
-        let Some(Running { room, useful }) = self.by_actor.remove(&actor) else {
+        let Some(Running { room, progress }) = self.by_actor.remove(&actor) else {
             return;
         };
-        if let Exit::Failed(error) = exit {
-            tracing::warn!(%room, error, "a room ended, and is loaded anew when it is asked");
-            self.count_failure(room, useful.load(Ordering::Relaxed));
+        match exit {
+            Exit::Failed(error) => {
+                tracing::warn!(%room, error, "a room ended, and is loaded anew when it is asked");
+                self.untold.insert(room);
+                self.count_failure(room, progress.is_useful());
+            }
+            Exit::Stopped if progress.has_told_newest() => _ = self.untold.remove(&room),
+            Exit::Stopped => {}
         }
         // By now another actor may have the place of this one.
         if let Entry::Occupied(slot) = self.rooms.entry(room)
@@ -341,7 +348,8 @@ impl Active {
         failures.count >= FAILURES_MAX
     }
 
-    /// Lets idle actors sleep. Returns the rooms that have died and that nobody has asked since.
+    /// Lets idle actors sleep. Returns the rooms that have to be woken: their actor has died, and nobody
+    /// has asked since.
     fn sleep_idle(&mut self, now: Instant) -> Vec<RoomId> {
         self.rooms.retain(|_, slot| {
             let idle = now.duration_since(slot.used) >= IDLE_AFTER;
@@ -351,12 +359,11 @@ impl Active {
             }
             !sleeps
         });
-        let failed = self.failures.keys().copied();
-        let died = failed
-            .filter(|room| !self.rooms.contains_key(room))
-            .collect();
         self.failures
             .retain(|_, failures| now.duration_since(failures.since) < FAILURES_WINDOW);
-        died
+        let untold = self.untold.iter().copied();
+        untold
+            .filter(|room| !self.rooms.contains_key(room))
+            .collect()
     }
 }

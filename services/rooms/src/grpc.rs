@@ -9,6 +9,8 @@ use crate::{Action, Command, CommandError, Outcome, ReadError, Rooms};
 
 mod messages;
 mod rooms;
+#[cfg(test)]
+mod tests;
 
 type Answer<T> = Result<Response<T>, Status>;
 

@@ -25,6 +25,10 @@ mod publish;
 mod reader;
 mod state;
 mod store;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 pub mod wire;
 
 pub use command::{Action, Command, Draft, Outcome};

@@ -20,6 +20,8 @@ use crate::{
 };
 
 mod deletion;
+#[cfg(test)]
+mod tests;
 mod values;
 
 pub(crate) use deletion::{clear_some, next_deletion};

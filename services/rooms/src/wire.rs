@@ -17,6 +17,9 @@ use crate::{
     Message, Priority, Role, RoomChange, RoomView, ServerRoomView,
 };
 
+#[cfg(test)]
+mod tests;
+
 type Read<T> = Result<T, InvalidRequest>;
 
 // --- From the wire ---

@@ -1,0 +1,185 @@
+//! Saying, changing and taking back; and asking for the same thing twice.
+
+use super::*;
+
+#[test]
+fn an_equal_send_gets_the_first_outcome() {
+    let mut model = Model::peopled();
+    let first = model.does(MEMBER, send(1, "hello")).outcome;
+    model.now = UnixMillis(NOW.0 + 5_000);
+    model.says(OWNER, 1, "the ids of others do not matter");
+    let again = model.does(MEMBER, send(1, "hello"));
+    assert_eq!(again.outcome, first);
+    assert_eq!(again.change, None);
+}
+
+#[test]
+fn an_id_is_good_for_one_thing_only() {
+    let mut model = Model::peopled();
+    let seq = model.says(MEMBER, 1, "hello");
+    let loud = Draft {
+        priority: Priority::High,
+        ..draft(1, "hello")
+    };
+    let code = Draft {
+        format: Format::Code,
+        ..draft(1, "hello")
+    };
+    let answer = Draft {
+        reply_to: Some(seq),
+        ..draft(1, "hello")
+    };
+    let others = [send(1, "hello!"), edit(seq, 1, "hello")];
+    let drafts = [loud, code, answer].map(Action::Send);
+    for other in others.into_iter().chain(drafts) {
+        assert_eq!(
+            model.refuses(MEMBER, other.clone()),
+            CommandError::IdReused,
+            "{other:?}"
+        );
+    }
+    model.state.room = RoomId::from_bytes([70; 16]);
+    assert_eq!(
+        model.refuses(MEMBER, send(1, "hello")),
+        CommandError::IdReused
+    );
+}
+
+#[test]
+fn what_was_done_is_answered_even_where_it_may_not_be_done_any_more() {
+    let mut model = Model::peopled();
+    let sent = model.does(MEMBER, send(1, "hello")).outcome;
+    let edited = model.does(MEMBER, edit(sent.seq, 2, "hello!")).outcome;
+    model.does(OWNER, mute(MEMBER));
+    model.does(OWNER, Action::SetArchived(true));
+    assert_eq!(model.does(MEMBER, send(1, "hello")).outcome, sent);
+    assert_eq!(
+        model.does(MEMBER, edit(sent.seq, 2, "hello!")).outcome,
+        edited
+    );
+    model.does(OWNER, Action::Remove(MEMBER));
+    assert_eq!(
+        model.refuses(MEMBER, send(1, "hello")),
+        CommandError::NoSuchRoom
+    );
+}
+
+#[test]
+fn deleting_again_answers_with_the_first_deletion() {
+    let mut model = Model::peopled();
+    let target = model.says(MEMBER, 1, "hello");
+    let deletion = model.does(MEMBER, Action::Delete { target }).outcome.seq;
+    model.says(OWNER, 1, "something else");
+    let again = model.does(MODERATOR, Action::Delete { target });
+    assert_eq!((again.outcome.seq, again.change), (deletion, None));
+}
+
+#[test]
+fn a_tombstone_keeps_its_place_and_nothing_else() {
+    let mut model = Model::peopled();
+    let first = model.says(MEMBER, 1, "first");
+    let draft = Draft {
+        reply_to: Some(first),
+        priority: Priority::Urgent,
+        format: Format::Code,
+        ..draft(2, "second")
+    };
+    let target = model.does(MEMBER, Action::Send(draft)).outcome.seq;
+    let deletion = model.does(MEMBER, Action::Delete { target }).outcome.seq;
+    assert_eq!(*model.message(target), Message::tombstone(deletion));
+    assert_eq!(model.log[&target].actor, MEMBER);
+    assert_eq!(model.state.head.message_count, 2, "it still counts");
+    assert_eq!(
+        model.refuses(MEMBER, edit(target, 3, "x")),
+        CommandError::NoSuchMessage
+    );
+}
+
+#[test]
+fn an_edit_changes_text_and_format_alone() {
+    let mut model = Model::peopled();
+    let first = model.says(OWNER, 1, "first");
+    let said = Draft {
+        reply_to: Some(first),
+        priority: Priority::Urgent,
+        ..draft(2, "secnd")
+    };
+    let target = model.does(MEMBER, Action::Send(said.clone())).outcome.seq;
+    let better = Draft {
+        format: Format::Markdown,
+        ..draft(3, "*second*")
+    };
+    let edit = model.does(
+        MEMBER,
+        Action::Edit {
+            target,
+            draft: better,
+        },
+    );
+    let expected = Message {
+        body: "*second*".to_owned(),
+        format: Format::Markdown,
+        priority: Priority::Urgent,
+        reply_to: Some(first),
+        client_message_id: said.client_message_id,
+        edited: Some(edit.outcome.seq),
+        deleted: false,
+    };
+    assert_eq!(*model.message(target), expected);
+    let event = edit.into_event().expect("an event");
+    let message = Some(expected);
+    assert_eq!(event.kind, EventKind::Edit { target, message });
+}
+
+#[test]
+fn only_messages_can_be_edited_and_deleted() {
+    let mut model = Model::peopled();
+    let said = model.says(OWNER, 1, "hello");
+    let edited = model.does(OWNER, edit(said, 2, "hello!")).outcome.seq;
+    for seq in [Seq(1), edited] {
+        assert_eq!(
+            model.refuses(OWNER, edit(seq, 3, "x")),
+            CommandError::NoSuchMessage
+        );
+        let delete = Action::Delete { target: seq };
+        assert_eq!(model.refuses(OWNER, delete), CommandError::NoSuchMessage);
+    }
+}
+
+#[test]
+fn what_is_not_there_yet_is_named_by_field() {
+    let model = Model::peopled();
+    let head = model.state.head.seq;
+    let seq = head.next();
+    let answer = Draft {
+        reply_to: Some(seq),
+        ..draft(1, "x")
+    };
+    let future = |field| CommandError::FutureSeq { field, seq, head };
+    assert_eq!(
+        model.refuses(OWNER, Action::Send(answer)),
+        future("reply_to_seq")
+    );
+    assert_eq!(model.refuses(OWNER, edit(seq, 1, "x")), future("seq"));
+    let delete = Action::Delete { target: seq };
+    assert_eq!(model.refuses(OWNER, delete), future("seq"));
+}
+
+#[test]
+fn a_message_may_answer_one_that_is_prepared_before_it() {
+    let model = Model::peopled();
+    let first = model.prepare(OWNER, send(1, "first")).expect("is allowed");
+    let action = Action::Send(Draft {
+        reply_to: Some(first.head.seq),
+        ..draft(2, "second")
+    });
+    let command = Command {
+        account: OWNER,
+        action,
+    };
+    let second = model
+        .state
+        .prepare(first.head, &command, &Facts::default(), NOW)
+        .expect("is allowed");
+    assert_eq!(second.head.seq, first.head.seq.next());
+}

@@ -1,0 +1,204 @@
+//! Rows and back: what is written is what is read, and what makes no sense is refused.
+
+use bytes::Bytes;
+use cluster_store::schema::Table;
+use cluster_store::{Simulated, Store};
+use proptest::option;
+use proptest::prelude::*;
+
+use super::*;
+use crate::{Format, Mute, Priority};
+
+const ROOM: RoomId = RoomId::from_bytes([1; 16]);
+
+fn accounts() -> impl Strategy<Value = AccountId> {
+    any::<[u8; 16]>().prop_map(AccountId::from_bytes)
+}
+
+fn members() -> impl Strategy<Value = Member> {
+    let role = prop_oneof![Just(Role::Member), Just(Role::Moderator), Just(Role::Owner)];
+    // A mute that ends in 1970 is refused where it comes in: 0 stands for no end.
+    let until = option::of((1..u64::MAX).prop_map(UnixMillis));
+    let mute = option::of(until.prop_map(|until| Mute { until }));
+    (role, mute).prop_map(|(role, mute)| Member { role, mute })
+}
+
+fn messages() -> impl Strategy<Value = Message> {
+    let format = prop_oneof![
+        Just(Format::Plain),
+        Just(Format::Markdown),
+        Just(Format::Code)
+    ];
+    let priority = prop_oneof![
+        Just(Priority::Normal),
+        Just(Priority::High),
+        Just(Priority::Urgent)
+    ];
+    let seq = || option::of((1..u64::MAX).prop_map(Seq));
+    let flags = (seq(), seq(), any::<bool>(), any::<[u8; 16]>());
+    (any::<String>(), format, priority, flags).prop_map(
+        |(body, format, priority, (reply_to, edited, deleted, id))| Message {
+            body,
+            format,
+            priority,
+            reply_to,
+            client_message_id: ClientMessageId(id),
+            edited,
+            deleted,
+        },
+    )
+}
+
+fn changes() -> impl Strategy<Value = MembershipChange> {
+    let kind = (1_u32..10).prop_map(|n| MembershipKind::from_number(n).expect("is one"));
+    (accounts(), kind, option::of(members())).prop_map(|(account, kind, member)| MembershipChange {
+        account,
+        kind,
+        member,
+    })
+}
+
+fn kinds() -> impl Strategy<Value = EventKind> {
+    let seq = || any::<u64>().prop_map(Seq);
+    let about = (any::<String>(), any::<String>(), any::<bool>());
+    prop_oneof![
+        messages().prop_map(EventKind::Message),
+        seq().prop_map(|target| EventKind::Edit {
+            target,
+            message: None
+        }),
+        seq().prop_map(|target| EventKind::Deletion { target }),
+        changes().prop_map(EventKind::Membership),
+        about.prop_map(
+            |(display_name, topic, archived)| EventKind::Room(RoomChange {
+                display_name,
+                topic,
+                archived,
+            })
+        ),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn events_read_back(
+        seq: u64, at: u64, actor in accounts(), message_count: u64, kind in kinds(),
+    ) {
+        let (seq, at) = (Seq(seq), UnixMillis(at));
+        let written = Event { seq, at, actor, message_count, kind };
+        let row = values::stored_event(written.clone());
+        prop_assert_eq!(event(seq, row), Ok(written));
+    }
+
+    #[test]
+    fn members_and_marks_read_back(one in members(), seq: u64, message_count: u64) {
+        prop_assert_eq!(member(&values::stored_member(one)), Ok(one));
+        let mark = ReadMark { seq: Seq(seq), message_count };
+        prop_assert_eq!(read_mark(&values::stored_mark(mark)), mark);
+    }
+}
+
+#[test]
+fn an_edit_stores_no_body() {
+    let message = Message {
+        body: "a canary".to_owned(),
+        ..Message::tombstone(Seq(1))
+    };
+    let kind = EventKind::Edit {
+        target: Seq(1),
+        message: Some(message),
+    };
+    let row = values::stored_event(Event {
+        seq: Seq(2),
+        at: UnixMillis(0),
+        actor: AccountId::from_bytes([2; 16]),
+        message_count: 1,
+        kind,
+    });
+    assert!(!format!("{row:?}").contains("canary"));
+}
+
+#[test]
+fn rows_that_make_no_sense_are_corrupt() {
+    let corrupt = |table| StoreError::Corrupt { table };
+    let event_row = |kind| v1::RoomEvent {
+        actor_id: Bytes::from_static(&[2; 16]),
+        kind,
+        ..Default::default()
+    };
+    let deletion = v1::room_event::Kind::Deletion(v1::MessageDeletion { target_seq: 1 });
+    let nobody = v1::RoomEvent {
+        actor_id: Bytes::from_static(b"short"),
+        ..event_row(Some(deletion))
+    };
+    let no_id = v1::room_event::Kind::Message(v1::Message::default());
+    let no_kind = v1::room_event::Kind::Membership(v1::MembershipChange {
+        account_id: Bytes::from_static(&[3; 16]),
+        change: 99,
+        ..Default::default()
+    });
+    for row in [
+        nobody,
+        event_row(None),
+        event_row(Some(no_id)),
+        event_row(Some(no_kind)),
+    ] {
+        assert_eq!(
+            event(Seq(1), row.clone()),
+            Err(corrupt(Table::RoomEvent)),
+            "{row:?}"
+        );
+    }
+    let no_role = v1::RoomMember::default();
+    assert_eq!(member(&no_role), Err(corrupt(Table::RoomMember)));
+    let no_room = v1::ClientMessage::default();
+    assert_eq!(read_earlier(&no_room), Err(corrupt(Table::ClientMessage)));
+    let no_log = existing(v1::Room::default()).expect_err("has no log");
+    assert_eq!(no_log, corrupt(Table::Room));
+}
+
+/// More members and bans than one page of reading holds.
+#[tokio::test(start_paused = true)]
+async fn a_large_room_is_loaded_as_it_was_written() {
+    let account = |number: usize| AccountId::from_bytes((number as u128).to_be_bytes());
+    let member = |number| (account(number), Member::new(Role::Member));
+    let state = State {
+        room: ROOM,
+        kind: Kind::Group,
+        log_id: LogId::from_bytes([3; 16]),
+        created: Day(20_000),
+        about: RoomChange {
+            display_name: "a crowd".to_owned(),
+            topic: String::new(),
+            archived: true,
+        },
+        link: Some([4; 32]),
+        head: Head {
+            seq: Seq(9),
+            message_count: 4,
+            at: UnixMillis(5),
+            member_count: 2_500,
+        },
+        members: (0..LOAD_PAGE * 5 / 2).map(member).collect(),
+        bans: (10_000..10_000 + LOAD_PAGE * 2).map(account).collect(),
+    };
+    let store = Store::new(Simulated::reliable());
+    let written = &state;
+    let write = |tx: Transaction, _| async move {
+        create(&tx, written, std::iter::empty())?;
+        for account in &written.bans {
+            let key = RoomBan {
+                room: ROOM,
+                account: *account,
+            };
+            tx.set_row(&key, &v1::RoomBan {})?;
+        }
+        Ok::<_, StoreError>(())
+    };
+    store.run(write).await.expect("is written");
+    let read = |tx| async move { load(&tx, ROOM).await };
+    assert_eq!(store.read(read).await, Ok(Some(state)));
+    let other = RoomId::from_bytes([2; 16]);
+    let read = |tx| async move { load(&tx, other).await };
+    assert_eq!(store.read(read).await, Ok(None));
+}

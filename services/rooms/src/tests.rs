@@ -1,0 +1,10 @@
+//! The service through its handle: over a store in memory under paused time, and what matters most
+//! over a real file too.
+
+mod deletion;
+mod dying;
+mod history;
+mod marks;
+mod people;
+mod promises;
+mod weather;

@@ -1,0 +1,185 @@
+//! The end of a room, when things get in its way.
+
+use std::time::Duration;
+
+use cluster_store::{Faults, Table};
+use cluster_types::RoomId;
+
+use crate::testing::{MEMBER, OWNER, STRANGER, Told, World, send};
+use crate::{Action, CommandError, ReadError};
+
+const DELETE: Action = Action::DeleteRoom {
+    by_administrator: false,
+};
+
+async fn is_cleared(world: &World) {
+    while world
+        .rows_by_table()
+        .await
+        .contains_key(&Table::RoomDeletion)
+    {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let left = world.rows_by_table().await;
+    assert!(
+        left.keys().all(|table| *table == Table::ClientMessage),
+        "{left:?}"
+    );
+}
+
+async fn is_gone(world: &World, room: RoomId) {
+    for account in [OWNER, MEMBER] {
+        let log = world
+            .rooms
+            .event(account, room, cluster_types::Seq(1))
+            .await;
+        assert_eq!(log, Err(ReadError::NoSuchRoom));
+        assert_eq!(world.rooms.memberships(account).await, Ok(Vec::new()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_reads_a_deleted_room_that_is_not_cleared_yet() {
+    let (world, _disk) = World::simulated().await;
+    let room = world.room().await;
+    let canary = world.says(room, MEMBER, "a canary").await;
+    // Without the task that clears.
+    world.tasks.stop();
+    world.tasks.ended(Duration::from_secs(1)).await;
+    world.does(room, OWNER, DELETE).await;
+    assert!(world.rows_by_table().await.contains_key(&Table::RoomEvent));
+    is_gone(&world, room).await;
+    assert!(world.heard.told().contains(&Told::Deleted(room)));
+    let readers = world.rooms.readers(MEMBER, room, canary, None, 1).await;
+    assert_eq!(readers, Err(ReadError::NoSuchRoom));
+    let send = world.act(room, MEMBER, send(world.id(), "x")).await;
+    assert_eq!(send, Err(CommandError::NoSuchRoom));
+}
+
+#[tokio::test(start_paused = true)]
+async fn clearing_goes_on_after_a_restart() {
+    let (world, disk) = World::simulated().await;
+    let room = world.room().await;
+    world.tasks.stop();
+    world.tasks.ended(Duration::from_secs(1)).await;
+    world.does(room, OWNER, DELETE).await;
+    world.stop().await;
+    let world = World::on_disk(&disk, 1).await;
+    is_cleared(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn clearing_goes_on_when_there_is_space_again() {
+    let (world, disk) = World::simulated().await;
+    let room = world.room().await;
+    // The answer and the next pass of the task that clears are a moment apart.
+    disk.set_faults(Faults {
+        stall: 1_000_000,
+        stall_span: Duration::from_millis(100),
+        ..Faults::NONE
+    });
+    world.does(room, OWNER, DELETE).await;
+    disk.set_full(true);
+    disk.set_faults(Faults::NONE);
+    world.until(|_| disk.faults_injected().full > 0).await;
+    disk.set_full(false);
+    is_cleared(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_is_cleared_even_if_the_owner_does_not_wait() {
+    let (world, disk) = World::simulated().await;
+    let room = world.room().await;
+    disk.set_faults(Faults {
+        stall: 1_000_000,
+        stall_span: Duration::from_millis(100),
+        ..Faults::NONE
+    });
+    let given_up = tokio::time::timeout(Duration::from_millis(350), world.act(room, OWNER, DELETE));
+    assert!(given_up.await.is_err());
+    disk.set_faults(Faults::NONE);
+    world
+        .until(|world| world.heard.told().contains(&Told::Deleted(room)))
+        .await;
+    is_cleared(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_with_an_unknown_outcome_is_told_and_cleared_if_it_happened() {
+    let (world, disk) = World::simulated().await;
+    let room = world.room().await;
+    disk.set_faults(Faults {
+        unknown_committed: 1_000_000,
+        ..Faults::NONE
+    });
+    let outcome = world.act(room, OWNER, DELETE).await;
+    assert_eq!(outcome, Err(CommandError::OutcomeUnknown));
+    disk.set_faults(Faults::NONE);
+    world
+        .until(|world| world.heard.told().contains(&Told::Deleted(room)))
+        .await;
+    is_gone(&world, room).await;
+    is_cleared(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_did_not_happen_takes_nothing() {
+    let (world, disk) = World::simulated().await;
+    let room = world.room().await;
+    let before = world.rows().await;
+    disk.set_faults(Faults {
+        unknown_lost: 1_000_000,
+        ..Faults::NONE
+    });
+    let outcome = world.act(room, OWNER, DELETE).await;
+    assert_eq!(outcome, Err(CommandError::OutcomeUnknown));
+    disk.set_faults(Faults::NONE);
+    assert_eq!(world.rows().await, before);
+    world.says(room, MEMBER, "still here").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_behind_a_deletion_is_told_that_the_room_is_gone() {
+    let (world, disk) = World::simulated().await;
+    let room = world.room().await;
+    world.says(room, OWNER, "loaded").await;
+    disk.set_faults(Faults {
+        stall: 1_000_000,
+        stall_span: Duration::from_millis(100),
+        ..Faults::NONE
+    });
+    let (deleted, late) = tokio::join!(
+        world.act(room, OWNER, DELETE),
+        world.act(room, MEMBER, Action::Leave)
+    );
+    deleted.expect("is done");
+    assert_eq!(late, Err(CommandError::NoSuchRoom));
+}
+
+#[tokio::test(start_paused = true)]
+async fn administrators_delete_any_room_and_the_last_to_leave_deletes_its_own() {
+    let (world, _disk) = World::simulated().await;
+    let by_administrator = true;
+    let direct = world
+        .rooms
+        .open_direct(OWNER, MEMBER)
+        .await
+        .expect("opens")
+        .room;
+    let delete = Action::DeleteRoom { by_administrator };
+    world.does(direct, STRANGER, delete).await;
+    let again = world
+        .rooms
+        .open_direct(MEMBER, OWNER)
+        .await
+        .expect("opens")
+        .room;
+    assert_ne!(again, direct, "the two may begin anew");
+    let delete = Action::DeleteRoom { by_administrator };
+    world.does(again, STRANGER, delete).await;
+
+    let lonely = world.lonely_room().await;
+    world.does(lonely, OWNER, Action::Leave).await;
+    is_gone(&world, lonely).await;
+    is_cleared(&world).await;
+}

@@ -1,0 +1,360 @@
+//! Who comes, goes, and is kept out; and what of it is told.
+
+use cluster_types::Seq;
+
+use crate::limits::MEMBERS_PAGE_MAX;
+use crate::testing::{MEMBER, MODERATOR, NOBODY, OWNER, STRANGER, Told, World, account, send};
+use crate::{
+    Action, CommandError, Event, EventKind, Kind, Member, MembershipKind, Mute, NewRoom, ReadError,
+    Role, ServerRoomView, Standing,
+};
+
+fn add(account: cluster_types::AccountId) -> Action {
+    let role = Role::Member;
+    Action::Add { account, role }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_is_made_once_for_each_request() {
+    let (world, _disk) = World::simulated().await;
+    let new = NewRoom {
+        display_name: "tea".to_owned(),
+        topic: String::new(),
+        request_id: world.id(),
+    };
+    let (one, other) = tokio::join!(
+        world.rooms.create(OWNER, &new),
+        world.rooms.create(OWNER, &new)
+    );
+    let view = one.expect("is made");
+    assert_eq!(other, Ok(view.clone()));
+    assert_eq!(view.role, Role::Owner);
+    assert_eq!(
+        (view.head, view.member_count, view.kind),
+        (Seq(1), 1, Kind::Group)
+    );
+    assert_eq!(world.heard.told(), [Told::Gained(view.room, OWNER)]);
+
+    let renamed = NewRoom {
+        display_name: "coffee".to_owned(),
+        ..new.clone()
+    };
+    let reused = world.rooms.create(OWNER, &renamed).await;
+    assert_eq!(reused, Err(CommandError::IdReused));
+    let message = world
+        .act(view.room, OWNER, send(new.request_id, "tea"))
+        .await;
+    assert_eq!(
+        message,
+        Err(CommandError::IdReused),
+        "ids of rooms and messages are the same kind"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_room_is_told_even_if_its_maker_gives_up() {
+    let (world, disk) = World::simulated().await;
+    disk.set_faults(cluster_store::Faults {
+        stall: 1_000_000,
+        stall_span: std::time::Duration::from_millis(100),
+        ..cluster_store::Faults::NONE
+    });
+    let open = world.rooms.open_direct(OWNER, STRANGER);
+    let given_up = tokio::time::timeout(std::time::Duration::from_millis(1), open).await;
+    assert!(given_up.is_err());
+    world.until(|world| world.heard.told().len() == 2).await;
+    disk.set_faults(cluster_store::Faults::NONE);
+    let room = world
+        .rooms
+        .open_direct(STRANGER, OWNER)
+        .await
+        .expect("opens")
+        .room;
+    let gained = [OWNER, STRANGER].map(|account| Told::Gained(room, account));
+    assert_eq!(world.heard.told(), gained);
+}
+
+#[tokio::test(start_paused = true)]
+async fn comings_and_goings_are_told_with_their_event() {
+    let (world, _disk) = World::simulated().await;
+    let room = world.room().await;
+    world.does(room, MODERATOR, add(STRANGER)).await;
+    world.does(room, STRANGER, Action::Leave).await;
+    world.does(room, MODERATOR, Action::Ban(STRANGER)).await;
+    world.does(room, MODERATOR, Action::Remove(MEMBER)).await;
+    let events = world.heard.events.lock().clone();
+    let standings: Vec<_> = events.iter().map(|event| event.standing).collect();
+    assert_eq!(
+        standings,
+        [
+            Some(Standing::Gained(MODERATOR)),
+            Some(Standing::Gained(MEMBER)),
+            Some(Standing::Gained(STRANGER)),
+            Some(Standing::Lost(STRANGER)),
+            None,
+            Some(Standing::Lost(MEMBER)),
+        ]
+    );
+    assert!(events.is_sorted_by_key(|event| event.seq));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_the_link_may_come_as_long_as_it_is_in_force() {
+    let (world, _disk) = World::simulated().await;
+    let room = world.room().await;
+    let first = world
+        .rooms
+        .make_link(MODERATOR, room)
+        .await
+        .expect("is made");
+    assert!(first.starts_with("rk_l_"), "{first}");
+    assert_eq!(first.len(), 48);
+    let view = world.rooms.join(STRANGER, &first).await.expect("joins");
+    assert_eq!((view.room, view.role), (room, Role::Member));
+    let again = world
+        .rooms
+        .join(STRANGER, &first)
+        .await
+        .expect("is in it already");
+    assert_eq!(again.head, view.head, "nothing happened");
+
+    let second = world
+        .rooms
+        .make_link(MODERATOR, room)
+        .await
+        .expect("is made");
+    let void = Err(CommandError::NoSuchLink);
+    assert_eq!(world.rooms.join(account(20), &first).await, void);
+    world.rooms.join(account(20), &second).await.expect("joins");
+    world.does(room, MODERATOR, Action::SetLink(None)).await;
+    assert_eq!(world.rooms.join(account(21), &second).await, void);
+    for nonsense in ["", "rk_l_", "rk_l_x", &second[5..], &second[..47]] {
+        assert_eq!(
+            world.rooms.join(account(21), nonsense).await,
+            void,
+            "{nonsense}"
+        );
+    }
+    let secret = data_encoding::BASE64URL_NOPAD.decode(&second.as_bytes()[5..]);
+    let secret = secret.expect("is base 64");
+    assert!(
+        world.mentions(&secret).await.is_empty(),
+        "only its hash is stored"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_banned_account_stays_out_until_the_ban_is_lifted() {
+    let (world, _disk) = World::simulated().await;
+    let room = world.room().await;
+    let link = world.rooms.make_link(OWNER, room).await.expect("is made");
+    world.does(room, MODERATOR, Action::Ban(MEMBER)).await;
+    assert_eq!(
+        world.rooms.view(MEMBER, room).await,
+        Err(ReadError::NoSuchRoom)
+    );
+    assert_eq!(
+        world.rooms.join(MEMBER, &link).await,
+        Err(CommandError::NoSuchLink)
+    );
+    assert_eq!(
+        world.act(room, OWNER, add(MEMBER)).await,
+        Err(CommandError::Banned)
+    );
+    let bans = world
+        .rooms
+        .bans(MODERATOR, room, None, MEMBERS_PAGE_MAX)
+        .await;
+    assert_eq!(bans, Ok((vec![MEMBER], false)));
+
+    world.does(room, MODERATOR, Action::Unban(MEMBER)).await;
+    world.rooms.join(MEMBER, &link).await.expect("joins");
+    let log = world.log(room, MEMBER).await;
+    let changes = log.iter().filter_map(|event| {
+        if let EventKind::Membership(change) = event.kind {
+            (change.account == MEMBER).then_some(change.kind)
+        } else {
+            None
+        }
+    });
+    assert_eq!(
+        changes.collect::<Vec<_>>(),
+        [
+            MembershipKind::Added,
+            MembershipKind::Banned,
+            MembershipKind::Unbanned,
+            MembershipKind::Joined,
+        ]
+    );
+    let needs = Role::Moderator;
+    let refused = world.rooms.bans(MEMBER, room, None, 1).await;
+    assert_eq!(refused, Err(ReadError::RoleTooLow { needs }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_exist_cannot_come() {
+    let (world, _disk) = World::simulated().await;
+    let room = world.room().await;
+    let missing = Err(CommandError::NoSuchAccount);
+    assert_eq!(world.act(room, OWNER, add(NOBODY)).await, missing);
+    assert_eq!(world.act(room, OWNER, Action::Ban(NOBODY)).await, missing);
+    let direct = world.rooms.open_direct(OWNER, NOBODY).await;
+    assert_eq!(direct, Err(CommandError::NoSuchAccount));
+    let hidden = world.act(room, STRANGER, add(NOBODY)).await;
+    assert_eq!(
+        hidden,
+        Err(CommandError::NoSuchRoom),
+        "a stranger learns nothing of either"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn strangers_start_no_actors() {
+    let (world, _disk) = World::simulated().await;
+    let room = world.lonely_room().await;
+    let refused = world.act(room, STRANGER, send(world.id(), "x")).await;
+    assert_eq!(refused, Err(CommandError::NoSuchRoom));
+    assert_eq!(world.rooms.active(), 0);
+    world.says(room, OWNER, "x").await;
+    assert_eq!(world.rooms.active(), 1);
+    let refused = world.act(room, STRANGER, send(world.id(), "x")).await;
+    assert_eq!(
+        refused,
+        Err(CommandError::NoSuchRoom),
+        "also when there is one"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_are_listed_in_pages_as_they_stand() {
+    let (world, _disk) = World::simulated().await;
+    let room = world.room().await;
+    let until = Some(cluster_types::UnixMillis(5));
+    let mute = Action::Mute {
+        account: MEMBER,
+        until,
+    };
+    let muted = Member {
+        role: Role::Member,
+        mute: Some(Mute { until }),
+    };
+    assert_eq!(world.does(room, OWNER, mute).await.member, Some(muted));
+    let expected = [
+        (OWNER, Member::new(Role::Owner)),
+        (MODERATOR, Member::new(Role::Moderator)),
+        (MEMBER, muted),
+    ];
+    let all = world
+        .rooms
+        .members(MEMBER, room, None, MEMBERS_PAGE_MAX)
+        .await;
+    assert_eq!(all, Ok((expected.to_vec(), false)));
+    let first = world.rooms.members(MEMBER, room, None, 2).await;
+    assert_eq!(first, Ok((expected[..2].to_vec(), true)));
+    let rest = world.rooms.members(MEMBER, room, Some(MODERATOR), 2).await;
+    assert_eq!(rest, Ok((expected[2..].to_vec(), false)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rooms_are_listed_in_pages_without_a_hole() {
+    let (world, _disk) = World::simulated().await;
+    let mut own = Vec::new();
+    for _ in 0..7 {
+        own.push(world.lonely_room().await);
+    }
+    let by_administrator = true;
+    let delete = Action::DeleteRoom { by_administrator };
+    world.does(own.swap_remove(3), STRANGER, delete).await;
+    own.sort();
+    let (mut listed, mut after) = (Vec::new(), None);
+    loop {
+        let (page, next) = world.rooms.list(OWNER, after, 2).await.expect("lists");
+        assert!(page.len() <= 2);
+        listed.extend(page.into_iter().map(|view| view.room));
+        after = next;
+        if next.is_none() {
+            break;
+        }
+    }
+    assert_eq!(listed, own);
+    let memberships = world.rooms.memberships(OWNER).await.expect("lists");
+    assert!(
+        memberships
+            .iter()
+            .map(|view| view.room)
+            .eq(own.iter().copied())
+    );
+    let view = world.rooms.view(OWNER, own[0]).await;
+    assert_eq!(view.as_ref(), Ok(&memberships[0]));
+
+    let (server, _) = world.rooms.list_server(None, 200).await.expect("lists");
+    let expected = own.iter().map(|room| ServerRoomView {
+        room: *room,
+        kind: Kind::Group,
+        archived: false,
+        head: Seq(1),
+    });
+    assert_eq!(server, expected.collect::<Vec<_>>());
+    let ids = world.rooms.room_ids(OWNER).await.expect("lists");
+    assert!(ids.iter().eq(&own));
+}
+
+#[tokio::test(start_paused = true)]
+async fn neighbours_share_a_room() {
+    let (world, _disk) = World::simulated().await;
+    world.room().await;
+    let others = [MEMBER, STRANGER, OWNER, MODERATOR];
+    let neighbours = world.rooms.neighbours(OWNER, &others).await;
+    assert_eq!(neighbours, Ok(vec![MEMBER, OWNER, MODERATOR]));
+    let alone = world.rooms.neighbours(STRANGER, &others).await;
+    assert_eq!(alone, Ok(vec![STRANGER]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_room_is_called_is_an_event() {
+    let (world, _disk) = World::simulated().await;
+    let room = world.room().await;
+    let update = Action::Update {
+        display_name: None,
+        topic: Some("and cake".to_owned()),
+    };
+    world.does(room, MODERATOR, update).await;
+    world.does(room, OWNER, Action::SetArchived(true)).await;
+    let view = world.rooms.view(MEMBER, room).await.expect("a member");
+    assert_eq!(
+        (&view.about.display_name[..], &view.about.topic[..]),
+        ("tea", "and cake")
+    );
+    assert!(view.about.archived);
+    let newest = world.log(room, MEMBER).await.pop();
+    let newest: Event = newest.expect("has events");
+    assert_eq!(newest.kind, EventKind::Room(view.about));
+    let closed = world.act(room, MEMBER, send(world.id(), "x")).await;
+    assert_eq!(closed, Err(CommandError::Archived));
+    world.does(room, OWNER, Action::SetArchived(false)).await;
+    world.says(room, MEMBER, "x").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_not_write_is_not_shown_to_write() {
+    let (world, _disk) = World::simulated().await;
+    let room = world.room().await;
+    world.rooms.typing(MEMBER, room).await.expect("is told");
+    let until = None;
+    world
+        .does(
+            room,
+            OWNER,
+            Action::Mute {
+                account: MEMBER,
+                until,
+            },
+        )
+        .await;
+    world.rooms.typing(MEMBER, room).await.expect("is not told");
+    world.does(room, OWNER, Action::SetArchived(true)).await;
+    world.rooms.typing(OWNER, room).await.expect("is not told");
+    let told = world.heard.told();
+    let typing = told.iter().filter(|told| matches!(told, Told::Typing(..)));
+    assert_eq!(typing.collect::<Vec<_>>(), [&Told::Typing(room, MEMBER)]);
+}
