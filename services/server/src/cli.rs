@@ -35,6 +35,10 @@ pub struct Cli {
 pub enum Command {
     /// Run the server.
     Serve(ServeOptions),
+    /// Chat in this terminal.
+    Chat(proto_clients_terminal::ChatArgs),
+    /// Look after a server: accounts, invitations, rooms.
+    Admin(proto_clients_terminal::AdminArgs),
 }
 
 /// How to serve. Flags win over `ROOKERY_*` in the environment, which win over the file.

@@ -132,7 +132,11 @@ impl Config {
     /// # Errors
     /// All mistakes, each with where it is and what would be right.
     pub fn load(options: &ServeOptions) -> Result<Self, Mistakes> {
-        Self::from_sources(options, Env::prefixed(ENVIRONMENT).split("__"))
+        // What begins with ROOKERY_CLIENT_ is meant for `rookery chat` and `rookery admin`.
+        let environment = Env::prefixed(ENVIRONMENT)
+            .filter(|key| !key.starts_with("client_"))
+            .split("__");
+        Self::from_sources(options, environment)
     }
 
     fn from_sources(
@@ -236,12 +240,13 @@ impl Config {
 fn leaves(keys: &Dict) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     for (key, value) in keys {
-        match value {
-            Value::Dict(_, inner) if !inner.is_empty() => {
-                let inner = leaves(inner).into_iter();
-                found.extend(inner.map(|(path, value)| (format!("{key}.{path}"), value)));
-            }
-            _ => found.push((key.clone(), value.clone())),
+        if let Value::Dict(_, inner) = value
+            && !inner.is_empty()
+        {
+            let inner = leaves(inner).into_iter();
+            found.extend(inner.map(|(path, value)| (format!("{key}.{path}"), value)));
+        } else {
+            found.push((key.clone(), value.clone()));
         }
     }
     found
@@ -280,17 +285,14 @@ fn named(set: &Figment, path: &str) -> String {
 }
 
 fn explained(kind: &Kind) -> String {
-    match kind {
-        Kind::UnknownField(_, _) => {
-            "there is no such key; rookery serve --dump-config shows all there are".to_owned()
-        }
-        Kind::UnknownVariant(found, known) => {
-            format!("`{found}` is none of {}", known.join(", "))
-        }
-        Kind::InvalidType(found, wanted) | Kind::InvalidValue(found, wanted) => {
-            format!("is {found}, and has to be {wanted}")
-        }
-        other => other.to_string(),
+    if let Kind::UnknownField(_, _) = kind {
+        "there is no such key; rookery serve --dump-config shows all there are".to_owned()
+    } else if let Kind::UnknownVariant(found, known) = kind {
+        format!("`{found}` is none of {}", known.join(", "))
+    } else if let Kind::InvalidType(found, wanted) | Kind::InvalidValue(found, wanted) = kind {
+        format!("is {found}, and has to be {wanted}")
+    } else {
+        kind.to_string()
     }
 }
 

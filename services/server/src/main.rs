@@ -19,5 +19,7 @@ fn main() -> ExitCode {
     match cli.command {
         None => services_server::serve(cli.serve),
         Some(Command::Serve(options)) => services_server::serve(options),
+        Some(Command::Chat(arguments)) => proto_clients_terminal::chat(arguments),
+        Some(Command::Admin(arguments)) => proto_clients_terminal::admin(arguments),
     }
 }

@@ -5,6 +5,8 @@
 mod authorization;
 #[path = "suite/matrix.rs"]
 mod matrix;
+#[path = "suite/payloads.rs"]
+mod payloads;
 #[path = "suite/process.rs"]
 mod process;
 #[path = "suite/support.rs"]

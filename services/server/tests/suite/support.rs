@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::{Buf as _, Bytes};
+use cluster_runtime::{TaskKind, Tasks};
 use http::{Request, Uri};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http2::SendRequest;
@@ -101,6 +102,7 @@ impl Connection {
     }
 
     async fn over(stream: TcpStream) -> Self {
+        stream.set_nodelay(true).expect("a socket");
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut tls = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])
@@ -165,7 +167,7 @@ impl Connection {
         };
         let code = text("grpc-status")
             .parse()
-            .unwrap_or(-i32::from(head.status.as_u16()));
+            .unwrap_or_else(|_| -i32::from(head.status.as_u16()));
         Answer {
             code,
             message: text("grpc-message"),
@@ -174,12 +176,8 @@ impl Connection {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test's connection ends with its runtime"
-)]
 fn drive(connection: impl Future<Output = Result<(), hyper::Error>> + Send + 'static) {
-    tokio::spawn(async move {
+    Tasks::new().spawn(TaskKind::Connection, "test client", async move {
         // How a connection of a test ends is seen by its calls.
         let _ended = connection.await;
     });

@@ -144,6 +144,16 @@ async fn live(connection: &Connection, invitation: &str) -> Person {
         16
     );
 
+    talk(connection, token).await;
+    Person {
+        account,
+        user_name: "tracer".to_owned(),
+        token: registered.token,
+    }
+}
+
+/// What people do in rooms.
+async fn talk(connection: &Connection, token: Option<&str>) {
     let create = v1::CreateRoomRequest {
         display_name: "nest".to_owned(),
         topic: String::new(),
@@ -181,11 +191,6 @@ async fn live(connection: &Connection, invitation: &str) -> Person {
         .call(token, "Messages/ListEvents", &list)
         .await
         .ok::<v1::ListEventsResponse>();
-    Person {
-        account,
-        user_name: "tracer".to_owned(),
-        token: registered.token,
-    }
 }
 
 /// Every file below `dir`, and whether it is a log.
