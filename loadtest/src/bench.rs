@@ -1,0 +1,197 @@
+//! Benchmarks, each against its baseline in the same run: rounds that alternate, medians of them.
+//!
+//! | benchmark | question | baseline |
+//! |---|---|---|
+//! | [`append`] | how many messages a second become durable | the store's own group commit of the same rows |
+//! | [`fanout`] | how many deliveries a second one room makes | a bare stream of the same bytes to as many clients |
+//! | [`latency`] | how long until the last receiver has a message, at half load | a bare unary echo at half load |
+//! | [`sessions`] | how much memory an idle session takes | a bare idle stream |
+//! | [`reconnect`] | how many sessions a second come back in a storm | bare TLS and stream |
+//! | [`history`] | how many messages a second are read back | the store's range read |
+//! | [`slow`] | what clients that stop reading do to the server and to others | the same room without them |
+//!
+//! The client is the same code on both sides, in this process; servers are processes of their own, whose
+//! processor time and memory the kernel counts.
+//!
+//! Invariant: a figure comes with the figure of its baseline out of the same rounds.
+
+mod append;
+mod crowd;
+mod fanout;
+mod history;
+mod latency;
+mod reconnect;
+mod sessions;
+mod slow;
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::ValueEnum;
+use futures::future::{FutureExt as _, LocalBoxFuture};
+
+use crate::console::Console;
+use crate::process::Usage;
+use crate::report::{Report, Row};
+use crate::stats::{median, spread};
+
+/// Bytes of a message's body, where its size is not the subject: two lines of chat.
+const BODY_BYTES: usize = 128;
+
+/// Which benchmark.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Name {
+    /// Acknowledged durable messages a second
+    Append,
+    /// Deliveries a second from one room to many sessions
+    Fanout,
+    /// From sending to the last receiver, at half load
+    Latency,
+    /// Memory of an idle session
+    Sessions,
+    /// Sessions a second in a storm of reconnects
+    Reconnect,
+    /// Messages a second read back
+    History,
+    /// What clients that stop reading do to the others
+    Slow,
+    /// All of them, one after the other
+    All,
+}
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+struct Scale {
+    /// Rounds of subject and baseline.
+    rounds: usize,
+    /// How long one side of a round runs.
+    span: Duration,
+    /// By how much numbers of sessions are divided.
+    divisor: usize,
+}
+
+impl Scale {
+    /// Figures to rely on: every benchmark in well under two minutes.
+    const FULL: Self = Self {
+        rounds: 5,
+        span: Duration::from_secs(3),
+        divisor: 1,
+    };
+
+    /// Whether it works at all, in seconds.
+    const QUICK: Self = Self {
+        rounds: 1,
+        span: Duration::from_millis(500),
+        divisor: 10,
+    };
+
+    fn sessions(self, full: usize) -> usize {
+        (full / self.divisor).max(1)
+    }
+
+    fn millis(self) -> u64 {
+        u64::try_from(self.span.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Runs one benchmark, or all.
+///
+/// # Errors
+/// If one cannot be run; of all, a benchmark that cannot be run is a missed row.
+pub(crate) async fn run(name: Name, quick: bool, console: Console) -> anyhow::Result<Report> {
+    let scale = if quick { Scale::QUICK } else { Scale::FULL };
+    if name != Name::All {
+        return one(name, scale, console).await;
+    }
+    let mut report = Report::new("bench");
+    let singles = Name::value_variants().iter();
+    for name in singles.copied().filter(|name| *name != Name::All) {
+        match one(name, scale, console).await {
+            Ok(part) => report.absorb(part),
+            Err(error) => {
+                let mut part = Report::new(title(name));
+                part.row(Row::new("could not be measured", "", f64::NAN))
+                    .detail("error", format!("{error:#}"));
+                console.line(&format!("{}: {error:#}", title(name)));
+                report.absorb(part);
+            }
+        }
+    }
+    Ok(report)
+}
+
+fn one(
+    name: Name,
+    scale: Scale,
+    console: Console,
+) -> LocalBoxFuture<'static, anyhow::Result<Report>> {
+    match name {
+        Name::Append => append::run(scale, console).boxed_local(),
+        Name::Fanout => fanout::run(scale, console).boxed_local(),
+        Name::Latency => latency::run(scale, console).boxed_local(),
+        Name::Sessions => sessions::run(scale, console).boxed_local(),
+        Name::Reconnect => reconnect::run(scale, console).boxed_local(),
+        Name::History => history::run(scale, console).boxed_local(),
+        Name::Slow => slow::run(scale, console).boxed_local(),
+        Name::All => async { anyhow::bail!("all is not one of them") }.boxed_local(),
+    }
+}
+
+fn title(name: Name) -> String {
+    let value = name.to_possible_value();
+    value.map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+/// One figure over all rounds.
+#[derive(Clone, Debug, Default)]
+struct Series(Vec<f64>);
+
+impl Series {
+    fn of<T>(rounds: &[T], figure: impl Fn(&T) -> f64) -> Self {
+        Self(rounds.iter().map(figure).collect())
+    }
+
+    /// Not a number without a round.
+    fn median(&self) -> f64 {
+        median(&self.0).unwrap_or(f64::NAN)
+    }
+
+    /// The rounds as they were, and how far they lie apart.
+    fn detail(&self) -> serde_json::Value {
+        serde_json::json!({ "rounds": self.0, "spread": spread(&self.0) })
+    }
+}
+
+/// A figure of both sides, with the rounds among the details.
+fn compared<S, B>(
+    report: &mut Report,
+    figure: &str,
+    unit: &'static str,
+    subject: (&[S], impl Fn(&S) -> f64),
+    baseline: (&[B], impl Fn(&B) -> f64),
+) -> Row {
+    let subject = Series::of(subject.0, subject.1);
+    let baseline = Series::of(baseline.0, baseline.1);
+    report.detail(
+        figure,
+        serde_json::json!({ "measured": subject.detail(), "baseline": baseline.detail() }),
+    );
+    Row::new(figure, unit, subject.median()).against(baseline.median())
+}
+
+/// Processor time between two readings, in microseconds per piece of work.
+fn micros_each(before: Usage, after: Usage, pieces: u64) -> f64 {
+    let spent = after.processor.saturating_sub(before.processor);
+    spent.as_secs_f64() * 1e6 / crate::stats::number(pieces)
+}
+
+/// A future that must not take for ever.
+async fn within<T>(
+    what: &'static str,
+    span: Duration,
+    work: impl Future<Output = T>,
+) -> anyhow::Result<T> {
+    tokio::time::timeout(span, work)
+        .await
+        .with_context(|| format!("{what} within {} s", span.as_secs()))
+}

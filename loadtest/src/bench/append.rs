@@ -1,0 +1,222 @@
+//! Acknowledged durable messages: how many a second, and how long each waits.
+//!
+//! Sessions keep a number of messages under way and send the next one when one is acknowledged. The
+//! baseline is the store alone, with the same rows and as many messages under way: each a transaction of
+//! its own, grouped by the store.
+
+use anyhow::{Context as _, bail};
+use futures::future::try_join_all;
+use prost::Message as _;
+use rookery_client::v1::client_frame::Command;
+use rookery_client::v1::server_item::Item;
+use rookery_client::v1::{ClientFrame, ServerFrame, reply};
+use rookery_client::{Outgoing, Tuning};
+use tokio::time::Instant;
+
+use super::{BODY_BYTES, Scale, compared, micros_each};
+use crate::baseline::store::{Append, BareStore, Order};
+use crate::console::Console;
+use crate::frames::{Glance, glances};
+use crate::lines::{self, Caller, Line};
+use crate::people;
+use crate::report::{Goal, Report, Row};
+use crate::rookery::Rookery;
+use crate::rounds::interleave;
+use crate::stats::{Latencies, median, number};
+
+/// Rooms that are written to: a room is one writer, so there are enough for both cores.
+const ROOMS: usize = 16;
+
+/// Sessions in each room.
+const SESSIONS_PER_ROOM: usize = 2;
+
+/// Messages that each session has under way: with all sessions 512, which the store takes in a few
+/// groups.
+const IN_FLIGHT_EACH: usize = 16;
+
+const IN_FLIGHT: usize = ROOMS * SESSIONS_PER_ROOM * IN_FLIGHT_EACH;
+
+/// What one side of a round came to.
+#[derive(Debug)]
+struct Figures {
+    messages: u64,
+    per_second: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+    micros_each: f64,
+}
+
+pub(super) async fn run(scale: Scale, console: Console) -> anyhow::Result<Report> {
+    let server = Rookery::start().await?;
+    let mut senders = senders(&server, console).await?;
+    let mut store = BareStore::start()?;
+    let order = |together| {
+        Order::Append(Append {
+            rooms: ROOMS,
+            in_flight: IN_FLIGHT,
+            together,
+            body_bytes: BODY_BYTES,
+            millis: scale.millis(),
+        })
+    };
+
+    let stage = console.stage("append: rounds", 2 * scale.rounds as u64);
+    let mut batched = Vec::new();
+    let rounds = interleave(
+        scale.rounds,
+        &stage,
+        async || {
+            let (before, began) = (server.usage()?, Instant::now());
+            let end = began + scale.span;
+            let all = try_join_all(senders.iter_mut().map(|sender| sender.run(end))).await?;
+            let (elapsed, after) = (began.elapsed(), server.usage()?);
+            let mut latencies = Latencies::new();
+            all.iter().for_each(|part| latencies.add(part));
+            let messages = latencies.count();
+            Ok(Figures {
+                messages,
+                per_second: number(messages) / elapsed.as_secs_f64(),
+                p50_ms: latencies.p50_ms(),
+                p99_ms: latencies.p99_ms(),
+                micros_each: micros_each(before, after, messages),
+            })
+        },
+        async || {
+            let before = store.usage()?;
+            let done = store.order(order(1))?;
+            let after = store.usage()?;
+            batched.push(store.order(order(IN_FLIGHT / ROOMS))?.per_second());
+            Ok(Figures {
+                messages: done.messages,
+                per_second: done.per_second(),
+                p50_ms: done.p50_ms,
+                p99_ms: done.p99_ms,
+                micros_each: micros_each(before, after, done.messages),
+            })
+        },
+    )
+    .await?;
+
+    Ok(report(&rounds.subject, &rounds.baseline, &batched))
+}
+
+fn report(subject: &[Figures], baseline: &[Figures], batched: &[f64]) -> Report {
+    let mut report = Report::new("append");
+    let mut row = |figure, unit, of: fn(&Figures) -> f64| {
+        compared(&mut report, figure, unit, (subject, of), (baseline, of))
+    };
+    let rows = [
+        row("acknowledged durable messages", "1/s", |f| f.per_second).goal(Goal::RatioAtLeast(0.8)),
+        row("acknowledgement p50", "ms", |f| f.p50_ms),
+        row("acknowledgement p99", "ms", |f| f.p99_ms),
+        row("server's processor time per message", "us", |f| {
+            f.micros_each
+        }),
+    ];
+    rows.into_iter().for_each(|row| {
+        report.row(row);
+    });
+    let ceiling = median(batched).unwrap_or(f64::NAN);
+    report.row(Row::new(
+        "store alone, a room's messages in one transaction",
+        "1/s",
+        ceiling,
+    ));
+    report
+        .check("messages", subject.iter().map(|f| f.messages).sum())
+        .detail("rooms", ROOMS)
+        .detail("sessions", ROOMS * SESSIONS_PER_ROOM)
+        .detail("messages under way", IN_FLIGHT)
+        .detail("body bytes", BODY_BYTES);
+    report
+}
+
+/// One session that writes to one room.
+struct Sender {
+    line: Line,
+    room: String,
+    last_id: u64,
+}
+
+async fn senders(server: &Rookery, console: Console) -> anyhow::Result<Vec<Sender>> {
+    let sdk = server.server(Tuning::LIGHT)?;
+    let administrator = people::administrator(&sdk, server.invitation()).await?;
+    let count = ROOMS * SESSIONS_PER_ROOM;
+    let stage = console.stage("append: accounts", count as u64);
+    let people = people::people(&sdk, &administrator, &people::numbered(count), &stage).await?;
+    let mut senders = Vec::with_capacity(count);
+    for (number, members) in people.chunks(SESSIONS_PER_ROOM).enumerate() {
+        let members: Vec<_> = members.iter().collect();
+        let room =
+            people::room(&administrator, &format!("room {number}"), &members, &stage).await?;
+        for member in members {
+            let caller = Caller {
+                token: member.token.clone(),
+                follow: Vec::new(),
+            };
+            senders.push(Sender {
+                line: lines::open(&sdk, &caller).await?,
+                room: room.clone(),
+                last_id: 0,
+            });
+        }
+    }
+    Ok(senders)
+}
+
+impl Sender {
+    /// Sends until `end`, and then waits for what is under way.
+    async fn run(&mut self, end: Instant) -> anyhow::Result<Latencies> {
+        let mut latencies = Latencies::new();
+        let mut under_way = Vec::with_capacity(IN_FLIGHT_EACH);
+        loop {
+            while under_way.len() < IN_FLIGHT_EACH && Instant::now() < end {
+                under_way.push(self.send().await?);
+            }
+            if under_way.is_empty() {
+                return Ok(latencies);
+            }
+            let frame = self.line.receiver.next_encoded().await?;
+            let frame = frame.context("the server closed a sender's stream")?;
+            let now = Instant::now();
+            for glance in glances(&frame) {
+                let Glance::Reply { request_id, done } = glance? else {
+                    continue;
+                };
+                if !done {
+                    bail!("a message was refused: {}", refusal(&frame));
+                }
+                let place = under_way.iter().position(|(id, _)| *id == request_id);
+                let place = place.context("a reply to what was not sent")?;
+                let (_, sent) = under_way.swap_remove(place);
+                latencies.record(now - sent);
+            }
+        }
+    }
+
+    async fn send(&mut self) -> anyhow::Result<(u64, Instant)> {
+        self.last_id += 1;
+        let message = Outgoing::new(self.room.clone(), "x".repeat(BODY_BYTES));
+        let frame = ClientFrame {
+            request_id: self.last_id,
+            command: Some(Command::SendMessage(message.request().clone())),
+        };
+        let sent = Instant::now();
+        self.line.sender.send(frame).await?;
+        Ok((self.last_id, sent))
+    }
+}
+
+/// Why the server refused, in its own words.
+fn refusal(frame: &[u8]) -> String {
+    let items = ServerFrame::decode(frame).unwrap_or_default().items;
+    let error = items.into_iter().find_map(|item| {
+        if let Some(Item::Reply(reply)) = item.item
+            && let Some(reply::Result::Error(error)) = reply.result
+        {
+            return Some(error.message);
+        }
+        None
+    });
+    error.unwrap_or_else(|| "for no reason".to_owned())
+}

@@ -1,0 +1,200 @@
+//! Servers as processes of their own, and what the kernel says about them.
+//!
+//! Invariant: a process is killed and reaped when its handle goes, whatever ended the run.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+/// Lines of a process's own words that an error quotes.
+const LOG_LINES_QUOTED: usize = 15;
+
+/// What begins a variable that would configure the server behind our back.
+const SERVER_VARIABLES: &str = "ROOKERY_";
+
+/// A running process.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+/// What a process has used up to now.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Usage {
+    /// Time on processors, its threads together.
+    pub(crate) processor: Duration,
+    /// Memory that is in use now.
+    pub(crate) resident_bytes: u64,
+}
+
+impl Process {
+    /// Starts `command`. What it writes to standard error goes to `log`, standard output too unless the
+    /// command says otherwise.
+    ///
+    /// # Errors
+    /// If the log cannot be written, or there is no such program.
+    pub(crate) fn start(mut command: Command, log: &Path) -> anyhow::Result<Self> {
+        let program = command.get_program().to_string_lossy().into_owned();
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with(SERVER_VARIABLES) {
+                command.env_remove(name);
+            }
+        }
+        let child = command
+            .stderr(log_file(log)?)
+            .spawn()
+            .with_context(|| format!("{program} cannot be started"))?;
+        let log = log.to_owned();
+        Ok(Self { child, log })
+    }
+
+    /// Its standard input, once, if it was piped.
+    pub(crate) fn take_stdin(&mut self) -> Option<ChildStdin> {
+        self.child.stdin.take()
+    }
+
+    /// Its standard output, once, if it was piped.
+    pub(crate) fn take_stdout(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
+    }
+
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// If the kernel does not know it any more.
+    pub(crate) fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        self.child.try_wait().context("a process cannot be watched")
+    }
+
+    /// Kills it with signal 9, and waits until it is gone.
+    ///
+    /// # Errors
+    /// If it cannot be waited for.
+    pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
+        // It may have ended by itself: then there is nothing to kill, and waiting says so.
+        let _ = self.child.kill();
+        self.child
+            .wait()
+            .map(drop)
+            .context("a killed process cannot be waited for")
+    }
+
+    /// What it has used.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub(crate) fn usage(&self) -> anyhow::Result<Usage> {
+        let folder = PathBuf::from(format!("/proc/{}", self.child.id()));
+        let read = |file: &str| {
+            let text = fs::read_to_string(folder.join(file));
+            text.with_context(|| format!("the process has ended\n{}", self.log_end()))
+        };
+        let ticks = rustix::param::clock_ticks_per_second();
+        let processor = processor_time(&read("stat")?, ticks).context("no times of a process")?;
+        let resident_bytes = resident_bytes(&read("status")?).context("no memory of a process")?;
+        Ok(Usage {
+            processor,
+            resident_bytes,
+        })
+    }
+
+    /// All that it wrote.
+    pub(crate) fn log(&self) -> String {
+        fs::read(&self.log)
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
+    }
+
+    /// The last lines that it wrote.
+    pub(crate) fn log_end(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(LOG_LINES_QUOTED)..].join("\n")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // What cannot be waited for is gone already.
+        let _ = self.kill();
+    }
+}
+
+/// Where a process writes to, after what earlier ones wrote.
+///
+/// # Errors
+/// If it cannot be opened.
+pub(crate) fn log_file(log: &Path) -> anyhow::Result<Stdio> {
+    let file = File::options().create(true).append(true).open(log);
+    file.map(Stdio::from)
+        .with_context(|| format!("cannot write {}", log.display()))
+}
+
+/// The time on processors, out of `/proc/PID/stat`: fields 14 and 15, in ticks.
+fn processor_time(stat: &str, ticks_per_second: u64) -> Option<Duration> {
+    // The second field is the name in parentheses, which may hold anything.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_ascii_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<u64>().ok();
+    let ticks = ticks()? + ticks()?;
+    let millis = ticks.checked_mul(1_000)?.checked_div(ticks_per_second)?;
+    Some(Duration::from_millis(millis))
+}
+
+/// Resident memory, out of `/proc/PID/status`.
+fn resident_bytes(status: &str) -> Option<u64> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.split_ascii_whitespace().next()?.parse().ok()?;
+    kib.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_past_a_name_with_blanks_and_parentheses() {
+        let stat = "42 (a b) c) S 1 42 42 0 -1 4194560 1 0 0 0 250 50 0 0 20 0 8 0 100 1 1";
+        assert_eq!(processor_time(stat, 100), Some(Duration::from_secs(3)));
+        assert_eq!(processor_time("42 (x", 100), None);
+    }
+
+    #[test]
+    fn resident_memory_is_in_bytes() {
+        let status = "Name:\tx\nVmPeak:\t  100 kB\nVmRSS:\t   34 kB\n";
+        assert_eq!(resident_bytes(status), Some(34 * 1024));
+        assert_eq!(resident_bytes("Name:\tx\n"), None);
+    }
+
+    #[test]
+    fn a_process_is_gone_with_its_handle() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = folder.path().join("log");
+        let mut command = Command::new("sleep");
+        command.arg("600");
+        let process = Process::start(command, &log).expect("sleep is everywhere");
+        let own = PathBuf::from(format!("/proc/{}", process.child.id()));
+        assert!(own.exists() && process.usage().is_ok());
+        drop(process);
+        assert!(!own.exists());
+    }
+
+    #[test]
+    fn what_a_process_said_last_is_quoted() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = folder.path().join("log");
+        let mut command = Command::new("sh");
+        command.args(["-c", "seq 100 >&2"]);
+        let mut process = Process::start(command, &log).expect("sh is everywhere");
+        process.child.wait().expect("it ends");
+        let end = process.log_end();
+        assert!(end.starts_with("86") && end.ends_with("100"), "{end}");
+        assert!(process.usage().is_err());
+    }
+}

@@ -1,0 +1,202 @@
+//! A `rookery` server of our own: found beside this program, on a port and in a folder of its own,
+//! killed and started again on demand.
+//!
+//! Invariant: the server runs with the limits of the edge raised to what one address with thousands of
+//! clients needs, and otherwise as it is shipped. What is changed stands in [`LIMITS`].
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail, ensure};
+use rookery_client::{Client, KnownServers, Server, Trust, Tuning};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+use crate::limits::{START_MAX, START_POLL};
+use crate::process::{Process, Usage, log_file};
+
+/// The program, and the package that builds it.
+const PROGRAM: &str = "rookery";
+
+/// What an invitation begins with.
+const INVITATION: &str = "rk_i_";
+
+/// A load generator is thousands of people behind one address, and sends faster than people type. These
+/// are the limits that exist to stop exactly that; all others are as they are shipped.
+const LIMITS: &str = "\
+log = \"warn\"
+sign_in_tries = 1000000
+
+[limits.connections]
+unauthenticated_max = 20000
+unauthenticated_per_address_max = 20000
+unauthenticated_calls_max = 1000000
+authenticate_within = \"10m\"
+
+[limits.calls]
+account_rate = { per_second = 10000000, burst = 10000000 }
+address_rate = { per_second = 1000000, burst = 1000000 }
+handlers_max = 20000
+";
+
+/// A running server and its folder.
+#[derive(Debug)]
+pub(crate) struct Rookery {
+    // Before the folder, so that it is gone when the folder goes.
+    process: Option<Process>,
+    program: PathBuf,
+    address: SocketAddr,
+    invitation: String,
+    folder: TempDir,
+}
+
+impl Rookery {
+    /// Starts the server for the first time, and waits until it takes connections.
+    ///
+    /// # Errors
+    /// If it is not there, ends early, or is not ready in time.
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("rookery-load-")
+            .tempdir()
+            .context("no folder for the server")?;
+        fs::write(folder.path().join("limits.toml"), LIMITS)
+            .context("cannot write the server's configuration")?;
+        let mut rookery = Self {
+            process: None,
+            program: program()?,
+            address: free_address()?,
+            invitation: String::new(),
+            folder,
+        };
+        rookery.launch().await?;
+        let log = rookery.process()?.log();
+        rookery.invitation = invitation_in(&log).with_context(|| {
+            format!("the server printed no invitation for its first administrator\n{log}")
+        })?;
+        Ok(rookery)
+    }
+
+    /// Kills the server with signal 9.
+    ///
+    /// # Errors
+    /// If it cannot be waited for.
+    pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
+        match self.process.take() {
+            Some(mut process) => process.kill(),
+            None => Ok(()),
+        }
+    }
+
+    /// Starts the server again, on the port and the data that it had, and waits until it takes
+    /// connections.
+    ///
+    /// # Errors
+    /// As [`Rookery::start`].
+    pub(crate) async fn launch(&mut self) -> anyhow::Result<()> {
+        let log = self.folder.path().join("server.log");
+        let mut command = Command::new(&self.program);
+        command
+            .arg("serve")
+            .args(["--listen", &self.address.to_string(), "--data-dir"])
+            .arg(self.folder.path().join("data"))
+            .arg("--config")
+            .arg(self.folder.path().join("limits.toml"))
+            .stdin(Stdio::null())
+            .stdout(log_file(&log)?);
+        let mut process = Process::start(command, &log)?;
+        let began = Instant::now();
+        while TcpStream::connect(self.address).is_err() {
+            if let Some(status) = process.ended()? {
+                bail!("the server ended ({status})\n{}", process.log_end());
+            }
+            ensure!(
+                began.elapsed() < START_MAX,
+                "the server takes no connections after {START_MAX:?}\n{}",
+                process.log_end()
+            );
+            sleep(START_POLL).await;
+        }
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// The first administrator's invitation, good once.
+    pub(crate) fn invitation(&self) -> &str {
+        &self.invitation
+    }
+
+    /// The server for the SDK, with connections as `tuning` says.
+    ///
+    /// # Errors
+    /// If its certificate cannot be remembered.
+    pub(crate) fn server(&self, tuning: Tuning) -> anyhow::Result<Server> {
+        let known = KnownServers::open(self.folder.path().join("known_servers"))?;
+        Ok(server(self.address, known, tuning)?)
+    }
+
+    /// What the server has used.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub(crate) fn usage(&self) -> anyhow::Result<Usage> {
+        self.process()?.usage()
+    }
+
+    fn process(&self) -> anyhow::Result<&Process> {
+        self.process.as_ref().context("the server does not run")
+    }
+}
+
+/// A server on this machine that is believed at first sight: we have just started it.
+pub(crate) fn server(
+    address: SocketAddr,
+    known: KnownServers,
+    tuning: Tuning,
+) -> Result<Server, rookery_client::Error> {
+    Client::builder(format!("https://{address}"))
+        .trust(Trust::first_use(known, |_, _| true))
+        .tuning(tuning)
+        .build()
+}
+
+/// The server's program, beside our own.
+fn program() -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe().context("this program does not know where it is")?;
+    let path = own.with_file_name(PROGRAM);
+    ensure!(
+        path.is_file(),
+        "there is no {}: build it with `cargo build --release -p services-server`",
+        path.display()
+    );
+    Ok(path)
+}
+
+/// A port that was free a moment ago.
+fn free_address() -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("no free port on 127.0.0.1")?;
+    listener
+        .local_addr()
+        .context("a bound socket has an address")
+}
+
+/// The first invitation in what the server printed, whatever stands around it.
+fn invitation_in(log: &str) -> Option<String> {
+    let (_, rest) = log.split_once(INVITATION)?;
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_')?;
+    Some(format!("{INVITATION}{}", &rest[..end]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_invitation_is_found_in_any_sentence() {
+        let log = "Be the first:\n\n  rookery chat --invitation rk_i_aB-9_x\n\nThen\n";
+        assert_eq!(invitation_in(log).as_deref(), Some("rk_i_aB-9_x"));
+        assert_eq!(invitation_in("Rookery serves https://127.0.0.1:1"), None);
+    }
+}
