@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use cluster_types::PeerAddr;
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -33,8 +33,8 @@ use crate::rates::Bucket;
 pub(crate) struct Connection {
     pub(crate) peer: PeerAddr,
     pub(crate) peer_hash: PeerHash,
-    /// Calls that are worked on.
-    pub(crate) handlers: Semaphore,
+    /// Calls that are worked on, and answers that are not fetched yet.
+    handlers: Arc<Semaphore>,
     opened: Instant,
     /// When something was last done that takes an unauthenticated connection further, in milliseconds
     /// since it was opened.
@@ -66,7 +66,9 @@ impl Connection {
         Arc::new(Self {
             peer,
             peer_hash: unauthenticated.peer(),
-            handlers: Semaphore::new(handlers.unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)),
+            handlers: Arc::new(Semaphore::new(
+                handlers.unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS),
+            )),
             opened: Instant::now(),
             progress_millis: AtomicU64::new(0),
             unauthenticated: Mutex::new(Some(unauthenticated)),
@@ -78,6 +80,17 @@ impl Connection {
             last_call_unary: AtomicBool::new(true),
             _slot: slot,
         })
+    }
+
+    /// A place for a call. A caller waits for one; a stranger is given none beyond the limit, since what
+    /// waits takes memory.
+    pub(crate) async fn handler(&self) -> Option<OwnedSemaphorePermit> {
+        let handlers = Arc::clone(&self.handlers);
+        if self.is_authenticated() {
+            handlers.acquire_owned().await.ok()
+        } else {
+            handlers.try_acquire_owned().ok()
+        }
     }
 
     /// Cancelled when the connection is about to be closed.
@@ -135,6 +148,7 @@ impl Connection {
         self.last_call_unary.load(Ordering::Relaxed)
     }
 
+    /// Ends the connection without grace.
     fn cut(&self) {
         self.cut.store(true, Ordering::Relaxed);
         self.leaving.cancel();

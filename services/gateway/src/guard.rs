@@ -1,15 +1,18 @@
 //! What stands between a call and its service: who may call, how fast, how much at once, how long.
 //!
 //! The order is cheap before expensive: a place on the connection (waits), a place on the node (or the
-//! call is shed), the token, the pace, the service. All of it is within the deadline of the call.
+//! call is shed), the token, the pace, a place of the account, the service. All of it is within the
+//! deadline of the call.
 //!
 //! Invariant: a service sees a request only with a [`Caller`](cluster_types::Caller), or if its path is
-//! anonymous; and never the token. A place is held until the handler has ended, whatever the client
-//! does to its stream (GHSA-m425-mq94-257g).
+//! anonymous; and never the token. The place on the node is held until the handler has ended, whatever
+//! the client does to its stream (GHSA-m425-mq94-257g); the others until a unary answer was fetched.
 //!
 //! Leaves out: what a caller may do. That is decided by each service.
 
 mod deadline;
+mod fetched;
+mod parting;
 mod refusal;
 mod token;
 
@@ -19,8 +22,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use cluster_types::AccountId;
 use http::{Request, Response, header};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::service::Routes;
@@ -29,10 +33,13 @@ use tower::Service;
 use crate::authenticate::Authenticate;
 use crate::calls::{Access, CallKind, Calls};
 use crate::connection::Connection;
+use crate::counts::{Counted, Counts};
 use crate::limits::{CallLimits, RATED_ADDRESSES_MAX};
 use crate::metrics::{Gauged, Metrics};
 use crate::peers::PeerHash;
 use crate::rates::{AccountRates, Rates};
+use fetched::Fetched;
+use parting::Parting;
 use refusal::Refusal;
 
 /// The services, behind everything that a call has to pass.
@@ -47,6 +54,7 @@ struct GuardShared {
     calls: Arc<Calls>,
     handlers: Semaphore,
     account_rates: AccountRates,
+    account_calls: Counts<AccountId>,
     address_rates: Rates<PeerHash>,
     unary_within: Duration,
     shed_retry_after: Duration,
@@ -79,6 +87,7 @@ impl Guard {
                 calls,
                 handlers: Semaphore::new(handlers.min(Semaphore::MAX_PERMITS)),
                 account_rates,
+                account_calls: Counts::new(limits.account_calls_max),
                 address_rates: Rates::new(limits.address_rate, RATED_ADDRESSES_MAX),
                 unary_within: limits.unary_within.duration(),
                 shed_retry_after: limits.shed_retry_after.duration(),
@@ -130,10 +139,14 @@ impl Guard {
         let _running = Gauged::new(&shared.metrics, |m| &m.handlers_running);
         let authorization = request.headers_mut().remove(header::AUTHORIZATION);
         // Health is answered without a place: whoever asks must hear of a node that is full.
-        let _place = match kind.access {
-            Access::Health => None,
-            Access::Anonymous | Access::Caller => Some(shared.place(connection).await?),
+        let (on_connection, _on_node) = match kind.access {
+            Access::Health => (None, None),
+            Access::Anonymous | Access::Caller => {
+                let (on_connection, on_node) = shared.places(connection).await?;
+                (Some(on_connection), Some(on_node))
+            }
         };
+        let mut of_account = None;
         match kind.access {
             Access::Health => {
                 connection.count_anonymous();
@@ -151,7 +164,9 @@ impl Guard {
                 connection.authenticated();
                 shared.account_rates.count(caller.account)?;
                 request.extensions_mut().insert(caller);
-                if !kind.unary {
+                if kind.unary {
+                    of_account = Some(shared.place_of(caller.account)?);
+                } else {
                     request
                         .extensions_mut()
                         .insert(connection.leaving().clone());
@@ -160,7 +175,16 @@ impl Guard {
         }
         Metrics::count(&shared.metrics.calls_served);
         let answer = self.routes.call(request).await;
-        Ok(answer.unwrap_or_else(|never| match never {}))
+        let answer = answer.unwrap_or_else(|never| match never {});
+        if kind.unary {
+            let held = |body| Body::new(Fetched::new(body, on_connection, of_account));
+            return Ok(answer.map(held));
+        }
+        if kind.access != Access::Caller {
+            let leaving = connection.leaving().clone();
+            return Ok(answer.map(|body| Body::new(Parting::new(body, leaving))));
+        }
+        Ok(answer)
     }
 }
 
@@ -182,23 +206,25 @@ impl Service<Request<Body>> for Guard {
 
 // === impl GuardShared ===
 
-/// A place on the connection and one on the node.
-struct Place<'a> {
-    _connection: tokio::sync::SemaphorePermit<'a>,
-    _node: tokio::sync::SemaphorePermit<'a>,
-}
-
 impl GuardShared {
-    async fn place<'a>(&'a self, connection: &'a Connection) -> Result<Place<'a>, Refusal> {
-        let busy = || Refusal::Busy {
-            retry_after: self.shed_retry_after,
-        };
-        let on_connection = connection.handlers.acquire().await.map_err(|_| busy())?;
-        let on_node = self.handlers.try_acquire().map_err(|_| busy())?;
-        Ok(Place {
-            _connection: on_connection,
-            _node: on_node,
-        })
+    /// A place on the connection, and one on the node.
+    async fn places(
+        &self,
+        connection: &Connection,
+    ) -> Result<(OwnedSemaphorePermit, SemaphorePermit<'_>), Refusal> {
+        let retry_after = self.shed_retry_after;
+        let on_connection = connection.handler().await;
+        let on_node = self.handlers.try_acquire().ok();
+        on_connection
+            .zip(on_node)
+            .ok_or(Refusal::Busy { retry_after })
+    }
+
+    /// A place among the calls of `account`.
+    fn place_of(&self, account: AccountId) -> Result<Counted<AccountId>, Refusal> {
+        let retry_after = self.shed_retry_after;
+        let place = self.account_calls.add(account);
+        place.ok_or(Refusal::TooMany { retry_after })
     }
 
     fn count(&self, refusal: &Refusal) {
@@ -208,6 +234,7 @@ impl GuardShared {
                 Metrics::count(&metrics.calls_unauthenticated);
             }
             Refusal::TooFast(_) => Metrics::count(&metrics.calls_too_fast),
+            Refusal::TooMany { .. } => Metrics::count(&metrics.calls_too_many),
             Refusal::Busy { .. } => Metrics::count(&metrics.calls_shed),
             Refusal::Late => Metrics::count(&metrics.calls_late),
             Refusal::NoConnection => {}

@@ -23,6 +23,7 @@ mod authenticate;
 mod builtin;
 mod calls;
 mod connection;
+mod counts;
 mod edge;
 mod gateway;
 mod guard;

@@ -41,6 +41,9 @@ pub(crate) const HANDSHAKE_BYTES_MAX: usize = 16 * 1024;
 /// Longest token that is looked at. Ours have 48 characters.
 pub(crate) const TOKEN_BYTES_MAX: usize = 512;
 
+/// Most bytes of an answer that are handed to HTTP at once: one frame.
+pub(crate) const ANSWER_PIECE_BYTES: usize = 16 * 1024;
+
 /// Addresses whose rate of anonymous calls is remembered at a time: about 5 MB. Beyond, addresses that
 /// are not known yet are refused until others are forgotten, which takes as long as a burst takes to
 /// refill.
@@ -124,10 +127,12 @@ pub struct Http2Limits {
     pub frame_bytes_max: ByteCount,
     /// What a client may send on one stream before it is read: one message of the largest size.
     pub stream_window_bytes: ByteCount,
-    /// What a client may send on all its streams before it is read. With `count_max` this bounds the
-    /// memory of all that is received.
+    /// What a client may send on all its streams before it is read. The library also takes half of it as
+    /// its budget for the overhead of small frames that wait to be read (RUSTSEC-2026-0258): 512 KiB
+    /// allow about 1,000 of them, more than one packet or one busy client has.
     pub connection_window_bytes: ByteCount,
-    /// What the server keeps of one stream for a client that does not take it.
+    /// What HTTP/2 keeps of one stream for a client that does not take it. With `streams_max` this bounds
+    /// what a connection can leave lying.
     pub send_buffer_bytes_max: ByteCount,
     /// How often a quiet client is asked whether it is there. Keeps NAT entries alive, too.
     pub keepalive_every: Span,
@@ -157,11 +162,15 @@ pub struct CallLimits {
     /// How long a unary call may take, from its headers to its answer. A shorter `grpc-timeout` of
     /// the client counts instead. Streams are exempt.
     pub unary_within: Span,
-    /// How long a client may take to fetch the answer of a unary call. Then its stream is reset, so
-    /// that answers nobody reads do not pile up.
+    /// How long a client may take to fetch the answer of a unary call. Then its connection is closed:
+    /// an answer that nobody reads takes memory.
     pub fetched_within: Span,
-    /// Calls of one connection that are worked on at a time. Further ones wait; their deadline runs.
+    /// Unary calls of one connection that are worked on, or whose answer is not fetched yet, at a time.
+    /// Further ones wait, while their deadline runs; those of a stranger are refused.
     pub handlers_per_connection_max: u32,
+    /// The same for one account, over all its connections; further ones are refused. With the size of
+    /// an answer this bounds the memory that one account can take by not reading.
+    pub account_calls_max: u32,
     /// Calls that are worked on at a time on the whole node, counted until their handler ends.
     /// Further ones are refused at once: shedding early keeps what is accepted fast.
     pub handlers_max: u32,
@@ -233,8 +242,8 @@ impl Default for Http2Limits {
             error_resets_max: 256,
             frame_bytes_max: ByteCount::kib(16),
             stream_window_bytes: ByteCount::kib(80),
-            connection_window_bytes: ByteCount::kib(256),
-            send_buffer_bytes_max: ByteCount::kib(64),
+            connection_window_bytes: ByteCount::kib(512),
+            send_buffer_bytes_max: ByteCount::kib(32),
             keepalive_every: Span::seconds(30),
             keepalive_within: Span::seconds(20),
         }
@@ -256,8 +265,9 @@ impl Default for CallLimits {
     fn default() -> Self {
         Self {
             unary_within: Span::seconds(10),
-            fetched_within: Span::seconds(20),
+            fetched_within: Span::minutes(1),
             handlers_per_connection_max: 32,
+            account_calls_max: 64,
             handlers_max: 1_024,
             shed_retry_after: Span::seconds(1),
             account_rate: Rate {

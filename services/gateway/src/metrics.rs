@@ -51,6 +51,8 @@ metrics! {
     connections_never_authenticated,
     /// Connections closed because they cancelled too many calls.
     connections_cancelling,
+    /// Connections closed because they did not fetch the answers to their calls.
+    connections_not_fetching,
     /// Connections told to go because of their age.
     connections_aged,
     /// Connections that were cut because they did not go in time.
@@ -61,6 +63,8 @@ metrics! {
     calls_unauthenticated,
     /// Calls refused because the node had too many under way.
     calls_shed,
+    /// Calls refused because their account had too many under way.
+    calls_too_many,
     /// Calls refused because an account or an address was too fast.
     calls_too_fast,
     /// Calls that took too long.

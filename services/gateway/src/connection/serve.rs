@@ -50,7 +50,12 @@ where
     // connection (2.7 KB) would be counted twice in `drive`, and again in the task.
     let driven: Pin<Box<dyn Future<Output = ()> + Send>> = if stream.alpn() == Some(ALPN_H2) {
         let unary_within = calls.unary_within.duration() + calls.fetched_within.duration();
-        let streams = Streams::new(shared.tasks.clone(), Arc::clone(&connection), unary_within);
+        let streams = Streams::new(
+            shared.tasks.clone(),
+            Arc::clone(&connection),
+            Arc::clone(&metrics),
+            unary_within,
+        );
         let http =
             http2_builder(streams, &limits.http2).serve_connection(TokioIo::new(stream), service);
         Box::pin(drive(connection, Box::pin(http), lifetime, metrics))

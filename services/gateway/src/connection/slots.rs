@@ -1,16 +1,14 @@
 //! Places for connections: on the node, among the unauthenticated ones, and per address.
 //!
 //! Invariant: a place is given back by dropping it, so none is lost. Addresses are counted as keyed
-//! hashes, and only while they have an unauthenticated connection: no more than there are of those.
+//! hashes, and only while they have an unauthenticated connection.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use cluster_types::{PeerAddr, Rng};
-use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::counts::{Counted, Counts};
 use crate::limits::ConnectionLimits;
 use crate::metrics::{Gauged, Metrics};
 use crate::peers::{PeerHash, Peers};
@@ -22,12 +20,9 @@ pub(crate) struct Slots {
     total_max: u32,
     unauthenticated: Arc<Semaphore>,
     peers: Peers,
-    per_peer: PerPeer,
-    per_peer_max: u32,
+    per_peer: Counts<PeerHash>,
     metrics: Arc<Metrics>,
 }
-
-type PerPeer = Arc<Mutex<HashMap<PeerHash, u32>>>;
 
 /// A place on the node.
 #[derive(Debug)]
@@ -45,8 +40,7 @@ pub(crate) struct Waiting {
 /// A place among the unauthenticated, and among those of one address.
 #[derive(Debug)]
 pub(crate) struct UnauthenticatedSlot {
-    peer: PeerHash,
-    per_peer: PerPeer,
+    peer: Counted<PeerHash>,
     _permit: OwnedSemaphorePermit,
     _open: Gauged,
 }
@@ -69,8 +63,7 @@ impl Slots {
             total_max: limits.count_max,
             unauthenticated: semaphore(limits.unauthenticated_max),
             peers: Peers::new(rng),
-            per_peer: PerPeer::default(),
-            per_peer_max: limits.unauthenticated_per_address_max,
+            per_peer: Counts::new(limits.unauthenticated_per_address_max),
             metrics,
         }
     }
@@ -91,20 +84,14 @@ impl Slots {
     ) -> Result<(Slot, UnauthenticatedSlot), Full> {
         let total = Arc::clone(&self.total).try_acquire_owned();
         let total = total.map_err(|_| Full::Node)?;
-        let peer = self.peers.hash(peer);
-        let mut counts = self.per_peer.lock();
-        let count = counts.entry(peer).or_insert(0);
-        if *count >= self.per_peer_max {
-            return Err(Full::Address);
-        }
-        *count += 1;
+        let peer = self.per_peer.add(self.peers.hash(peer));
+        let peer = peer.ok_or(Full::Address)?;
         let slot = Slot {
             _permit: total,
             _open: Gauged::new(&self.metrics, |m| &m.connections_open),
         };
         let unauthenticated = UnauthenticatedSlot {
             peer,
-            per_peer: Arc::clone(&self.per_peer),
             _permit: waiting.permit,
             _open: Gauged::new(&self.metrics, |m| &m.connections_unauthenticated),
         };
@@ -128,19 +115,7 @@ fn semaphore(permits: u32) -> Arc<Semaphore> {
 impl UnauthenticatedSlot {
     /// Whose it is.
     pub(crate) fn peer(&self) -> PeerHash {
-        self.peer
-    }
-}
-
-impl Drop for UnauthenticatedSlot {
-    fn drop(&mut self) {
-        let mut counts = self.per_peer.lock();
-        if let Entry::Occupied(mut entry) = counts.entry(self.peer) {
-            *entry.get_mut() -= 1;
-            if *entry.get() == 0 {
-                entry.remove();
-            }
-        }
+        self.peer.key()
     }
 }
 
@@ -194,13 +169,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn addresses_without_a_connection_are_forgotten() {
-        let (slots, _) = slots(10, 10, 1);
-        for host in 0..10 {
-            drop(slots.admit(slots.wait().await, peer(host)).expect("free"));
-        }
-        assert!(slots.per_peer.lock().is_empty());
-        slots.all_free().await;
+    async fn all_places_are_free_once_their_connections_are_gone() {
+        let (slots, _) = slots(10, 10, 10);
+        let held = slots.admit(slots.wait().await, peer(1)).expect("free");
+        let free = slots.all_free();
+        let mut free = std::pin::pin!(free);
+        assert!(futures::poll!(&mut free).is_pending());
+        drop(held);
+        free.await;
     }
 
     #[tokio::test(start_paused = true)]

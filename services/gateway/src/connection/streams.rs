@@ -1,8 +1,9 @@
 //! Runs the streams of an HTTP/2 connection, each as a task.
 //!
-//! Invariant: the stream of a unary call ends in bounded time, even if the client never fetches the
-//! answer. HTTP/2's flow control would let it keep answers waiting for as long as it likes, and hyper
-//! does not look at an answer again before there is room for it, so the limit is on the whole task.
+//! Invariant: the stream of a unary call ends in bounded time, or its connection does. HTTP/2's flow
+//! control would let a client keep answers waiting for as long as it likes; hyper does not look at an
+//! answer again before there is room for it, and h2 keeps what it was given of a stream that was
+//! dropped. So a client that does not fetch its answers loses the connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,21 +11,29 @@ use std::time::Duration;
 use cluster_runtime::{TaskKind, Tasks};
 
 use super::Connection;
+use crate::metrics::Metrics;
 
 /// Starts the streams of one connection.
 #[derive(Clone)]
 pub(super) struct Streams {
     tasks: Tasks,
     connection: Arc<Connection>,
+    metrics: Arc<Metrics>,
     /// From the headers of a unary call to the last byte of its answer.
     unary_within: Duration,
 }
 
 impl Streams {
-    pub(super) fn new(tasks: Tasks, connection: Arc<Connection>, unary_within: Duration) -> Self {
+    pub(super) fn new(
+        tasks: Tasks,
+        connection: Arc<Connection>,
+        metrics: Arc<Metrics>,
+        unary_within: Duration,
+    ) -> Self {
         Self {
             tasks,
             connection,
+            metrics,
             unary_within,
         }
     }
@@ -41,10 +50,14 @@ where
         let stream = Box::pin(stream);
         if self.connection.last_call_is_unary() {
             let bounded = tokio::time::timeout(self.unary_within, stream);
-            drop(self.tasks.spawn(TaskKind::Connection, "call", async {
-                // A stream that is dropped is reset: the client hears that it is too late.
-                let _ = bounded.await;
-            }));
+            let (connection, metrics) = (Arc::clone(&self.connection), Arc::clone(&self.metrics));
+            let call = async move {
+                if bounded.await.is_err() && !connection.is_cut() {
+                    Metrics::count(&metrics.connections_not_fetching);
+                    connection.cut();
+                }
+            };
+            drop(self.tasks.spawn(TaskKind::Connection, "call", call));
         } else {
             drop(self.tasks.spawn(TaskKind::Connection, "stream", stream));
         }

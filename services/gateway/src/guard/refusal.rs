@@ -24,6 +24,12 @@ pub(super) enum Refusal {
     /// Faster than allowed.
     #[error(transparent)]
     TooFast(#[from] TooFast),
+    /// Too much of the account's is under way.
+    #[error("too many calls at a time; fetch the answers to those under way first")]
+    TooMany {
+        /// When to come again.
+        retry_after: Duration,
+    },
     /// Too much is under way.
     #[error("the server has too much to do")]
     Busy {
@@ -50,7 +56,7 @@ impl Coded for Refusal {
         match self {
             Self::TokenRequired | Self::TokenMalformed => ErrorCode::Unauthenticated,
             Self::NotAuthenticated(error) => error.code(),
-            Self::TooFast(_) | Self::Busy { .. } => ErrorCode::Exhausted,
+            Self::TooFast(_) | Self::TooMany { .. } | Self::Busy { .. } => ErrorCode::Exhausted,
             Self::Late => ErrorCode::Timeout,
             Self::NoConnection => ErrorCode::Internal,
         }
@@ -62,6 +68,7 @@ impl Coded for Refusal {
             Self::TokenMalformed => "TOKEN_MALFORMED",
             Self::NotAuthenticated(error) => error.reason(),
             Self::TooFast(too_fast) => too_fast.reason(),
+            Self::TooMany { .. } => "TOO_MANY_CALLS",
             Self::Busy { .. } => "OVERLOADED",
             Self::Late => "DEADLINE_EXCEEDED",
             Self::NoConnection => "INTERNAL",
@@ -74,6 +81,7 @@ impl Coded for Refusal {
             Self::TokenRequired
             | Self::TokenMalformed
             | Self::TooFast(_)
+            | Self::TooMany { .. }
             | Self::Busy { .. }
             | Self::Late
             | Self::NoConnection => Vec::new(),
@@ -84,7 +92,7 @@ impl Coded for Refusal {
         match self {
             Self::NotAuthenticated(error) => error.retry_after(),
             Self::TooFast(too_fast) => too_fast.retry_after(),
-            Self::Busy { retry_after } => Some(*retry_after),
+            Self::TooMany { retry_after } | Self::Busy { retry_after } => Some(*retry_after),
             Self::TokenRequired | Self::TokenMalformed | Self::Late | Self::NoConnection => None,
         }
     }

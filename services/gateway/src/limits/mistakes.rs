@@ -126,6 +126,7 @@ impl Limits {
             "calls.handlers_per_connection_max",
             limits.handlers_per_connection_max,
         );
+        found.count("calls.account_calls_max", limits.account_calls_max);
         found.count("calls.handlers_max", limits.handlers_max);
         found.count("calls.rated_accounts_max", limits.rated_accounts_max);
         found.rate("calls.account_rate", limits.account_rate);

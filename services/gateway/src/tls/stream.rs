@@ -17,12 +17,19 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::buffers::{PLAINTEXT_BYTES_MAX, Queue, with_plaintext, with_records};
 
+/// How much is read before others get their turn. Whoever reads hands it to other tasks; they have to
+/// take it before more comes, or it piles up: up to the point where h2 takes a burst of small frames
+/// for an attack.
+const IN_A_ROW_MAX: usize = 8 * 1024;
+
 /// A TLS connection after its handshake.
 pub(crate) struct TlsStream<T> {
     io: T,
     session: Session,
     /// The beginning of a record whose end is still to come.
     incoming: Queue,
+    /// Plaintext handed on since the reader last had to wait.
+    in_a_row: usize,
 }
 
 /// Everything but the transport and what comes from it.
@@ -193,6 +200,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
             io,
             session,
             incoming,
+            in_a_row: 0,
         }
     }
 
@@ -211,6 +219,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
             io,
             session,
             incoming,
+            ..
         } = self;
         with_records(|records| {
             let kept = incoming.rest().len();
@@ -284,6 +293,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for TlsStream<T> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.in_a_row >= IN_A_ROW_MAX {
+            this.in_a_row = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let empty = buf.filled().len();
         loop {
             let plaintext = &mut this.session.plaintext;
@@ -295,8 +309,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for TlsStream<T> {
             if buf.filled().len() > empty || buf.remaining() == 0 || this.session.peer_closed {
                 break;
             }
-            ready!(this.poll_records(cx, buf))?;
+            if this.poll_records(cx, buf)?.is_pending() {
+                this.in_a_row = 0;
+                return Poll::Pending;
+            }
         }
+        this.in_a_row += buf.filled().len() - empty;
         // A key update asks for an answer. If it does not go out now, the next write takes it along.
         let _ = this.poll_outgoing(cx)?;
         Poll::Ready(Ok(()))

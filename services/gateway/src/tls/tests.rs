@@ -12,7 +12,7 @@ use super::*;
 
 const PASSWORD: &str = "correct horse";
 /// As printed by `openssl x509 -in ec.crt -noout -fingerprint -sha256`.
-const EC_FINGERPRINT: &str = "D9:F3:E4:08:D4:98:96:05:C9:24:82:DA:85:B1:D9:B1:13:C6:6B:F9:0F:42:86:37:71:09:A3:D1:69:2A:AD:37";
+const EC_FINGERPRINT: &str = "9E:AA:56:0F:0E:49:F1:C8:7B:64:7A:21:CF:C2:FE:B5:AB:AD:3C:FC:B6:1B:95:EF:2B:EF:37:CD:BD:8D:7F:2B";
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
