@@ -36,7 +36,7 @@ pub(crate) const LOAD_AGAIN_AFTER: Duration = Duration::from_secs(3);
 /// Clock of the screen: countdowns and typing marks move once a second.
 pub(crate) const TICK: Duration = Duration::from_secs(1);
 
-/// Messages of one person within this time stand under one name.
+/// Messages of one person stand under one name, and under a new one at each full five minutes.
 pub(crate) const GROUP_SPAN_SECONDS: i64 = 5 * 60;
 
 /// Lines that the input grows to before it scrolls.

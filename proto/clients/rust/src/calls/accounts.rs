@@ -1,4 +1,4 @@
-//! The service Accounts.
+//! The service Accounts: registering, signing in and out, one's own account.
 
 use proto::v1::accounts_client::AccountsClient;
 use proto::v1::{

@@ -42,11 +42,11 @@ pub(super) async fn perform(client: &Client, call: Call) -> Result<Outcome, Erro
         Call::Members(room) => members(client, &room).await,
         Call::Edit(request) => {
             client.edit_message(request).await?;
-            said("changed")
+            Ok(Outcome::Seen)
         }
         Call::Delete(room, seq) => {
             client.delete_message(&room, seq).await?;
-            said("deleted")
+            Ok(Outcome::Seen)
         }
         Call::Readers(room, seq) => readers(client, &room, seq).await,
         Call::Nick(name) => client.set_display_name(&name).await.map(Outcome::Me),

@@ -190,7 +190,13 @@ impl SignInForm {
         if self.problems.is_empty() {
             self.problems = vec![crate::text::clean_line(&error.to_string())];
         }
-        if error.code() == Some(Code::Unauthenticated) {
+        let refused = error.refusal();
+        let weak = refused.is_some_and(|refusal| {
+            let mut violations = refusal.violations.iter();
+            violations.any(|violation| violation.field == "password")
+        });
+        // What cannot be seen is typed anew rather than mended.
+        if weak || error.code() == Some(Code::Unauthenticated) {
             self.password.take();
             self.repeated.take();
             let password = |field: &Field| *field == Field::Password;

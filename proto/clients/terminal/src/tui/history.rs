@@ -23,6 +23,8 @@ pub(crate) struct History {
     placed: bool,
     /// Whether new events go on where the stretch ends.
     live: bool,
+    /// In a conversation of two, who is in it goes without saying.
+    hides_membership: bool,
 }
 
 /// An event that is shown.
@@ -50,13 +52,22 @@ impl History {
             last: seq,
             placed: true,
             live,
+            hides_membership: self.hides_membership,
             ..Self::default()
         };
     }
 
     /// Drops everything, and stands nowhere.
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self {
+            hides_membership: self.hides_membership,
+            ..Self::default()
+        };
+    }
+
+    /// From here on, who comes and goes is not shown.
+    pub(crate) const fn hide_membership(&mut self) {
+        self.hides_membership = true;
     }
 
     pub(crate) const fn is_placed(&self) -> bool {
@@ -139,6 +150,7 @@ impl History {
                 message.body = clean(&message.body);
                 What::Said(message)
             }
+            Some(Kind::MembershipChange(_)) if self.hides_membership => return,
             Some(Kind::MembershipChange(change)) => What::Membership(change),
             Some(Kind::RoomChange(mut change)) => {
                 change.display_name = clean_line(&change.display_name);

@@ -177,6 +177,8 @@ pub(crate) enum Outcome {
     Room(Room),
     /// One is not in this room any more.
     Gone(String),
+    /// Nothing to say: the screen shows it.
+    Seen,
     /// Say so.
     Notice(String),
     /// Show this, to read or copy.

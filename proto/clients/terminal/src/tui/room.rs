@@ -77,6 +77,9 @@ impl RoomState {
         room.head_seq = room.head_seq.max(self.room.head_seq);
         room.read_seq = room.read_seq.max(self.room.read_seq);
         self.room = room;
+        if self.is_direct() {
+            self.history.hide_membership();
+        }
         if self.room.unread_count == 0 {
             self.loudest = Priority::Unspecified;
         }

@@ -51,9 +51,6 @@ fn scrolling_ends_where_the_room_begins() {
 #[test]
 fn a_page_is_asked_for_once_and_not_at_once_again_when_it_fails() {
     let mut stage = with_log(500);
-    for _ in 0..6 {
-        stage.press(KeyCode::PageUp);
-    }
     let pages = |stage: &mut Stage| {
         let asked = stage.asked();
         let pages = asked.into_iter().filter_map(|effect| {
@@ -64,8 +61,13 @@ fn a_page_is_asked_for_once_and_not_at_once_again_when_it_fails() {
         });
         pages.collect::<Vec<_>>()
     };
-    let first = pages(&mut stage);
-    assert_eq!(first.len(), 1);
+    let mut first = Vec::new();
+    while first.is_empty() {
+        stage.press(KeyCode::PageUp);
+        first = pages(&mut stage);
+    }
+    stage.press(KeyCode::PageUp);
+    assert_eq!((first.len(), pages(&mut stage).len()), (1, 0));
     let (room, want) = first[0].clone();
     let events = Err(refused(Code::Unavailable, "not now"));
     stage.take(Msg::Page(Page { room, want, events }));

@@ -139,6 +139,27 @@ fn what_happens_to_the_room_is_told_aside() {
 }
 
 #[test]
+fn who_is_in_a_conversation_of_two_goes_without_saying() {
+    let mut stage = Stage::ada();
+    stage.press_with(KeyModifiers::ALT, KeyCode::Down);
+    stage.take(Msg::Item(Item::Live {
+        room: WITH_BO.to_owned(),
+        seq: 0,
+        log_id: "two".to_owned(),
+    }));
+    let change = MembershipChange {
+        account: BO.to_owned(),
+        kind: membership_change::Kind::Added.into(),
+        ..MembershipChange::default()
+    };
+    let added = event(WITH_BO, 1, ADA, Kind::MembershipChange(change));
+    stage.take(Msg::Item(Item::Event(added)));
+    stage.take(Msg::Item(Item::Event(said(WITH_BO, 2, BO, "hello"))));
+    stage.shows_all(&["hello"]);
+    assert!(!stage.text().contains("added"));
+}
+
+#[test]
 fn who_writes_is_shown_for_six_seconds() {
     let mut stage = Stage::ada();
     let typing = Typing {

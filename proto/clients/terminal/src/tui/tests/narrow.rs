@@ -1,4 +1,4 @@
-//! Screens of every size.
+//! Screens of every size: the narrow ones stay of use, and none is too small to be drawn.
 
 use super::*;
 

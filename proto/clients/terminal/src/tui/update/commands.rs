@@ -1,4 +1,4 @@
-//! What each command does.
+//! What each slash command does to the model, and what it asks of the server.
 
 use rookery_client::v1::{EditMessageRequest, Priority, SendMessageRequest};
 use rookery_client::{Outgoing, new_request_id};

@@ -1,4 +1,4 @@
-//! What each key does.
+//! What each key does, by what is in the foreground and by what is being written.
 #![expect(
     clippy::wildcard_enum_match_arm,
     reason = "most keys mean nothing in most places"

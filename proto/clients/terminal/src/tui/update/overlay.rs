@@ -16,7 +16,7 @@ pub(super) fn press(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>)
         return;
     };
     model.overlay = match overlay {
-        Overlay::Help(skip) => help(skip, key),
+        Overlay::Help(skip) => help(model.size.0, skip, key),
         Overlay::Text { title, lines } => match key.code {
             KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q') => None,
             _ => Some(Overlay::Text { title, lines }),
@@ -33,8 +33,9 @@ pub(super) fn press(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>)
     };
 }
 
-fn help(skip: u16, key: KeyEvent) -> Option<Overlay> {
-    let most = u16::try_from(help_lines().len()).unwrap_or(u16::MAX);
+fn help(columns: u16, skip: u16, key: KeyEvent) -> Option<Overlay> {
+    let lines = help_lines(columns.saturating_sub(4).into());
+    let most = u16::try_from(lines.len()).unwrap_or(u16::MAX);
     let skip = match key.code {
         KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q') | KeyCode::F(1) => return None,
         KeyCode::Down | KeyCode::Char('j') => skip.saturating_add(1),

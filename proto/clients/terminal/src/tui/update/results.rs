@@ -284,6 +284,7 @@ pub(super) fn done(model: &mut Model, result: Result<Outcome, Error>, effects: &
             }
         }
         Outcome::Gone(room) => items::lost(model, &room),
+        Outcome::Seen => {}
         Outcome::Notice(text) => model.say(text),
         Outcome::Text { title, lines } => {
             let lines = lines

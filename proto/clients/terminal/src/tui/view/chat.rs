@@ -129,7 +129,9 @@ fn draw_title(chat: &Chat, room: &RoomState, frame: &mut Frame<'_>, area: Rect) 
     let name = elide(&chat.title(room), columns);
     let mut about = String::new();
     if !room.is_direct() {
-        about = format!("  {} members", room.room.member_count);
+        let count = room.room.member_count;
+        let plural = if count == 1 { "" } else { "s" };
+        about = format!("  {count} member{plural}");
     }
     if room.room.archived {
         about.push_str("  read-only");
@@ -140,9 +142,9 @@ fn draw_title(chat: &Chat, room: &RoomState, frame: &mut Frame<'_>, area: Rect) 
     let left = columns.saturating_sub(width(&name));
     let line = Line::from(vec![
         Span::styled(name, theme::STRONG),
-        Span::styled(elide(&about, left), theme::DIM),
+        Span::styled(fit(&about, left), theme::DIM),
     ]);
-    frame.render_widget(Paragraph::new(line), area);
+    frame.render_widget(Paragraph::new(line.style(theme::TITLE)), area);
 }
 
 fn draw_history(model: &Model, chat: &Chat, room: &RoomState, frame: &mut Frame<'_>, area: Rect) {

@@ -214,7 +214,8 @@ impl Entries<'_> {
         before.is_some_and(|before| {
             before.message().is_some()
                 && before.actor == entry.actor
-                && entry.at.seconds - before.at.seconds < limits::GROUP_SPAN_SECONDS
+                && entry.at.seconds.div_euclid(limits::GROUP_SPAN_SECONDS)
+                    == before.at.seconds.div_euclid(limits::GROUP_SPAN_SECONDS)
         })
     }
 
@@ -238,6 +239,7 @@ impl Entries<'_> {
         let people = &self.chat.people;
         let (by, who) = (people.name(&entry.actor), people.name(&change.account));
         match change.kind() {
+            Membership::Added if entry.actor == change.account => format!("{by} made this room"),
             Membership::Added => format!("{by} added {who}"),
             Membership::Joined => format!("{who} joined"),
             Membership::Left => format!("{who} left"),

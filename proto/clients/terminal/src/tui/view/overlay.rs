@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Padding, Paragraph};
 
+use super::wrap::wrap;
 use super::{card, centered, theme};
 use crate::text::{elide, fit, width};
 use crate::tui::command;
@@ -62,36 +63,42 @@ pub(super) fn draw(model: &Model, overlay: &Overlay, frame: &mut Frame<'_>) {
     }
 }
 
-/// The lines of the help.
-pub(crate) fn help_lines() -> Vec<Line<'static>> {
-    let row = |left: &str, right: &str| {
-        Line::from(vec![
-            Span::styled(fit(left, LEFT_COLUMNS), theme::ACCENT),
-            Span::raw(format!(" {right}")),
-        ])
-    };
+/// The lines of the help in so many columns.
+pub(crate) fn help_lines(columns: usize) -> Vec<Line<'static>> {
     let mut lines = vec![Line::styled("Keys", theme::STRONG)];
-    lines.extend(KEYS.iter().map(|(keys, about)| row(keys, about)));
+    let row = |left: &str, right: &str| help_row(left, right, columns);
+    lines.extend(KEYS.iter().flat_map(|(keys, about)| row(keys, about)));
     lines.push(Line::default());
     lines.push(Line::styled("Commands", theme::STRONG));
     for entry in command::ENTRIES {
         let usage = format!("{} {}", entry.name, entry.usage);
         if width(&usage) > LEFT_COLUMNS {
             lines.push(Line::styled(usage, theme::ACCENT));
-            lines.push(row("", entry.about));
+            lines.extend(row("", entry.about));
         } else {
-            lines.push(row(&usage, entry.about));
+            lines.extend(row(&usage, entry.about));
         }
     }
     lines.push(Line::default());
-    lines.push(row("//text", "a message that begins with a slash"));
+    lines.extend(row("//text", "a message that begins with a slash"));
+    lines
+}
+
+/// What is pressed or typed, and beside it what for.
+fn help_row(left: &str, right: &str, columns: usize) -> Vec<Line<'static>> {
+    let beside = columns.saturating_sub(LEFT_COLUMNS + 1).max(10);
+    let mut lines = wrap(&[Span::raw(right)], beside);
+    for (index, line) in lines.iter_mut().enumerate() {
+        let left = fit(if index == 0 { left } else { "" }, LEFT_COLUMNS + 1);
+        line.spans.insert(0, Span::styled(left, theme::ACCENT));
+    }
     lines
 }
 
 fn draw_help(skip: u16, frame: &mut Frame<'_>) {
     let area = centered(frame.area(), 84, u16::MAX);
     let inner = area.height.saturating_sub(2);
-    let lines = help_lines();
+    let lines = help_lines(area.width.saturating_sub(4).into());
     let total = u16::try_from(lines.len()).unwrap_or(u16::MAX);
     let skip = skip.min(total.saturating_sub(inner));
     let more = if skip + inner < total {

@@ -28,7 +28,11 @@ pub(super) fn draw(model: &Model, form: &SignInForm, frame: &mut Frame<'_>) {
         let (text, column) = form.shown(*field);
         let here = index == form.at;
         // What is left of a long text is the part at the cursor.
-        let skip = column.saturating_sub(INPUT_COLUMNS - 1);
+        let skip = if here {
+            column.saturating_sub(INPUT_COLUMNS - 1)
+        } else {
+            0
+        };
         let shown = skip_columns(&text, skip);
         let style = if here { theme::ACCENT } else { theme::PLAIN };
         lines.push(Line::from(vec![

@@ -24,6 +24,7 @@ pub(super) const STRUCK: Style = DIM.add_modifier(Modifier::ITALIC);
 pub(super) const CODE: Style = Style::new().fg(Color::LightYellow);
 pub(super) const QUOTE: Style = DIM.fg(Color::Cyan);
 pub(super) const BAR: Style = Style::new().add_modifier(Modifier::REVERSED);
+pub(super) const TITLE: Style = Style::new().add_modifier(Modifier::UNDERLINED);
 pub(super) const ACCENT: Style = Style::new().fg(Color::Cyan);
 pub(super) const GOOD: Style = Style::new().fg(Color::Green);
 pub(super) const WARN: Style = Style::new().fg(Color::Yellow);
