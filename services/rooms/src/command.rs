@@ -159,13 +159,25 @@ impl Command {
     }
 
     /// Whether doing it twice ends and answers as doing it once, so that it can be asked again when
-    /// its outcome is unknown. Who is removed, or has left, or has deleted the room, is told the
-    /// second time that there is no such member or room.
-    pub(crate) const fn is_repeatable(&self) -> bool {
-        !matches!(
-            self.action,
-            Action::Remove(_) | Action::Leave | Action::DeleteRoom { .. }
-        )
+    /// its outcome is unknown. Who has removed somebody, has left, has deleted the room or has stepped
+    /// down is told the second time that there is no such member or room, or that it may not.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        match self.action {
+            Action::Remove(_) | Action::Leave | Action::DeleteRoom { .. } => false,
+            Action::SetRole { account, .. } => account != self.account,
+            Action::Send(_)
+            | Action::Edit { .. }
+            | Action::Delete { .. }
+            | Action::Update { .. }
+            | Action::SetArchived(_)
+            | Action::Add { .. }
+            | Action::Join(_)
+            | Action::Mute { .. }
+            | Action::Unmute(_)
+            | Action::Ban(_)
+            | Action::Unban(_)
+            | Action::SetLink(_) => true,
+        }
     }
 }
 

@@ -235,6 +235,21 @@ fn a_room_keeps_an_owner() {
 }
 
 #[test]
+fn who_steps_down_is_not_made_to_ask_twice() {
+    let mut model = Model::peopled();
+    model.does(OWNER, set_role(MEMBER, Role::Owner));
+    let step_down = Command {
+        account: OWNER,
+        action: set_role(OWNER, Role::Member),
+    };
+    model.does(OWNER, step_down.action.clone());
+    let needs = Role::Owner;
+    let again = model.refuses(OWNER, step_down.action.clone());
+    assert_eq!(again, CommandError::RoleTooLow { needs });
+    assert!(!step_down.is_repeatable());
+}
+
+#[test]
 fn the_last_to_leave_takes_the_room_along() {
     let mut model = Model::of_owner();
     assert_eq!(
