@@ -13,8 +13,10 @@ use rookery_client::{
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let (Some(server), Ok(token)) = (std::env::args().nth(1), std::env::var("ROOKERY_CLIENT_TOKEN"))
-    else {
+    let (Some(server), Ok(token)) = (
+        std::env::args().nth(1),
+        std::env::var("ROOKERY_CLIENT_TOKEN"),
+    ) else {
         report("usage: ROOKERY_CLIENT_TOKEN=rk_s_... echo_bot https://HOST:PORT");
         return ExitCode::from(64);
     };

@@ -79,7 +79,7 @@ pub(crate) const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
 
 /// A stream that stood this long was a good one: the next attempt to reconnect counts as the first. A
 /// server that takes streams and drops them at once must not be asked five times a second.
-pub(crate) const STABLE_AFTER: Duration = Duration::from_secs(10);
+pub(crate) const STABLE_AFTER: Duration = Duration::from_secs(2);
 
 /// A gap that is not filled after this long is asked about on a new stream.
 pub(crate) const HEAL_DEADLINE: Duration = Duration::from_secs(10);

@@ -30,6 +30,9 @@ pub(crate) const NOTICE_SHOWN: Duration = Duration::from_secs(12);
 /// Between two attempts to connect before there is a session. The session has a back-off of its own.
 pub(crate) const CONNECT_AGAIN_EVERY: Duration = Duration::from_secs(3);
 
+/// The longest wait between two attempts to reconnect: somebody sits there and waits.
+pub(crate) const RECONNECT_MAX: Duration = Duration::from_secs(10);
+
 /// Before a page that did not come is asked for again.
 pub(crate) const LOAD_AGAIN_AFTER: Duration = Duration::from_secs(3);
 

@@ -450,9 +450,15 @@ fn ended_by(error: Error) -> End {
     if hopeless {
         End::Fatal(error)
     } else {
+        // Of a stream there is no answer to miss; of a command, its caller hears by itself.
+        let cause = if matches!(error, Error::Interrupted) {
+            "the connection was lost".to_owned()
+        } else {
+            error.to_string()
+        };
         End::Lost {
             asked: error.retry_after().unwrap_or_default(),
-            cause: error.to_string(),
+            cause,
         }
     }
 }

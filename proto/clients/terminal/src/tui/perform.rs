@@ -8,8 +8,8 @@ use std::sync::Arc;
 use rookery_client::v1::presence::State;
 use rookery_client::v1::{Account, ListMembersRequest, Member, SignInRequest};
 use rookery_client::{
-    Client, Code, Error, Fingerprint, Follow, Incoming, Outgoing, Place as From, Registration,
-    Session, SessionOptions, Token,
+    Backoff, Client, Code, Error, Fingerprint, Follow, Incoming, Outgoing, Place as From,
+    Registration, Session, SessionOptions, Token,
 };
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -176,7 +176,13 @@ impl Performer {
         };
         let out = self.out.clone();
         self.tasks.spawn(async move {
-            let options = SessionOptions::new().presence(State::Online);
+            let backoff = Backoff {
+                max: limits::RECONNECT_MAX,
+                ..Backoff::default()
+            };
+            let options = SessionOptions::new()
+                .presence(State::Online)
+                .backoff(backoff);
             let happened = match client.session(options).await {
                 Ok((session, incoming)) => Happened::Session(session, incoming),
                 Err(error) => msg(Msg::Opened(Err(error))),

@@ -50,7 +50,7 @@ pub(super) fn in_room(model: &mut Model, room: String, here: Here, effects: &mut
         Here::Readers => {
             return match about(model, |chat, entry| entry.actor == chat.me.name) {
                 Some(seq) => effects.push(Call::Readers(room, seq).into()),
-                None => model.complain("there is no message of yours here"),
+                None => model.complain(NOT_THERE),
             };
         }
         Here::Goto(time) => {
@@ -83,6 +83,9 @@ pub(super) fn in_room(model: &mut Model, room: String, here: Here, effects: &mut
     };
     effects.push(call.into());
 }
+
+/// What is meant is not among what is loaded.
+const NOT_THERE: &str = "there is no message of yours in sight: scroll up and choose one";
 
 fn confirm(model: &mut Model, question: &str, call: Call) {
     model.overlay = Some(Overlay::Confirm {
@@ -167,7 +170,7 @@ fn reply(model: &mut Model, room: String, text: &str, effects: &mut Vec<Effect>)
 
 fn edit(model: &mut Model) {
     let Some(seq) = about(model, |chat, entry| entry.actor == chat.me.name) else {
-        return model.complain("there is no message of yours here");
+        return model.complain(NOT_THERE);
     };
     let Some(chat) = model.chat_mut() else {
         return;
@@ -193,7 +196,7 @@ fn edit(model: &mut Model) {
 
 fn delete(model: &mut Model, room: String) {
     let Some(seq) = about(model, |chat, entry| entry.actor == chat.me.name) else {
-        return model.complain("there is no message of yours here");
+        return model.complain(NOT_THERE);
     };
     if let Some(state) = model.chat_mut().and_then(Chat::room_mut) {
         state.selected = None;

@@ -157,8 +157,9 @@ fn take_event(chat: &mut Chat, event: Event, focused: bool, effects: &mut Vec<Ef
             match change.kind() {
                 Membership::Added | Membership::Joined => *count += 1,
                 Membership::Left | Membership::Removed => *count = count.saturating_sub(1),
-                Membership::Banned
-                | Membership::Unbanned
+                // Whoever is banned may not have been a member: the server counts.
+                Membership::Banned => effects.push(Call::Look(event.room.clone()).into()),
+                Membership::Unbanned
                 | Membership::RoleSet
                 | Membership::Muted
                 | Membership::Unmuted

@@ -364,7 +364,7 @@ fn draw_status(model: &Model, chat: &Chat, frame: &mut Frame<'_>, area: Rect) {
         ));
     }
     let me = format!("  {}@{}", chat.me.user_name, model.server);
-    let keys = "F1 help ";
+    let keys = " F1 help ";
     let used: usize = parts.iter().map(Span::width).sum();
     let left = usize::from(area.width).saturating_sub(used + width(keys));
     parts.push(Span::styled(fit(&me, left), theme::DIM));
