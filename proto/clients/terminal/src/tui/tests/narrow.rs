@@ -58,6 +58,22 @@ fn every_other_screen_is_drawn_at_every_size() {
 }
 
 #[test]
+fn the_form_fits_a_small_screen() {
+    let mut stage = Stage::ada().resize(36, 8);
+    stage.take(Msg::Item(Item::SignedOut));
+    stage.shows(&[
+        "┌ Sign in ─────────────────────────┐",
+        "│ User name       ada              │",
+        "│ Password                         │",
+        "│ Stay signed in  [x]              │",
+        "│ You were signed out.             │",
+        "│ Enter go   F2 I have an          │",
+        "│ invitation   Esc leave           │",
+        "└──────────────────────────────────┘",
+    ]);
+}
+
+#[test]
 fn a_long_text_scrolls_in_the_input() {
     let mut stage = Stage::ada();
     for number in 1..=20 {

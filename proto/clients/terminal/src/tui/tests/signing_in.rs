@@ -180,5 +180,5 @@ fn whoever_is_signed_in_already_is_not_asked() {
 fn a_sign_out_from_elsewhere_leads_back_to_the_form() {
     let mut stage = Stage::ada();
     stage.take(Msg::Item(Item::SignedOut));
-    stage.shows_all(&["Sign in", "You were signed out."]);
+    stage.shows_all(&["Sign in", "You were signed out.", "User name       ada"]);
 }

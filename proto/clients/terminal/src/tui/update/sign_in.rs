@@ -38,8 +38,12 @@ pub(super) fn connected(
 
 /// Shows the form.
 pub(super) fn ask(model: &mut Model, problem: Option<&str>) {
-    let invitation = model.wish.invitation.as_deref();
-    let mut form = SignInForm::new(model.wish.user.as_deref(), invitation);
+    let invitation = model.wish.invitation.clone();
+    let invitation = invitation.as_deref();
+    // Whoever was here most likely comes back.
+    let last = model.chat_mut().map(|chat| chat.me.user_name.clone());
+    let user = model.wish.user.clone().or(last);
+    let mut form = SignInForm::new(user.as_deref(), invitation);
     form.problems.extend(problem.map(str::to_owned));
     model.overlay = None;
     model.screen = Screen::SignIn(form);
