@@ -72,7 +72,8 @@ impl Baseline {
         writeln!(self.orders, "{line}").context("the baseline does not listen")
     }
 
-    /// Its next line. Blocks.
+    /// Its next line. Blocks this process, which has nothing else to do while a baseline works: so it
+    /// takes nothing away from it.
     fn hear(&mut self) -> anyhow::Result<String> {
         let mut line = String::new();
         let length = self.answers.read_line(&mut line);

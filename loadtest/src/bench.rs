@@ -100,32 +100,40 @@ impl Scale {
 /// If one cannot be run; of all, a benchmark that cannot be run is a missed row.
 pub(crate) async fn run(name: Name, quick: bool, console: Console) -> anyhow::Result<Report> {
     let scale = if quick { Scale::QUICK } else { Scale::FULL };
-    if name != Name::All {
-        return one(name, scale, console).await;
-    }
-    let mut report = Report::new("bench");
-    let singles = Name::value_variants().iter();
-    for name in singles.copied().filter(|name| *name != Name::All) {
-        match one(name, scale, console).await {
-            Ok(part) => report.absorb(part),
-            Err(error) => {
-                let mut part = Report::new(title(name));
-                part.row(Row::new("could not be measured", "", f64::NAN))
-                    .detail("error", format!("{error:#}"));
-                console.line(&format!("{}: {error:#}", title(name)));
-                report.absorb(part);
-            }
-        }
-    }
-    Ok(report)
+    let machine = machine();
+    let mut report = match one(name, scale, console) {
+        Some(bench) => bench.await?,
+        None => all(scale, console).await,
+    };
+    report.detail("machine", machine);
+    Ok(if quick { report.only_exact() } else { report })
 }
 
+async fn all(scale: Scale, console: Console) -> Report {
+    let mut report = Report::new("bench");
+    for name in Name::value_variants() {
+        let Some(bench) = one(*name, scale, console) else {
+            continue;
+        };
+        let part = bench.await.unwrap_or_else(|error| {
+            console.line(&format!("{}: {error:#}", title(*name)));
+            let mut part = Report::new(title(*name));
+            part.row(Row::new("could not be measured", "", f64::NAN))
+                .detail("error", format!("{error:#}"));
+            part
+        });
+        report.absorb(part);
+    }
+    report
+}
+
+/// The benchmark of this name; `None` for all of them.
 fn one(
     name: Name,
     scale: Scale,
     console: Console,
-) -> LocalBoxFuture<'static, anyhow::Result<Report>> {
-    match name {
+) -> Option<LocalBoxFuture<'static, anyhow::Result<Report>>> {
+    Some(match name {
         Name::Append => append::run(scale, console).boxed_local(),
         Name::Fanout => fanout::run(scale, console).boxed_local(),
         Name::Latency => latency::run(scale, console).boxed_local(),
@@ -133,8 +141,16 @@ fn one(
         Name::Reconnect => reconnect::run(scale, console).boxed_local(),
         Name::History => history::run(scale, console).boxed_local(),
         Name::Slow => slow::run(scale, console).boxed_local(),
-        Name::All => async { anyhow::bail!("all is not one of them") }.boxed_local(),
-    }
+        Name::All => return None,
+    })
+}
+
+/// What else a figure depends on: how many cores there are, and how busy they were before we came.
+fn machine() -> serde_json::Value {
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split_ascii_whitespace().next().map(str::to_owned);
+    serde_json::json!({ "cores": cores, "load before": load })
 }
 
 fn title(name: Name) -> String {

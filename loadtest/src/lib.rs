@@ -27,6 +27,7 @@ mod lines;
 mod log;
 mod patience;
 mod people;
+mod pipeline;
 mod process;
 mod replay;
 mod report;

@@ -72,10 +72,7 @@ impl Rookery {
             folder,
         };
         rookery.launch().await?;
-        let log = rookery.process()?.log();
-        rookery.invitation = invitation_in(&log).with_context(|| {
-            format!("the server printed no invitation for its first administrator\n{log}")
-        })?;
+        rookery.invitation = rookery.first_invitation().await?;
         Ok(rookery)
     }
 
@@ -143,6 +140,23 @@ impl Rookery {
     /// If it does not run.
     pub(crate) fn usage(&self) -> anyhow::Result<Usage> {
         self.process()?.usage()
+    }
+
+    /// What the server prints a moment after it takes connections.
+    async fn first_invitation(&self) -> anyhow::Result<String> {
+        let began = Instant::now();
+        loop {
+            let process = self.process()?;
+            if let Some(invitation) = invitation_in(&process.log()) {
+                return Ok(invitation);
+            }
+            ensure!(
+                began.elapsed() < START_MAX,
+                "the server printed no invitation for its first administrator\n{}",
+                process.log_end()
+            );
+            sleep(START_POLL).await;
+        }
     }
 
     fn process(&self) -> anyhow::Result<&Process> {

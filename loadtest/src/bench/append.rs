@@ -4,21 +4,16 @@
 //! baseline is the store alone, with the same rows and as many messages under way: each a transaction of
 //! its own, grouped by the store.
 
-use anyhow::{Context as _, bail};
 use futures::future::try_join_all;
-use prost::Message as _;
-use rookery_client::v1::client_frame::Command;
-use rookery_client::v1::server_item::Item;
-use rookery_client::v1::{ClientFrame, ServerFrame, reply};
-use rookery_client::{Outgoing, Tuning};
+use rookery_client::Tuning;
 use tokio::time::Instant;
 
 use super::{BODY_BYTES, Scale, compared, micros_each};
 use crate::baseline::store::{Append, BareStore, Order};
 use crate::console::Console;
-use crate::frames::{Glance, glances};
-use crate::lines::{self, Caller, Line};
+use crate::lines::{self, Caller};
 use crate::people;
+use crate::pipeline::Pipeline;
 use crate::report::{Goal, Report, Row};
 use crate::rookery::Rookery;
 use crate::rounds::interleave;
@@ -50,6 +45,8 @@ pub(super) async fn run(scale: Scale, console: Console) -> anyhow::Result<Report
     let server = Rookery::start().await?;
     let mut senders = senders(&server, console).await?;
     let mut store = BareStore::start()?;
+    // A store of its own: the larger a store, the slower it is.
+    let mut batching = BareStore::start()?;
     let order = |together| {
         Order::Append(Append {
             rooms: ROOMS,
@@ -68,7 +65,11 @@ pub(super) async fn run(scale: Scale, console: Console) -> anyhow::Result<Report
         async || {
             let (before, began) = (server.usage()?, Instant::now());
             let end = began + scale.span;
-            let all = try_join_all(senders.iter_mut().map(|sender| sender.run(end))).await?;
+            let all = senders.iter_mut().map(|sender| {
+                let goes_on = move |_| Instant::now() < end;
+                sender.pipeline.run(&sender.room, IN_FLIGHT_EACH, goes_on)
+            });
+            let all = try_join_all(all).await?;
             let (elapsed, after) = (began.elapsed(), server.usage()?);
             let mut latencies = Latencies::new();
             all.iter().for_each(|part| latencies.add(part));
@@ -85,7 +86,7 @@ pub(super) async fn run(scale: Scale, console: Console) -> anyhow::Result<Report
             let before = store.usage()?;
             let done = store.order(order(1))?;
             let after = store.usage()?;
-            batched.push(store.order(order(IN_FLIGHT / ROOMS))?.per_second());
+            batched.push(batching.order(order(IN_FLIGHT / ROOMS))?.per_second());
             Ok(Figures {
                 messages: done.messages,
                 per_second: done.per_second(),
@@ -133,9 +134,8 @@ fn report(subject: &[Figures], baseline: &[Figures], batched: &[f64]) -> Report 
 
 /// One session that writes to one room.
 struct Sender {
-    line: Line,
+    pipeline: Pipeline,
     room: String,
-    last_id: u64,
 }
 
 async fn senders(server: &Rookery, console: Console) -> anyhow::Result<Vec<Sender>> {
@@ -154,69 +154,12 @@ async fn senders(server: &Rookery, console: Console) -> anyhow::Result<Vec<Sende
                 token: member.token.clone(),
                 follow: Vec::new(),
             };
+            let line = lines::open(&sdk, &caller).await?;
             senders.push(Sender {
-                line: lines::open(&sdk, &caller).await?,
+                pipeline: Pipeline::new(line, BODY_BYTES),
                 room: room.clone(),
-                last_id: 0,
             });
         }
     }
     Ok(senders)
-}
-
-impl Sender {
-    /// Sends until `end`, and then waits for what is under way.
-    async fn run(&mut self, end: Instant) -> anyhow::Result<Latencies> {
-        let mut latencies = Latencies::new();
-        let mut under_way = Vec::with_capacity(IN_FLIGHT_EACH);
-        loop {
-            while under_way.len() < IN_FLIGHT_EACH && Instant::now() < end {
-                under_way.push(self.send().await?);
-            }
-            if under_way.is_empty() {
-                return Ok(latencies);
-            }
-            let frame = self.line.receiver.next_encoded().await?;
-            let frame = frame.context("the server closed a sender's stream")?;
-            let now = Instant::now();
-            for glance in glances(&frame) {
-                let Glance::Reply { request_id, done } = glance? else {
-                    continue;
-                };
-                if !done {
-                    bail!("a message was refused: {}", refusal(&frame));
-                }
-                let place = under_way.iter().position(|(id, _)| *id == request_id);
-                let place = place.context("a reply to what was not sent")?;
-                let (_, sent) = under_way.swap_remove(place);
-                latencies.record(now - sent);
-            }
-        }
-    }
-
-    async fn send(&mut self) -> anyhow::Result<(u64, Instant)> {
-        self.last_id += 1;
-        let message = Outgoing::new(self.room.clone(), "x".repeat(BODY_BYTES));
-        let frame = ClientFrame {
-            request_id: self.last_id,
-            command: Some(Command::SendMessage(message.request().clone())),
-        };
-        let sent = Instant::now();
-        self.line.sender.send(frame).await?;
-        Ok((self.last_id, sent))
-    }
-}
-
-/// Why the server refused, in its own words.
-fn refusal(frame: &[u8]) -> String {
-    let items = ServerFrame::decode(frame).unwrap_or_default().items;
-    let error = items.into_iter().find_map(|item| {
-        if let Some(Item::Reply(reply)) = item.item
-            && let Some(reply::Result::Error(error)) = reply.result
-        {
-            return Some(error.message);
-        }
-        None
-    });
-    error.unwrap_or_else(|| "for no reason".to_owned())
 }

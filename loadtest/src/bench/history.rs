@@ -6,18 +6,17 @@
 
 use anyhow::{Context as _, ensure};
 use futures::future::try_join_all;
-use rookery_client::v1::client_frame::Command;
+use rookery_client::v1::ListEventsRequest;
 use rookery_client::v1::list_events_request::{Direction, Start};
-use rookery_client::v1::{ClientFrame, ListEventsRequest};
-use rookery_client::{Client, Outgoing, Server, Tuning};
-use tokio::time::{Instant, sleep};
+use rookery_client::{Client, Server, Tuning};
+use tokio::time::Instant;
 
 use super::{BODY_BYTES, Scale, compared, micros_each};
 use crate::baseline::store::{BareStore, Done, Order};
 use crate::console::{Console, Stage};
-use crate::limits::{SETTLE_WITHIN, TRY_AGAIN};
 use crate::lines::{self, Caller};
 use crate::people::{self, Person};
+use crate::pipeline::Pipeline;
 use crate::report::{Goal, Report, Row};
 use crate::rookery::Rookery;
 use crate::rounds::interleave;
@@ -32,6 +31,9 @@ const MESSAGES: u64 = 20_000;
 /// Messages of a page: the most that a server gives.
 const PAGE: i32 = 256;
 
+/// Messages under way while rooms are filled: half of what the server takes from one stream.
+const FILL_UNDER_WAY: usize = 128;
+
 /// One side of a round.
 #[derive(Debug)]
 struct Figures {
@@ -45,7 +47,7 @@ pub(super) async fn run(scale: Scale, console: Console) -> anyhow::Result<Report
     let server = Rookery::start().await?;
     let sdk = server.server(Tuning::NORMAL)?;
     let administrator = people::administrator(&sdk, server.invitation()).await?;
-    let stage = console.stage("history: messages to read", READERS as u64 * messages);
+    let stage = console.stage("history: messages to read", READERS as u64);
     let rooms = fill(&sdk, &administrator, messages, &stage).await?;
     drop(stage);
     let mut store = BareStore::start()?;
@@ -139,48 +141,16 @@ async fn fill(
         token: administrator.token.clone(),
         follow: Vec::new(),
     };
-    let line = lines::open(sdk, &caller).await?;
-    let lines::Line { sender, receiver } = line;
-    let reading = async {
-        let mut receiver = receiver;
-        while receiver.next_encoded().await?.is_some() {}
-        anyhow::bail!("the server closed the stream")
-    };
-    let writing = async {
-        let mut rooms = Vec::with_capacity(READERS);
-        for number in 0..READERS {
-            let room = people::room(administrator, &format!("room {number}"), &[], stage).await?;
-            for _ in 0..messages {
-                let message = Outgoing::new(room.clone(), "x".repeat(BODY_BYTES));
-                let command = Some(Command::SendMessage(message.request().clone()));
-                let frame = ClientFrame {
-                    request_id: 0,
-                    command,
-                };
-                sender.send(frame).await?;
-                stage.inc(1);
-            }
-            until_filled(&administrator.client, &room, messages).await?;
-            rooms.push(room);
-        }
-        Ok(rooms)
-    };
-    tokio::select! {
-        filled = writing => filled,
-        broken = reading => broken,
+    let mut pipeline = Pipeline::new(lines::open(sdk, &caller).await?, BODY_BYTES);
+    let mut rooms = Vec::with_capacity(READERS);
+    for number in 0..READERS {
+        let room = people::room(administrator, &format!("room {number}"), &[], stage).await?;
+        let goes_on = |sent| sent < messages;
+        pipeline.run(&room, FILL_UNDER_WAY, goes_on).await?;
+        stage.inc(1);
+        rooms.push(room);
     }
-}
-
-async fn until_filled(client: &Client, room: &str, messages: u64) -> anyhow::Result<()> {
-    let began = Instant::now();
-    while client.room(room).await?.message_count < messages {
-        ensure!(
-            began.elapsed() < SETTLE_WITHIN,
-            "messages that were sent did not arrive"
-        );
-        sleep(TRY_AGAIN).await;
-    }
-    Ok(())
+    Ok(rooms)
 }
 
 /// Reads a room from its start to its end, again and again until `end`. Returns how many messages came.
