@@ -198,14 +198,26 @@ async fn measure(count: usize) -> Result<(), Failure> {
         connected,
     )?;
 
-    let streams: Vec<_> = futures::stream::iter(connections.iter_mut().map(open_stream))
-        .buffer_unordered(OPENING_MAX)
-        .try_collect()
-        .await?;
+    let streams = open_streams(&mut connections).await?;
     let streaming = server.settled(count).await?;
     report(&mut out, "with one open stream", count, before, streaming)?;
-    drop(streams);
+
+    // Memory that was used before is used again, and is resident from the start.
+    drop((connections, streams));
+    server.settled(0).await?;
+    let mut connections = open_many(count, address, &tls, &tasks).await?;
+    let streams = open_streams(&mut connections).await?;
+    let again = server.settled(count).await?;
+    report(&mut out, "after all have come back", count, before, again)?;
+    drop((connections, streams));
     Ok(())
+}
+
+type OpenStream = (h2::SendStream<Bytes>, h2::RecvStream);
+
+async fn open_streams(connections: &mut [Requests]) -> Result<Vec<OpenStream>, Failure> {
+    let opened = futures::stream::iter(connections.iter_mut().map(open_stream));
+    opened.buffer_unordered(OPENING_MAX).try_collect().await
 }
 
 fn report(
@@ -304,9 +316,7 @@ async fn open(address: SocketAddr, tls: TlsConnector, tasks: Tasks) -> Result<Re
     Ok(requests)
 }
 
-async fn open_stream(
-    requests: &mut Requests,
-) -> Result<(h2::SendStream<Bytes>, h2::RecvStream), Failure> {
+async fn open_stream(requests: &mut Requests) -> Result<OpenStream, Failure> {
     let request = Request::post("https://localhost/rookery.v1.Sessions/Connect")
         .header("content-type", "application/grpc")
         .header("te", "trailers")
