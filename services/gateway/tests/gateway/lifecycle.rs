@@ -121,7 +121,7 @@ async fn changed_files_are_noticed_without_being_told() {
 #[tokio::test]
 async fn an_old_connection_is_asked_to_go_and_its_client_comes_back() {
     let fixture = Fixture::with(|limits, _| {
-        limits.connections.authenticate_within = Span::millis(50);
+        limits.connections.authenticate_within = Span::seconds(1);
         limits.connections.age_max = Span::millis(300);
         limits.connections.age_jitter_max = Span::millis(100);
     })
@@ -148,7 +148,7 @@ async fn an_old_connection_is_asked_to_go_and_its_client_comes_back() {
 #[tokio::test]
 async fn an_old_connection_that_does_not_go_is_cut() {
     let fixture = Fixture::with(|limits, _| {
-        limits.connections.authenticate_within = Span::millis(50);
+        limits.connections.authenticate_within = Span::seconds(1);
         limits.connections.age_max = Span::millis(100);
         limits.connections.age_jitter_max = Span::millis(0);
         limits.connections.leave_within = Span::millis(100);
