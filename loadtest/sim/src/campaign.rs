@@ -1,0 +1,377 @@
+//! Many seeds: those that ever failed first, each run twice and compared, on as many threads as there
+//! are cores.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use cluster_store::FaultCounts;
+use parking_lot::Mutex;
+
+use crate::check::{Checked, Rule, Violation, check, excerpt};
+use crate::history::{Answer, History, What, World};
+use crate::limits::{FAILED_SEEDS_SHOWN_MAX, SHOWN_MAX};
+use crate::plan::FaultKinds;
+use crate::run::Outcome;
+
+/// Every seed that ever failed, with why.
+const REGRESSIONS: &str = include_str!("../regressions.txt");
+
+/// A seed to be run.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Seed {
+    pub(crate) number: u64,
+    /// Why it is on the list of those that failed; empty for all others.
+    pub(crate) note: String,
+}
+
+/// Seeds to be run.
+#[derive(Debug)]
+pub(crate) struct Campaign {
+    pub(crate) seeds: Vec<Seed>,
+    pub(crate) kinds: FaultKinds,
+    pub(crate) jobs: NonZeroUsize,
+}
+
+/// What all seeds so far have brought.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
+    pub(crate) seeds: u64,
+    pub(crate) span: Duration,
+    pub(crate) checked: Checked,
+    pub(crate) injected: Injected,
+    pub(crate) broken: BTreeMap<Rule, u64>,
+    pub(crate) mismatches: u64,
+    pub(crate) failed: Vec<Failure>,
+}
+
+/// A seed that failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) seed: Seed,
+    /// What is wrong, in lines; empty where too many others have failed already.
+    pub(crate) lines: Vec<String>,
+}
+
+/// What went wrong around the node, by kind.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Injected {
+    pub(crate) store: FaultCounts,
+    pub(crate) crashes: u64,
+    pub(crate) restarts: u64,
+    pub(crate) clock_jumps: u64,
+    pub(crate) disks_full: u64,
+    pub(crate) given_up: u64,
+}
+
+/// What one seed has brought.
+struct Result {
+    seed: Seed,
+    span: Duration,
+    checked: Checked,
+    injected: Injected,
+    broken: Vec<Rule>,
+    is_mismatch: bool,
+    lines: Vec<String>,
+}
+
+/// The seeds that ever failed.
+///
+/// # Errors
+/// If a line of the list is not one.
+pub(crate) fn regressions() -> anyhow::Result<Vec<Seed>> {
+    parse(REGRESSIONS)
+}
+
+fn parse(list: &str) -> anyhow::Result<Vec<Seed>> {
+    let lines = list.lines().map(str::trim);
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let (number, note) = line.split_once('#').unwrap_or((line, ""));
+            let number = number.trim().parse();
+            Ok(Seed {
+                number: number.with_context(|| format!("not a seed in regressions.txt: {line}"))?,
+                note: note.trim().to_owned(),
+            })
+        })
+        .collect()
+}
+
+/// Runs a seed once.
+///
+/// # Errors
+/// If it cannot be run, or panics.
+pub(crate) fn one_seed(seed: u64, kinds: &FaultKinds) -> anyhow::Result<Outcome> {
+    let run = AssertUnwindSafe(|| crate::run::run(seed, kinds));
+    let ran = catch_unwind(run).unwrap_or_else(|_| Err(anyhow::anyhow!("the simulation panicked")));
+    let panics = crate::panics::take();
+    match panics.first() {
+        Some(panic) => Err(anyhow::anyhow!("panicked: {panic}")),
+        None => ran,
+    }
+}
+
+// === impl Campaign ===
+
+impl Campaign {
+    /// Runs all seeds. `step` is called after each, with how many are done, of how many.
+    pub(crate) fn run(&self, step: impl Fn(u64, u64, &Totals) + Sync) -> Totals {
+        let next = AtomicUsize::new(0);
+        let totals = Mutex::new(Totals::default());
+        let all = self.seeds.len() as u64;
+        let work = || {
+            while let Some(seed) = self.seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let result = Result::of(seed, &self.kinds);
+                let mut totals = totals.lock();
+                totals.add(result);
+                step(totals.seeds, all, &totals);
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..self.jobs.get() {
+                scope.spawn(work);
+            }
+        });
+        let mut totals = totals.into_inner();
+        // Threads finish in any order; a report has one.
+        totals.failed.sort_by_key(|failure| failure.seed.number);
+        for failure in totals.failed.iter_mut().skip(FAILED_SEEDS_SHOWN_MAX) {
+            failure.lines.clear();
+        }
+        totals
+    }
+}
+
+// === impl Result ===
+
+impl Result {
+    /// Runs a seed twice, compares the two, and looks at what happened.
+    fn of(seed: &Seed, kinds: &FaultKinds) -> Self {
+        let mut result = Self {
+            seed: seed.clone(),
+            span: Duration::ZERO,
+            checked: Checked::default(),
+            injected: Injected::default(),
+            broken: Vec::new(),
+            is_mismatch: false,
+            lines: Vec::new(),
+        };
+        let runs = one_seed(seed.number, kinds).and_then(|one| {
+            let two = one_seed(seed.number, kinds)?;
+            Ok((one, two))
+        });
+        match runs {
+            Ok((one, two)) => result.look_at(&one, &two),
+            Err(error) => {
+                result.broken.push(Rule::Sound);
+                result.lines.push(format!("the run itself failed: {error:#}"));
+            }
+        }
+        result
+    }
+
+    fn look_at(&mut self, one: &Outcome, two: &Outcome) {
+        self.span = one.span;
+        self.injected = Injected::of(one);
+        if one.digest != two.digest {
+            self.is_mismatch = true;
+            self.lines.extend(difference(&one.history, &two.history));
+        }
+        let verdict = check(&one.history);
+        self.checked = verdict.checked;
+        self.broken = verdict.violations.iter().map(|violation| violation.rule).collect();
+        for violation in one_of_each(&verdict.violations).take(SHOWN_MAX) {
+            self.lines.push(format!("{}: {}", violation.rule, violation.what));
+            let lines = excerpt(&one.history, violation);
+            self.lines.extend(lines.iter().map(|line| format!("    {line}")));
+        }
+    }
+}
+
+/// The first violation of each rule, then the others.
+fn one_of_each(violations: &[Violation]) -> impl Iterator<Item = &Violation> {
+    let mut rules = std::collections::BTreeSet::new();
+    let (first, others): (Vec<_>, Vec<_>) =
+        violations.iter().partition(|violation| rules.insert(violation.rule));
+    first.into_iter().chain(others)
+}
+
+/// Where two runs of one seed part.
+fn difference(one: &History, two: &History) -> Vec<String> {
+    let length = one.entries.len().max(two.entries.len());
+    let parts = (0..length).find(|at| one.entries.get(*at) != two.entries.get(*at));
+    let Some(at) = parts else {
+        return vec!["two runs of this seed left different disks behind".to_owned()];
+    };
+    let line = |history: &History| match history.entries.get(at) {
+        Some(entry) => entry.to_string(),
+        None => "nothing more".to_owned(),
+    };
+    vec![
+        format!("two runs of this seed part at entry {at}:"),
+        format!("    first:  {}", line(one)),
+        format!("    second: {}", line(two)),
+    ]
+}
+
+// === impl Totals ===
+
+impl Totals {
+    /// Whether there is nothing to complain about.
+    pub(crate) fn is_met(&self) -> bool {
+        self.failed.is_empty() && self.seeds > 0
+    }
+
+    /// Violations of all rules.
+    pub(crate) fn violations(&self) -> u64 {
+        self.broken.values().sum()
+    }
+
+    fn add(&mut self, result: Result) {
+        self.seeds += 1;
+        self.span += result.span;
+        self.checked += result.checked;
+        self.injected += result.injected;
+        self.mismatches += u64::from(result.is_mismatch);
+        let failed = result.is_mismatch || !result.broken.is_empty();
+        for rule in result.broken {
+            *self.broken.entry(rule).or_default() += 1;
+        }
+        if failed {
+            self.failed.push(Failure {
+                seed: result.seed,
+                lines: result.lines,
+            });
+        }
+    }
+}
+
+// === impl Seed ===
+
+impl Seed {
+    /// A seed that has not failed yet.
+    pub(crate) const fn new(number: u64) -> Self {
+        Self {
+            number,
+            note: String::new(),
+        }
+    }
+}
+
+// === impl Injected ===
+
+impl Injected {
+    fn of(outcome: &Outcome) -> Self {
+        let mut injected = Self {
+            store: outcome.faults,
+            ..Self::default()
+        };
+        for entry in &outcome.history.entries {
+            match &entry.what {
+                What::World(World::Crashed) => injected.crashes += 1,
+                What::World(World::Drained) => injected.restarts += 1,
+                What::World(World::Clock { .. }) => injected.clock_jumps += 1,
+                What::World(World::Full(true)) => injected.disks_full += 1,
+                What::Answered {
+                    answer: Answer::Doubtful(why),
+                    ..
+                } if why.code == tonic::Code::Cancelled => injected.given_up += 1,
+                _ => {}
+            }
+        }
+        injected
+    }
+
+    /// Each kind by its name.
+    pub(crate) const fn by_kind(&self) -> [(&'static str, u64); 13] {
+        let store = &self.store;
+        [
+            ("unknown commits that happened", store.unknown_committed),
+            ("unknown commits that did not", store.unknown_lost),
+            ("conflicts", store.conflict),
+            ("snapshots lost", store.too_old),
+            ("store unavailable", store.unavailable),
+            ("stalls", store.stall),
+            ("delays", store.delay),
+            ("commits without space", store.full),
+            ("times the disk was full", self.disks_full),
+            ("crashes", self.crashes),
+            ("orderly restarts", self.restarts),
+            ("clock jumps", self.clock_jumps),
+            ("calls given up by clients", self.given_up),
+        ]
+    }
+}
+
+impl std::ops::AddAssign for Injected {
+    fn add_assign(&mut self, other: Self) {
+        let (to, from) = (&mut self.store, other.store);
+        to.unknown_committed += from.unknown_committed;
+        to.unknown_lost += from.unknown_lost;
+        to.conflict += from.conflict;
+        to.too_old += from.too_old;
+        to.unavailable += from.unavailable;
+        to.delay += from.delay;
+        to.stall += from.stall;
+        to.full += from.full;
+        self.crashes += other.crashes;
+        self.restarts += other.restarts;
+        self.clock_jumps += other.clock_jumps;
+        self.disks_full += other.disks_full;
+        self.given_up += other.given_up;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{Entry, Moment};
+
+    #[test]
+    fn the_list_of_failed_seeds_is_one() {
+        let seeds = regressions().expect("a list");
+        assert!(seeds.iter().all(|seed| !seed.note.is_empty()), "each says why");
+    }
+
+    #[test]
+    fn a_line_that_is_not_a_seed_is_named() {
+        let error = parse("7 # a gap\n\n# a remark\nseven # no").expect_err("not a seed");
+        assert!(error.to_string().contains("seven"), "{error:#}");
+        let seeds = parse("7 # a gap\n# a remark").expect("a list");
+        assert_eq!(seeds[0].number, 7);
+        assert_eq!(seeds[0].note, "a gap");
+    }
+
+    #[test]
+    fn the_first_difference_of_two_runs_is_shown() {
+        let entry = |what| Entry {
+            at: Moment(1),
+            what: What::World(what),
+        };
+        let one = History {
+            entries: vec![entry(World::Started { life: 1 }), entry(World::Crashed)],
+        };
+        let mut two = one.clone();
+        two.entries[1] = entry(World::Drained);
+        let lines = difference(&one, &two).join("\n");
+        assert!(lines.contains("entry 1") && lines.contains("Crashed") && lines.contains("Drained"));
+        two.entries.truncate(1);
+        assert!(difference(&one, &two).join("\n").contains("nothing more"));
+    }
+
+    #[test]
+    fn a_seed_is_run_twice_and_agrees_with_itself() {
+        let campaign = Campaign {
+            seeds: vec![Seed::new(11)],
+            kinds: FaultKinds::ALL,
+            jobs: NonZeroUsize::MIN,
+        };
+        let totals = campaign.run(|_, _, _| ());
+        assert_eq!((totals.seeds, totals.mismatches), (1, 0));
+        assert!(totals.checked.appends > 0 && totals.checked.deliveries > 0);
+    }
+}

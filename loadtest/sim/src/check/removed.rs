@@ -1,0 +1,99 @@
+//! P11: whoever is not a member is shown nothing. Who has been removed gets nothing that came after,
+//! not even the event that says so; who is added again gets it all.
+
+use cluster_types::Seq;
+
+use super::facts::{Facts, Source};
+use super::{About, Rule, Verdict, numbered};
+use crate::history::{Item, OnStream, What};
+use crate::names::{Device, Person, Room, Stream};
+use std::collections::BTreeMap;
+
+pub(super) fn check(facts: &Facts<'_>, verdict: &mut Verdict) {
+    for log in facts.logs.values() {
+        verdict.checked.removals += log.losses() as u64;
+    }
+    for sight in &facts.sights {
+        let (room, seq) = (sight.event.room, sight.event.seq);
+        let what = match sight.from {
+            Source::Stream(_) => shown(facts, sight.by, room, seq, sight.entry),
+            Source::Page { asked } => {
+                let may = facts.may_be_member(sight.by, room, asked, sight.entry);
+                (!may).then(|| format!("{} is not in {room}, and reads {seq}", sight.by))
+            }
+            Source::Walk => None,
+        };
+        if let Some(what) = what {
+            verdict.broken(Rule::Removed, sight.about(), what);
+        }
+    }
+    hints(facts, verdict);
+    signed_out(facts, verdict);
+}
+
+/// What is wrong with somebody's being sent something of a room as it is at `seq`.
+fn shown(facts: &Facts<'_>, by: Person, room: Room, seq: Seq, at: usize) -> Option<String> {
+    let log = facts.logs.get(&room).filter(|log| seq <= log.whole)?;
+    let (lost, gained) = log.outside(by, seq)?;
+    let again = gained.is_some() && facts.may_gain(by, room, lost, at);
+    (!again).then(|| format!("{by} lost {room} at {lost}, and is shown {seq}"))
+}
+
+/// Counters and marks of others tell of a room too.
+fn hints(facts: &Facts<'_>, verdict: &mut Verdict) {
+    let mut owners: BTreeMap<Stream, Person> = BTreeMap::new();
+    for (at, what) in numbered(facts.history) {
+        let (stream, item) = match what {
+            What::Stream(stream, OnStream::Opened { by, .. }) => {
+                owners.insert(*stream, *by);
+                continue;
+            }
+            What::Stream(stream, OnStream::Got(item)) => (*stream, item),
+            _ => continue,
+        };
+        let (room, seq) = match item {
+            Item::Counter { room, head, .. } => (*room, *head),
+            Item::Live { room, seq, .. } | Item::Marker { room, seq, .. } => (*room, *seq),
+            _ => continue,
+        };
+        let by = owners.get(&stream).copied().unwrap_or_default();
+        if let Some(what) = shown(facts, by, room, seq, at) {
+            verdict.broken(Rule::Removed, About::entry(at).at(room, seq).stream(stream), what);
+        }
+    }
+}
+
+/// A device that has signed out is sent nothing and can do nothing.
+fn signed_out(facts: &Facts<'_>, verdict: &mut Verdict) {
+    let ended = |device: Device, at: usize| {
+        let out = facts.sign_outs.get(&device);
+        out.is_some_and(|(_, ended)| ended.is_some_and(|ended| at > ended))
+    };
+    let mut devices: BTreeMap<Stream, Device> = BTreeMap::new();
+    for (at, what) in numbered(facts.history) {
+        match what {
+            What::Stream(stream, OnStream::Opened { device, .. }) => {
+                devices.insert(*stream, *device);
+            }
+            What::Stream(stream, OnStream::Got(item)) => {
+                let farewell = matches!(item, Item::Farewell { .. });
+                let device = devices.get(stream).copied();
+                if let Some(device) = device.filter(|device| !farewell && ended(*device, at)) {
+                    let what = format!("{device} has signed out, and gets {item:?}");
+                    verdict.broken(Rule::SignedOut, About::entry(at).stream(*stream), what);
+                }
+            }
+            _ => {}
+        }
+    }
+    for (op, order) in &facts.orders {
+        for attempt in &order.attempts {
+            if let Some((at, crate::history::Answer::Done(_))) = attempt.answer
+                && ended(order.device, attempt.asked)
+            {
+                let what = format!("{} has signed out, and {op} was done for it", order.device);
+                verdict.broken(Rule::SignedOut, About::entry(at).op(*op), what);
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Every bound of a simulation, with its reason. What a seed draws lies within these.
+//!
+//! The bounds of the server itself are constants of its crates and stay as they are. A simulation
+//! reaches them by what it does: bursts that overflow an outbox, pauses that put rooms to sleep,
+//! batches that fill a transaction.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// People in a simulation. Few, so that they meet in rooms and get in each other's way.
+pub const PEOPLE: RangeInclusive<u64> = 2..=5;
+
+/// Sign-ins of each. All are made before the first fault: hashing a password takes a thread of its
+/// own, and when that is done is the one thing that a seed cannot decide.
+pub const DEVICES: RangeInclusive<u64> = 1..=3;
+
+/// Rooms made at the start.
+pub const ROOMS: RangeInclusive<u64> = 1..=3;
+
+/// Rooms after which nobody makes more: those who might meet in one would be spread over too many.
+pub const ROOMS_MAX: usize = 16;
+
+/// Starts of the node before the last.
+pub const CRASHES: RangeInclusive<u64> = 1..=4;
+
+/// How long a node lives, and how long its last life is stormy.
+pub const LIFE: RangeInclusive<u64> = 4_000..=20_000;
+
+/// Entries of the history after which a node dies, where it dies by number: so it dies in the middle of
+/// something, which a clock that stands still while anybody works never shows.
+pub const DEATH_AFTER_ENTRIES: RangeInclusive<u64> = 20..=600;
+
+/// Longest pause between two things that a person does, in milliseconds.
+pub const THINK_MAX: RangeInclusive<u64> = 20..=1_500;
+
+/// How long somebody does nothing for a nap: longer than a room's actor stays in memory.
+pub const NAP: Duration = Duration::from_secs(150);
+
+/// What one person has under way at a time.
+pub const UNDER_WAY: RangeInclusive<u64> = 1..=6;
+
+/// Messages in a burst: more than one transaction of a session's takes together.
+pub const BURST: RangeInclusive<u64> = 3..=70;
+
+/// Messages in a flood: more than an outbox holds.
+pub const FLOOD: RangeInclusive<u64> = 270..=420;
+
+/// Bytes of a short body.
+pub const BODY_SHORT: RangeInclusive<u64> = 1..=120;
+
+/// Bytes of a long body, up to the longest that there is.
+pub const BODY_LONG: RangeInclusive<u64> = 2_000..=65_536;
+
+/// Events in a page, as asked for.
+pub const PAGE: RangeInclusive<u64> = 1..=60;
+
+/// Attempts for one thing before a person gives up.
+pub const ATTEMPTS: RangeInclusive<u64> = 1..=6;
+
+/// The longest pause before another attempt, in milliseconds.
+pub const RETRY_AFTER_MAX: u64 = 800;
+
+/// How long a client waits for an answer: as long as the edge lets a call run.
+pub const CALL_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long a client waits for a reply on a stream: longer than the server waits for the room.
+pub const REPLY_DEADLINE: Duration = Duration::from_secs(12);
+
+/// The longest time after which a client that hangs up does so, in milliseconds.
+pub const HANG_UP_MAX: u64 = 30;
+
+/// Frames on their way from a client to the server: what a connection's window may hold.
+pub const INPUT_FRAMES: usize = 16;
+
+/// Attempts to get a definite answer once the storm is over. A healthy store needs one; a room that has
+/// failed often is left alone for half a minute.
+pub const CALM_ATTEMPTS_MAX: u32 = 60;
+
+/// The pause between two of them.
+pub const CALM_RETRY: Duration = Duration::from_secs(1);
+
+/// How long after the last change everything has arrived that will: the longest stall, a room that is
+/// left alone after failures, and the sweeps of the server.
+pub const SETTLE: Duration = Duration::from_secs(90);
+
+/// How long a stream may take to catch up with all rooms when nothing goes wrong.
+pub const CATCH_UP: Duration = Duration::from_secs(20);
+
+/// How far the wall clock jumps at most, in milliseconds: a day, either way.
+pub const CLOCK_JUMP_MAX: u64 = 24 * 60 * 60 * 1_000;
+
+/// Lines of a history that are shown with a violation.
+pub const EXCERPT_LINES_MAX: usize = 40;
+
+/// Entries before and after the one at fault that an excerpt looks at.
+pub const EXCERPT_REACH: usize = 400;
+
+/// Violations of one seed that are shown in full.
+pub const SHOWN_MAX: usize = 4;
+
+/// Seeds that failed and are shown in full; the rest are named.
+pub const FAILED_SEEDS_SHOWN_MAX: usize = 3;

@@ -1,0 +1,127 @@
+//! One life of the node: everything between the sockets and the disk, wired as the server wires it.
+//!
+//! Leaves out: TLS, HTTP/2 and the limits of the edge, which have tests of their own. What a client
+//! sends is given to the services as the edge would give it: encoded, with the caller found out from
+//! its token.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use cluster_runtime::Tasks;
+use cluster_store::{Simulated, SimulatedDisk, Store, StoreError};
+use cluster_types::{AccountId, Caller, Clock, Rng, SignInId};
+use services_accounts::{Accounts, Argon2id, FindError, HashCost, Options, Parts, SignInEnded};
+use services_rooms::{People, Rooms};
+use services_sessions::{Hub, Sessions, SignIns};
+
+use crate::clock::WallClock;
+
+/// A node that runs. Clones are the same node.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) accounts: Accounts,
+    pub(crate) rooms: Rooms,
+    pub(crate) hub: Hub,
+    pub(crate) sessions: Sessions,
+    store: Store,
+    tasks: Tasks,
+}
+
+impl Node {
+    /// Starts a node on `disk`. Nothing else may be under way: a password is hashed on a thread.
+    pub(crate) async fn start(
+        disk: &SimulatedDisk,
+        clock: &WallClock,
+        rng: &Rng,
+        relay_shards: usize,
+    ) -> anyhow::Result<Self> {
+        let store = Simulated::new(disk.clone(), rng.fork());
+        let store = Store::with_jitter(store, rng.fork());
+        let tasks = Tasks::new();
+        let clock = Arc::new(clock.clone()) as Arc<dyn Clock>;
+        let hasher = Argon2id::new(HashCost::LEAST).context("no hasher")?;
+        let parts = Parts {
+            store: store.clone(),
+            clock: Arc::clone(&clock),
+            rng: rng.fork(),
+            tasks: tasks.clone(),
+            hasher: Arc::new(hasher),
+        };
+        let options = Options {
+            self_registration: true,
+            hashes_at_once: NonZeroUsize::MIN,
+            ..Options::default()
+        };
+        let accounts = Accounts::start(parts, options).await?;
+        let known = Arc::new(Known(accounts.clone()));
+        let hub = Hub::start(relay_shards, &tasks);
+        accounts.on_sign_in_ended(Arc::new(EndStreams(hub.clone())))?;
+        let rooms = Rooms::start(services_rooms::Dependencies {
+            store: store.clone(),
+            clock,
+            rng: rng.fork(),
+            people: known.clone(),
+            publisher: Arc::new(hub.clone()),
+            tasks: tasks.clone(),
+        })
+        .await?;
+        let dependencies = services_sessions::Dependencies {
+            rooms: rooms.clone(),
+            sign_ins: known,
+        };
+        let sessions = Sessions::start(hub.clone(), dependencies).await?;
+        Ok(Self {
+            accounts,
+            rooms,
+            hub,
+            sessions,
+            store,
+            tasks,
+        })
+    }
+
+    /// Stops in the order of the server, once its streams have been asked to go.
+    pub(crate) async fn stop(&self) {
+        self.rooms.stop().await;
+        self.sessions.stop().await;
+        self.tasks.stop();
+        self.store.close().await;
+    }
+}
+
+/// Accounts, as rooms and sessions need them.
+struct Known(Accounts);
+
+impl std::fmt::Debug for Known {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Known")
+    }
+}
+
+#[async_trait]
+impl People for Known {
+    async fn exists(&self, account: AccountId) -> Result<bool, StoreError> {
+        match self.0.exists(account).await {
+            Ok(exists) => Ok(exists),
+            Err(FindError::Store(error)) => Err(error),
+            Err(_) => Ok(false),
+        }
+    }
+}
+
+#[async_trait]
+impl SignIns for Known {
+    async fn is_current(&self, caller: &Caller) -> bool {
+        self.0.check_signed_in(*caller).await.is_ok()
+    }
+}
+
+struct EndStreams(Hub);
+
+impl SignInEnded for EndStreams {
+    fn sign_in_ended(&self, account: AccountId, sign_in: SignInId) {
+        self.0.sign_in_ended(account, sign_in);
+    }
+}
