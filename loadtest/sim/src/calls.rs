@@ -92,7 +92,10 @@ pub(crate) struct Extra {
 impl Order {
     /// Sends it as a call, and waits as long as the edge lets a call run.
     pub(crate) async fn call(&self, node: &Node, world: &World) -> (Answer, Extra) {
-        let token = world.lock().device(self.device).map(|device| device.token.clone());
+        let token = world
+            .lock()
+            .device(self.device)
+            .map(|device| device.token.clone());
         let call = self.wire.call(node, token.unwrap_or_default());
         match timeout(CALL_DEADLINE, call).await {
             Ok(Ok(reply)) => {
@@ -172,10 +175,8 @@ impl Wire {
             Self::Edit(r) => ask!(rooms, edit_message, r, Reply::Edit),
             Self::Delete(r) => ask!(rooms, delete_message, r, Reply::Delete),
             Self::MarkRead(r) => {
-                let marked = v1::messages_server::Messages::mark_read(
-                    rooms,
-                    on_behalf(caller, r.clone()),
-                );
+                let marked =
+                    v1::messages_server::Messages::mark_read(rooms, on_behalf(caller, r.clone()));
                 marked.await.map(Response::into_inner).map(Reply::MarkRead)
             }
             Self::Typing(r) => ask!(rooms, set_typing, r, done),

@@ -168,7 +168,9 @@ impl Result {
             Ok((one, two)) => result.look_at(&one, &two),
             Err(error) => {
                 result.broken.push(Rule::Sound);
-                result.lines.push(format!("the run itself failed: {error:#}"));
+                result
+                    .lines
+                    .push(format!("the run itself failed: {error:#}"));
             }
         }
         result
@@ -183,11 +185,17 @@ impl Result {
         }
         let verdict = check(&one.history);
         self.checked = verdict.checked;
-        self.broken = verdict.violations.iter().map(|violation| violation.rule).collect();
+        self.broken = verdict
+            .violations
+            .iter()
+            .map(|violation| violation.rule)
+            .collect();
         for violation in one_of_each(&verdict.violations).take(SHOWN_MAX) {
-            self.lines.push(format!("{}: {}", violation.rule, violation.what));
+            self.lines
+                .push(format!("{}: {}", violation.rule, violation.what));
             let lines = excerpt(&one.history, violation);
-            self.lines.extend(lines.iter().map(|line| format!("    {line}")));
+            self.lines
+                .extend(lines.iter().map(|line| format!("    {line}")));
         }
     }
 }
@@ -195,8 +203,9 @@ impl Result {
 /// The first violation of each rule, then the others.
 fn one_of_each(violations: &[Violation]) -> impl Iterator<Item = &Violation> {
     let mut rules = std::collections::BTreeSet::new();
-    let (first, others): (Vec<_>, Vec<_>) =
-        violations.iter().partition(|violation| rules.insert(violation.rule));
+    let (first, others): (Vec<_>, Vec<_>) = violations
+        .iter()
+        .partition(|violation| rules.insert(violation.rule));
     first.into_iter().chain(others)
 }
 
@@ -334,7 +343,10 @@ mod tests {
     #[test]
     fn the_list_of_failed_seeds_is_one() {
         let seeds = regressions().expect("a list");
-        assert!(seeds.iter().all(|seed| !seed.note.is_empty()), "each says why");
+        assert!(
+            seeds.iter().all(|seed| !seed.note.is_empty()),
+            "each says why"
+        );
     }
 
     #[test]
@@ -358,7 +370,9 @@ mod tests {
         let mut two = one.clone();
         two.entries[1] = entry(World::Drained);
         let lines = difference(&one, &two).join("\n");
-        assert!(lines.contains("entry 1") && lines.contains("Crashed") && lines.contains("Drained"));
+        assert!(
+            lines.contains("entry 1") && lines.contains("Crashed") && lines.contains("Drained")
+        );
         two.entries.truncate(1);
         assert!(difference(&one, &two).join("\n").contains("nothing more"));
     }

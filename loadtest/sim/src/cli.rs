@@ -32,7 +32,13 @@ pub struct Options {
     #[arg(long, requires = "seed")]
     pub trace: bool,
     /// What may go wrong (may be repeated or separated by commas)
-    #[arg(long, value_name = "KIND", value_enum, value_delimiter = ',', default_value = "all")]
+    #[arg(
+        long,
+        value_name = "KIND",
+        value_enum,
+        value_delimiter = ',',
+        default_value = "all"
+    )]
     pub faults: Vec<FaultKind>,
     /// End with one line of JSON
     #[arg(long)]
@@ -43,7 +49,8 @@ pub struct Options {
 }
 
 /// How a bar looks.
-const TEMPLATE: &str = "{spinner} {msg} {wide_bar:.cyan/blue} {pos:>6}/{len} {elapsed:>4} (eta {eta})";
+const TEMPLATE: &str =
+    "{spinner} {msg} {wide_bar:.cyan/blue} {pos:>6}/{len} {elapsed:>4} (eta {eta})";
 
 /// How often a bar moves by itself.
 const TICK: Duration = Duration::from_millis(120);
@@ -70,7 +77,10 @@ pub fn main(options: &Options) -> anyhow::Result<ExitCode> {
             seeds
         }
     };
-    let jobs = options.jobs.or_else(|| available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+    let jobs = options
+        .jobs
+        .or_else(|| available_parallelism().ok())
+        .unwrap_or(NonZeroUsize::MIN);
     let campaign = Campaign { seeds, kinds, jobs };
     let bar = bar(options.json, campaign.seeds.len() as u64);
     let began = Instant::now();
@@ -83,7 +93,11 @@ pub fn main(options: &Options) -> anyhow::Result<ExitCode> {
     } else {
         print(&report::table(&totals, took))?;
     }
-    Ok(if totals.is_met() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if totals.is_met() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// One line on standard error.
@@ -131,6 +145,8 @@ fn step(bar: &ProgressBar, json: bool, (done, all): (u64, u64), totals: &Totals)
     let part = (all / LINES).max(1);
     if bar.is_hidden() && !json && done.is_multiple_of(part) {
         let (appends, failed) = (totals.checked.appends, totals.failed.len());
-        say(&format!("sim: {done} of {all} seeds, {appends} appends checked, {failed} failed"));
+        say(&format!(
+            "sim: {done} of {all} seeds, {appends} appends checked, {failed} failed"
+        ));
     }
 }

@@ -73,11 +73,18 @@ impl Clients {
     /// All streams that have not ended.
     pub(crate) fn streams(&self) -> Vec<Client> {
         let people: Vec<_> = self.streams.lock().keys().copied().collect();
-        people.into_iter().flat_map(|person| self.streams_of(person)).collect()
+        people
+            .into_iter()
+            .flat_map(|person| self.streams_of(person))
+            .collect()
     }
 
     pub(crate) fn add_stream(&self, stream: Client) {
-        self.streams.lock().entry(stream.by).or_default().push(stream);
+        self.streams
+            .lock()
+            .entry(stream.by)
+            .or_default()
+            .push(stream);
     }
 
     // --- Orders ---
@@ -97,10 +104,11 @@ impl Clients {
     /// Has an order carried out in the background, under a permit of its person's.
     pub(crate) fn spawn(&self, order: Order, rng: &Rng, permit: OwnedSemaphorePermit) {
         let (clients, rng) = (self.clone(), rng.fork());
-        self.tasks.spawn(TaskKind::Connection, "sim: order", async move {
-            let _held = permit;
-            clients.carry_out(order, &rng).await;
-        });
+        self.tasks
+            .spawn(TaskKind::Connection, "sim: order", async move {
+                let _held = permit;
+                clients.carry_out(order, &rng).await;
+            });
     }
 
     /// Tries until there is a definite answer, or as often as the plan says.
@@ -131,7 +139,9 @@ impl Clients {
                 attempt: order.attempts,
                 by: order.by,
                 device: order.device,
-                via: stream.as_ref().map_or(Via::Call, |stream| Via::Stream(stream.no)),
+                via: stream
+                    .as_ref()
+                    .map_or(Via::Call, |stream| Via::Stream(stream.no)),
                 ask: order.ask.clone(),
             });
         }

@@ -39,7 +39,8 @@ impl Clock for WallClock {
         let since = u64::try_from(self.world.elapsed().as_millis()).unwrap_or(u64::MAX);
         let right = BEGINNING.0.saturating_add(since);
         let jumped = self.jumped.load(Ordering::SeqCst);
-        self.shown.set(UnixMillis(right.saturating_add_signed(jumped)));
+        self.shown
+            .set(UnixMillis(right.saturating_add_signed(jumped)));
         self.shown.now()
     }
 }

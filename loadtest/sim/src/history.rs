@@ -114,35 +114,113 @@ pub enum Via {
 
 /// What a person asks for.
 #[derive(Clone, Debug, Eq, PartialEq)]
-#[expect(missing_docs, reason = "named after the calls of the API, and so are their fields")]
+#[expect(
+    missing_docs,
+    reason = "named after the calls of the API, and so are their fields"
+)]
 pub enum Ask {
-    Send { room: Room, id: MessageId, said: Said },
-    Edit { room: Room, target: Seq, id: MessageId, said: Said },
-    Delete { room: Room, target: Seq },
-    MarkRead { room: Room, seq: Seq },
-    Typing { room: Room },
-    Page { room: Room, forward: bool, from: Option<Seq>, size: u32 },
-    Readers { room: Room, seq: Seq },
-    CreateRoom { display_name: String },
-    OpenDirect { peer: Person },
-    ViewRoom { room: Room },
+    Send {
+        room: Room,
+        id: MessageId,
+        said: Said,
+    },
+    Edit {
+        room: Room,
+        target: Seq,
+        id: MessageId,
+        said: Said,
+    },
+    Delete {
+        room: Room,
+        target: Seq,
+    },
+    MarkRead {
+        room: Room,
+        seq: Seq,
+    },
+    Typing {
+        room: Room,
+    },
+    Page {
+        room: Room,
+        forward: bool,
+        from: Option<Seq>,
+        size: u32,
+    },
+    Readers {
+        room: Room,
+        seq: Seq,
+    },
+    CreateRoom {
+        display_name: String,
+    },
+    OpenDirect {
+        peer: Person,
+    },
+    ViewRoom {
+        room: Room,
+    },
     ListRooms,
-    Rename { room: Room, display_name: String },
-    Archive { room: Room, archived: bool },
-    DeleteRoom { room: Room },
-    Members { room: Room },
-    Bans { room: Room },
-    Add { room: Room, whom: Person, role: Role },
-    Remove { room: Room, whom: Person },
-    Leave { room: Room },
-    SetRole { room: Room, whom: Person, role: Role },
-    Mute { room: Room, whom: Person, until: Option<UnixMillis> },
-    Unmute { room: Room, whom: Person },
-    Ban { room: Room, whom: Person },
-    Unban { room: Room, whom: Person },
-    MakeLink { room: Room },
-    VoidLink { room: Room },
-    Join { room: Room },
+    Rename {
+        room: Room,
+        display_name: String,
+    },
+    Archive {
+        room: Room,
+        archived: bool,
+    },
+    DeleteRoom {
+        room: Room,
+    },
+    Members {
+        room: Room,
+    },
+    Bans {
+        room: Room,
+    },
+    Add {
+        room: Room,
+        whom: Person,
+        role: Role,
+    },
+    Remove {
+        room: Room,
+        whom: Person,
+    },
+    Leave {
+        room: Room,
+    },
+    SetRole {
+        room: Room,
+        whom: Person,
+        role: Role,
+    },
+    Mute {
+        room: Room,
+        whom: Person,
+        until: Option<UnixMillis>,
+    },
+    Unmute {
+        room: Room,
+        whom: Person,
+    },
+    Ban {
+        room: Room,
+        whom: Person,
+    },
+    Unban {
+        room: Room,
+        whom: Person,
+    },
+    MakeLink {
+        room: Room,
+    },
+    VoidLink {
+        room: Room,
+    },
+    Join {
+        room: Room,
+    },
     SignOut,
 }
 
@@ -293,18 +371,43 @@ pub struct Cursor {
 
 /// What arrives on a stream.
 #[derive(Clone, Debug, Eq, PartialEq)]
-#[expect(missing_docs, reason = "named after the items of the API, and so are their fields")]
+#[expect(
+    missing_docs,
+    reason = "named after the items of the API, and so are their fields"
+)]
 pub enum Item {
     Ready,
     Event(Event),
-    Live { room: Room, seq: Seq, log_id: String, rebuilt: bool },
-    Counter { room: Room, head: Seq, messages: u64, unread: u64 },
+    Live {
+        room: Room,
+        seq: Seq,
+        log_id: String,
+        rebuilt: bool,
+    },
+    Counter {
+        room: Room,
+        head: Seq,
+        messages: u64,
+        unread: u64,
+    },
     Gained(Room),
     Lost(Room),
-    Typing { room: Room, who: Vec<Person> },
-    Marker { room: Room, who: Person, seq: Seq },
-    Presence { who: Person, state: i32 },
-    Farewell { reason: i32 },
+    Typing {
+        room: Room,
+        who: Vec<Person>,
+    },
+    Marker {
+        room: Room,
+        who: Person,
+        seq: Seq,
+    },
+    Presence {
+        who: Person,
+        state: i32,
+    },
+    Farewell {
+        reason: i32,
+    },
 }
 
 /// Everything that happened.

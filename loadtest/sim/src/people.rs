@@ -49,7 +49,9 @@ impl Somebody {
         while !self.clients.enough.is_cancelled() {
             let deed = self.clients.plan.deed(&self.rng);
             // Whoever has signed out everywhere is out.
-            let Some(device) = self.a_device() else { return };
+            let Some(device) = self.a_device() else {
+                return;
+            };
             self.perform(deed, device).await;
             self.rest(think(&self.clients.plan, &self.rng)).await;
         }
@@ -110,7 +112,10 @@ impl Somebody {
             | Deed::Follow
             | Deed::Unfollow
             | Deed::WatchPresence => self.stream(deed, device).await,
-            Deed::SignOut => self.begin(device, Ask::SignOut, Wire::SignOut(Default::default())).await,
+            Deed::SignOut => {
+                self.begin(device, Ask::SignOut, Wire::SignOut(Default::default()))
+                    .await
+            }
             Deed::Nap => self.rest(NAP).await,
         }
     }
@@ -151,9 +156,8 @@ impl Somebody {
         let state = self.clients.world.lock();
         let anywhere = percent(&self.rng, 8);
         let rooms = state.rooms.iter();
-        let rooms = rooms.filter(|(_, room)| {
-            (anywhere || room.members.contains(&self.me)) && (anywhere || !room.is_gone)
-        });
+        let rooms = rooms
+            .filter(|(_, room)| anywhere || (room.members.contains(&self.me) && !room.is_gone));
         let rooms: Vec<_> = rooms.map(|(room, _)| *room).collect();
         self.one_of(&rooms).copied()
     }
@@ -178,11 +182,17 @@ impl Somebody {
 
     fn name(&self, room: Room) -> String {
         let state = self.clients.world.lock();
-        state.rooms.get(&room).map(|room| room.name.clone()).unwrap_or_default()
+        state
+            .rooms
+            .get(&room)
+            .map(|room| room.name.clone())
+            .unwrap_or_default()
     }
 
     fn account(&self, person: Person) -> String {
         let account = self.clients.world.lock().account(person);
-        account.map(cluster_rpc::name::of_account).unwrap_or_default()
+        account
+            .map(cluster_rpc::name::of_account)
+            .unwrap_or_default()
     }
 }

@@ -19,8 +19,8 @@ mod deeds;
 mod faults;
 
 pub(crate) use deeds::Deed;
-pub use faults::{FaultKind, FaultKinds};
 pub(crate) use faults::Weather;
+pub use faults::{FaultKind, FaultKinds};
 
 /// All that is decided before a simulation starts.
 #[derive(Clone, Debug)]

@@ -25,7 +25,11 @@ pub(crate) fn failures(totals: &Totals, faults: &[FaultKind]) -> String {
     let mut text = String::new();
     for failure in &totals.failed {
         let seed = &failure.seed;
-        let note = if seed.note.is_empty() { String::new() } else { format!(" ({})", seed.note) };
+        let note = if seed.note.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", seed.note)
+        };
         // Writing to a string does not fail.
         let _ = writeln!(text, "seed {} failed{note}", seed.number);
         for line in &failure.lines {
@@ -35,7 +39,9 @@ pub(crate) fn failures(totals: &Totals, faults: &[FaultKind]) -> String {
         let _ = writeln!(text, "  run it again: {again}\n");
     }
     if !text.is_empty() {
-        text.push_str("Seeds that failed belong into loadtest/sim/regressions.txt, each with why.\n");
+        text.push_str(
+            "Seeds that failed belong into loadtest/sim/regressions.txt, each with why.\n",
+        );
     }
     text
 }
@@ -59,7 +65,10 @@ pub(crate) fn table(totals: &Totals, took: Duration) -> String {
     };
     row("seeds, each run twice", totals.seeds.to_string());
     row("simulated hours", format!("{:.2}", hours(totals.span)));
-    row("minutes on the clock", format!("{:.1}", took.as_secs_f64() / 60.0));
+    row(
+        "minutes on the clock",
+        format!("{:.1}", took.as_secs_f64() / 60.0),
+    );
     for (kind, count) in totals.injected.by_kind() {
         row(&format!("  {kind}"), count.to_string());
     }
@@ -71,14 +80,21 @@ pub(crate) fn table(totals: &Totals, took: Duration) -> String {
     for (rule, count) in &totals.broken {
         row(&format!("  {rule}"), count.to_string());
     }
-    text.push_str(if totals.is_met() { "everything held\n" } else { "NOT everything held\n" });
+    text.push_str(if totals.is_met() {
+        "everything held\n"
+    } else {
+        "NOT everything held\n"
+    });
     text
 }
 
 /// The object of `--json`.
 pub(crate) fn object(totals: &Totals, took: Duration) -> Value {
     let violations = |promise: &str| -> u64 {
-        let broken = totals.broken.iter().filter(|(rule, _)| rule.promise() == promise);
+        let broken = totals
+            .broken
+            .iter()
+            .filter(|(rule, _)| rule.promise() == promise);
         broken.map(|(_, count)| count).sum()
     };
     let mut rows = vec![
@@ -88,17 +104,26 @@ pub(crate) fn object(totals: &Totals, took: Duration) -> Value {
     for (promise, what) in PROMISES {
         rows.push(figure(&format!("{promise}: {what}"), violations(promise)));
     }
-    let broken: Map<_, _> =
-        totals.broken.iter().map(|(rule, count)| (rule.to_string(), json!(count))).collect();
+    let broken: Map<_, _> = totals
+        .broken
+        .iter()
+        .map(|(rule, count)| (rule.to_string(), json!(count)))
+        .collect();
     let injected: Map<_, _> = totals
         .injected
         .by_kind()
         .into_iter()
         .map(|(kind, count)| (kind.to_owned(), json!(count)))
         .collect();
-    let counts: Map<_, _> =
-        checked(totals).into_iter().map(|(what, count)| (what.to_owned(), json!(count))).collect();
-    let failed: Vec<_> = totals.failed.iter().map(|failure| failure.seed.number).collect();
+    let counts: Map<_, _> = checked(totals)
+        .into_iter()
+        .map(|(what, count)| (what.to_owned(), json!(count)))
+        .collect();
+    let failed: Vec<_> = totals
+        .failed
+        .iter()
+        .map(|failure| failure.seed.number)
+        .collect();
     json!({
         "name": "sim",
         "met": totals.is_met(),
@@ -165,7 +190,10 @@ mod tests {
         let text = failures(&failed(), &[FaultKind::Crash, FaultKind::Unknown]);
         assert!(text.contains("seed 42 failed"), "{text}");
         assert!(text.contains("P4: a gap"), "{text}");
-        assert!(text.contains("--seed 42 --trace --faults crash,unknown"), "{text}");
+        assert!(
+            text.contains("--seed 42 --trace --faults crash,unknown"),
+            "{text}"
+        );
         assert_eq!(failures(&Totals::default(), &[FaultKind::All]), "");
     }
 
@@ -175,7 +203,10 @@ mod tests {
         assert_eq!(object["met"], false);
         let row = |name: &str| {
             let rows = object["rows"].as_array().expect("rows");
-            rows.iter().find(|row| row["figure"] == name).cloned().expect("a row")
+            rows.iter()
+                .find(|row| row["figure"] == name)
+                .cloned()
+                .expect("a row")
         };
         assert_eq!(row("violations")["value"], 3);
         assert_eq!(row("violations")["met"], false);

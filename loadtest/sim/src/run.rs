@@ -23,7 +23,7 @@ use crate::calls::{Order, Wire};
 use crate::clients::{Clients, Ending};
 use crate::clock::WallClock;
 use crate::history::{Ask, Cursor, Done, History, What, World as Happened};
-use crate::limits::{CALM_ATTEMPTS_MAX, CALM_RETRY, CATCH_UP, SETTLE};
+use crate::limits::{ALONE, CALM_ATTEMPTS_MAX, CALM_RETRY, CATCH_UP, SETTLE};
 use crate::names::{Device, Person, Room, count};
 use crate::node::Node;
 use crate::people::{Somebody, all_rooms, new_id, page};
@@ -124,10 +124,14 @@ impl Run {
         if number == 0 {
             self.found(&clients).await?;
         }
-        let people: Vec<_> = (0..count(clients.world.lock().people.len())).map(Person).collect();
+        let people: Vec<_> = (0..count(clients.world.lock().people.len()))
+            .map(Person)
+            .collect();
         for me in &people {
             let somebody = Somebody::new(clients.clone(), *me, self.rng.fork());
-            clients.tasks.spawn(TaskKind::Connection, "sim: person", somebody.live());
+            clients
+                .tasks
+                .spawn(TaskKind::Connection, "sim: person", somebody.live());
         }
         let storm = Storm {
             disk: self.disk.clone(),
@@ -139,7 +143,9 @@ impl Run {
             let (plan, enough) = (Arc::clone(&self.plan), clients.enough.clone());
             async move { storm.rage(&plan, &enough).await }
         };
-        let raging = clients.tasks.spawn(TaskKind::Housekeeping, "sim: storm", raging);
+        let raging = clients
+            .tasks
+            .spawn(TaskKind::Housekeeping, "sim: storm", raging);
         // Death by number may come before death by time.
         let _died_early = timeout(life.span, bell.notified()).await;
         match life.end {
@@ -188,6 +194,8 @@ impl Run {
         Ok(())
     }
 
+    /// Hashes passwords, on a thread. Nobody else has anything to do then, so it does not matter when
+    /// that is done.
     async fn enrol(&self, clients: &Clients, number: u64) -> anyhow::Result<()> {
         let accounts = &clients.node.accounts;
         let user_name = format!("person{number}");
@@ -197,7 +205,11 @@ impl Run {
             keep_signed_in: true,
             ..Default::default()
         };
-        let first = accounts.register_account(tonic::Request::new(register)).await?.into_inner();
+        sleep(ALONE).await;
+        let first = accounts
+            .register_account(tonic::Request::new(register))
+            .await?
+            .into_inner();
         let name = first.account.context("no account")?.name;
         let account = cluster_rpc::name::account(&name, "account")?;
         let person = {
@@ -214,10 +226,9 @@ impl Run {
                 keep_signed_in: true,
                 ..Default::default()
             };
-            let another = v1::accounts_server::Accounts::sign_in(
-                accounts,
-                tonic::Request::new(request),
-            );
+            sleep(ALONE).await;
+            let another =
+                v1::accounts_server::Accounts::sign_in(accounts, tonic::Request::new(request));
             let token = another.await?.into_inner().token;
             self.world.lock().add_device(person, token);
         }
@@ -239,7 +250,10 @@ impl Run {
         let (parent, account) = {
             let state = self.world.lock();
             let account = state.account(whom).context("nobody")?;
-            (state.rooms[&room].name.clone(), cluster_rpc::name::of_account(account))
+            (
+                state.rooms[&room].name.clone(),
+                cluster_rpc::name::of_account(account),
+            )
         };
         let wire = Wire::Add(v1::AddMemberRequest {
             parent,
@@ -259,7 +273,9 @@ impl Run {
     async fn drain(&self, clients: &Clients) {
         clients.node.hub.drain();
         let under_way = || clients.tasks.count() > 0;
-        clients.come_to_rest(under_way, Duration::from_secs(30)).await;
+        clients
+            .come_to_rest(under_way, Duration::from_secs(30))
+            .await;
         clients.node.stop().await;
         self.world.note_world(Happened::Drained);
     }
@@ -269,9 +285,14 @@ impl Run {
         // What is under way ends by itself; streams stay.
         let streams = || clients.streams().len();
         let under_way = || clients.tasks.count() > streams();
-        clients.come_to_rest(under_way, Duration::from_secs(60)).await;
+        clients
+            .come_to_rest(under_way, Duration::from_secs(60))
+            .await;
         let unresolved = std::mem::take(&mut clients.world.lock().unresolved);
-        for order in unresolved.into_values().filter(|order| order.wire.is_repeatable()) {
+        for order in unresolved
+            .into_values()
+            .filter(|order| order.wire.is_repeatable())
+        {
             if !self.is_signed_out(order.device) {
                 self.resolve(clients, order).await;
             }
@@ -354,7 +375,11 @@ impl Run {
             if extra.page_token.is_empty() {
                 break;
             }
-            from = Some(if forward { last.next() } else { last.previous() });
+            from = Some(if forward {
+                last.next()
+            } else {
+                last.previous()
+            });
             request.page_token = extra.page_token;
         }
         self.world.note(What::Walk {
@@ -387,8 +412,14 @@ impl Run {
             };
             let cursor = |room| {
                 let state = self.world.lock();
-                let has = state.device(device).and_then(|d| d.cursors.get(&room).copied());
-                let after = if self.rng.below(2) == 0 { Seq::ZERO } else { has.unwrap_or_default() };
+                let has = state
+                    .device(device)
+                    .and_then(|d| d.cursors.get(&room).copied());
+                let after = if self.rng.below(2) == 0 {
+                    Seq::ZERO
+                } else {
+                    has.unwrap_or_default()
+                };
                 Cursor {
                     room,
                     after: Some(after),
@@ -405,7 +436,10 @@ impl Run {
     }
 
     fn is_signed_out(&self, device: Device) -> bool {
-        self.world.lock().device(device).is_none_or(|device| device.is_signed_out)
+        self.world
+            .lock()
+            .device(device)
+            .is_none_or(|device| device.is_signed_out)
     }
 
     /// Tries until there is a definite answer. Only for fair weather.

@@ -71,7 +71,10 @@ pub(crate) fn no_answer(words: &str) -> Answer {
 
 /// Where and when a message was said.
 pub(crate) fn said(said: &v1::SendMessageResponse) -> Read<Done> {
-    let at = said.create_time.as_ref().ok_or("a message without a time")?;
+    let at = said
+        .create_time
+        .as_ref()
+        .ok_or("a message without a time")?;
     let at = time::unix_millis(at, "create_time").map_err(|error| error.to_string())?;
     let seq = Seq(said.seq);
     Ok(Done::Said { seq, at })

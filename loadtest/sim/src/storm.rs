@@ -61,7 +61,8 @@ impl Storm {
             _ => {
                 let storm = plan.weather.storm(&self.rng);
                 self.disk.set_faults(storm);
-                self.world.note_world(Happened::Weather(format!("{storm:?}")));
+                self.world
+                    .note_world(Happened::Weather(format!("{storm:?}")));
             }
         }
     }

@@ -121,7 +121,11 @@ impl Client {
                 gone: CancellationToken::new(),
             }),
         };
-        tasks.spawn(TaskKind::Connection, "sim: stream", client.clone().read(body));
+        tasks.spawn(
+            TaskKind::Connection,
+            "sim: stream",
+            client.clone().read(body),
+        );
         if let Some(cursors) = cursors {
             client.hello(&cursors);
         }
@@ -150,7 +154,11 @@ impl Client {
         if self.has_ended() || self.shared.is_paused.swap(pause, Ordering::SeqCst) == pause {
             return;
         }
-        let what = if pause { OnStream::Pauses } else { OnStream::ReadsOn };
+        let what = if pause {
+            OnStream::Pauses
+        } else {
+            OnStream::ReadsOn
+        };
         self.world.note_stream(self.no, what);
         self.shared.changed.notify_one();
     }
@@ -172,7 +180,11 @@ impl Client {
     pub(crate) fn follow(&self, cursor: Cursor) -> bool {
         let room = cursor.room;
         let command = Command::FollowRoom(self.on_the_wire(&cursor));
-        let told = self.tell(command, Waiting::Follow(room), Some(OnStream::Follows(cursor)));
+        let told = self.tell(
+            command,
+            Waiting::Follow(room),
+            Some(OnStream::Follows(cursor)),
+        );
         if told {
             self.shared.follows.lock().insert(room);
         }
@@ -181,11 +193,20 @@ impl Client {
 
     /// Wants them no more.
     pub(crate) fn unfollow(&self, room: Room) -> bool {
-        let name = self.world.lock().rooms.get(&room).map(|room| room.name.clone());
+        let name = self
+            .world
+            .lock()
+            .rooms
+            .get(&room)
+            .map(|room| room.name.clone());
         let command = Command::UnfollowRoom(v1::UnfollowRoom {
             room: name.unwrap_or_default(),
         });
-        self.tell(command, Waiting::Unfollow(room), Some(OnStream::Unfollows(room)))
+        self.tell(
+            command,
+            Waiting::Unfollow(room),
+            Some(OnStream::Unfollows(room)),
+        )
     }
 
     /// Sends something whose answer does not matter.
@@ -203,9 +224,19 @@ impl Client {
     }
 
     fn hello(&self, cursors: &[Cursor]) {
-        let follow_rooms = cursors.iter().map(|cursor| self.on_the_wire(cursor)).collect();
-        self.shared.follows.lock().extend(cursors.iter().map(|cursor| cursor.room));
-        self.tell(Command::Hello(v1::Hello { follow_rooms }), Waiting::Hello, None);
+        let follow_rooms = cursors
+            .iter()
+            .map(|cursor| self.on_the_wire(cursor))
+            .collect();
+        self.shared
+            .follows
+            .lock()
+            .extend(cursors.iter().map(|cursor| cursor.room));
+        self.tell(
+            Command::Hello(v1::Hello { follow_rooms }),
+            Waiting::Hello,
+            None,
+        );
     }
 
     fn on_the_wire(&self, cursor: &Cursor) -> v1::FollowRoom {
@@ -269,9 +300,9 @@ impl Client {
                         self.take_messages(&mut unread);
                         None
                     }
-                    Err(trailers) => trailers
-                        .trailers_ref()
-                        .map(|map| Status::from_header_map(map).map_or(Code::Unknown, |s| s.code())),
+                    Err(trailers) => trailers.trailers_ref().map(|map| {
+                        Status::from_header_map(map).map_or(Code::Unknown, |s| s.code())
+                    }),
                 },
             };
             if let Some(code) = end {
@@ -292,7 +323,10 @@ impl Client {
             }
             unread.advance(PREFIX_BYTES);
             match v1::ServerFrame::decode(unread.split_to(length)) {
-                Ok(frame) => frame.items.into_iter().for_each(|item| self.take(item.item)),
+                Ok(frame) => frame
+                    .items
+                    .into_iter()
+                    .for_each(|item| self.take(item.item)),
                 Err(error) => self.note(OnStream::Broken(error.to_string())),
             }
         }

@@ -237,7 +237,13 @@ impl KnownRoom {
     /// Somebody has said something.
     pub(crate) fn remember(&mut self, seq: Seq, by: Person) {
         self.head = self.head.max(seq);
-        if !self.said.iter().rev().take(200).any(|(said, _)| *said == seq) {
+        if !self
+            .said
+            .iter()
+            .rev()
+            .take(200)
+            .any(|(said, _)| *said == seq)
+        {
             self.said.push((seq, by));
         }
     }

@@ -182,7 +182,8 @@ impl Command {
 }
 
 impl Draft {
-    /// A digest of all that the draft asks for, to tell a retry from another use of the same id.
+    /// A digest of all that the draft asks for, and of where, to tell a retry from another use of the
+    /// same id.
     pub(crate) fn digest(&self, room: RoomId, target: Option<Seq>) -> [u8; 32] {
         let mut context = digest::Context::new(&digest::SHA256);
         context.update(room.as_bytes());

@@ -229,8 +229,7 @@ impl State {
             return Ok(None);
         };
         self.member(command.account)?;
-        let digest = draft.digest(self.room, command.target());
-        if earlier.room != self.room || earlier.digest != digest {
+        if earlier.digest != draft.digest(self.room, command.target()) {
             return Err(CommandError::IdReused);
         }
         Ok(Some(Outcome {

@@ -13,6 +13,7 @@ use cluster_store::{RangeQuery, Simulated, SimulatedDisk, Store, StoreError, Tab
 use cluster_types::{AccountId, Clock, ManualClock, Rng, RoomId, Seq, UnixMillis};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 use crate::limits::EVENTS_PAGE_MAX;
 use crate::{
@@ -230,13 +231,18 @@ impl World {
         ClientMessageId(self.rng.bytes())
     }
 
+    /// Has something done, from a task of its own as a call has: so the caller may run before, between
+    /// and after the actors.
     pub(crate) async fn act(
         &self,
         room: RoomId,
         account: AccountId,
         action: Action,
     ) -> Result<Outcome, CommandError> {
-        self.rooms.command(room, Command { account, action }).await
+        let (mut task, rooms) = (JoinSet::new(), self.rooms.clone());
+        task.spawn(async move { rooms.command(room, Command { account, action }).await });
+        let outcome = task.join_next().await.expect("there is one task");
+        outcome.expect("a caller does not panic")
     }
 
     pub(crate) async fn does(&self, room: RoomId, account: AccountId, action: Action) -> Outcome {

@@ -1,111 +1,51 @@
-//! The actor of one session: carries out what its client asks, and reads on from the log where the
-//! client has fallen behind.
+//! The actor of one session: carries out what its client asks, and reads from the store what its
+//! outbox is missing.
+//!
+//! It does a little of each in turn: one page of a log, then some commands; so neither waits for the
+//! other for longer than that takes. Its mailbox carries wake-ups alone.
+//!
+//! Invariant: it sleeps only when the next command and the next thing to read will wake it.
 
 use std::sync::Arc;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use cluster_runtime::{Inbox, PushError, Wake};
-use cluster_types::{AccountId, Caller, SignInId};
-use prost::Message as _;
-use proto::v1;
+use cluster_types::RoomId;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::time::Instant;
 
-use crate::commands::{self, Control};
-use crate::directory::Sessions;
-use crate::limits::{COMMANDS_AT_ONCE, INBOX};
-use crate::outbox::{Outbox, Want};
+use crate::handle::Sessions;
+use crate::hub::Close;
+use crate::limits::{COMMANDS_AT_ONCE, READ_RETRY};
+use crate::session::{Look, Session};
 
-/// Numbers the sessions of this process.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) struct SessionId(pub(crate) u64);
-
-/// What all parts of a session share.
-#[derive(Debug)]
-pub(crate) struct Session {
-    pub(crate) id: SessionId,
-    pub(crate) account: AccountId,
-    pub(crate) sign_in: SignInId,
-    pub(crate) caller: Caller,
-    pub(crate) outbox: Outbox,
-    inbox: Inbox<v1::ClientFrame>,
-    read_on: AtomicBool,
-    ended: AtomicBool,
-    actor: OnceLock<ActorRef<Look>>,
-}
-
-/// Look what there is to do.
-#[derive(Debug)]
-pub(crate) struct Look;
-
-impl Session {
-    pub(crate) fn new(id: SessionId, caller: Caller) -> Arc<Self> {
-        Arc::new(Self {
-            id,
-            account: caller.account,
-            sign_in: caller.sign_in,
-            caller,
-            outbox: Outbox::new(caller.account),
-            inbox: Inbox::new(INBOX),
-            read_on: AtomicBool::new(false),
-            ended: AtomicBool::new(false),
-            actor: OnceLock::new(),
-        })
-    }
-
-    /// Binds the actor. Once.
-    pub(crate) fn run_by(&self, actor: ActorRef<Look>) {
-        // A second actor would be a defect; the first one stays.
-        let _second = self.actor.set(actor);
-    }
-
-    pub(crate) fn actor(&self) -> Option<&ActorRef<Look>> {
-        self.actor.get()
-    }
-
-    /// Gives the actor a frame of the client's.
-    pub(crate) fn command(
-        &self,
-        frame: v1::ClientFrame,
-    ) -> Result<(), (PushError, v1::ClientFrame)> {
-        let bytes = frame.encoded_len();
-        if self.inbox.push(frame, bytes)? == Wake::Needed {
-            self.look();
-        }
-        Ok(())
-    }
-
-    /// Has the actor read on, if that is what the outbox wants.
-    pub(crate) fn answer(&self, want: Want) {
-        if want == Want::ReadOn {
-            self.read_on.store(true, Ordering::Release);
-            self.look();
-        }
-    }
-
-    pub(crate) fn has_ended(&self) -> bool {
-        self.ended.load(Ordering::Acquire)
-    }
-
-    /// Marks the end. `true` for the first to do so.
-    pub(crate) fn end(&self) -> bool {
-        self.inbox.close();
-        !self.ended.swap(true, Ordering::AcqRel)
-    }
-
-    fn look(&self) {
-        if let Some(actor) = self.actor.get() {
-            // It fails only if the actor has ended, and the session with it.
-            let _ended = actor.cast(Look);
-        }
-    }
-}
+mod commands;
+mod greeting;
+mod reading;
 
 /// Runs one session.
 #[derive(Debug)]
 pub(crate) struct SessionActor {
     pub(crate) session: Arc<Session>,
     pub(crate) sessions: Sessions,
+}
+
+/// What an actor remembers of its client.
+#[derive(Debug, Default)]
+pub(crate) struct Control {
+    /// The client has said hello.
+    greeted: bool,
+    /// The store could not be read: not before this time again.
+    read_again: Option<Instant>,
+    /// The room that the client has last written to, and when.
+    written: Option<(RoomId, Instant)>,
+}
+
+/// Whether there is more to read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Reading {
+    Done,
+    More,
+    /// Not now: the store does not answer.
+    Later,
 }
 
 impl Actor for SessionActor {
@@ -127,28 +67,49 @@ impl Actor for SessionActor {
         _look: Look,
         control: &mut Control,
     ) -> Result<(), ActorProcessingErr> {
-        let session = &self.session;
-        if session.has_ended() {
+        if self.session.has_ended() {
             return Ok(());
         }
-        if session.read_on.swap(false, Ordering::AcqRel) {
-            commands::read_on(&self.sessions, session).await;
+        // Boxed: an idle session must not keep room for what it does now and then.
+        let reading = Box::pin(self.read(&myself, control)).await;
+        Box::pin(self.obey(control)).await;
+        if reading == Reading::More || !self.session.inbox().sleep_if_empty() {
+            return Ok(myself.cast(Look)?);
         }
+        let has_everything = || self.session.change(|state| state.has_everything());
+        if self.session.input_is_over() && has_everything() {
+            self.sessions.hub().close(&self.session, Close::Finished);
+        }
+        Ok(())
+    }
+}
+
+impl SessionActor {
+    /// Reads something, unless the store is to be left alone for a while.
+    async fn read(&self, myself: &ActorRef<Look>, control: &mut Control) -> Reading {
+        if control.read_again.is_some_and(|at| Instant::now() < at) {
+            return Reading::Later;
+        }
+        let reading = self.read_next().await;
+        control.read_again = None;
+        if reading == Reading::Later {
+            control.read_again = Some(Instant::now() + READ_RETRY);
+            // It looks at nothing if the session has ended by then.
+            drop(myself.send_after(READ_RETRY, || Look));
+        }
+        reading
+    }
+
+    /// Carries out some of what the client has asked.
+    async fn obey(&self, control: &mut Control) {
         let mut count = 0;
-        let mut taken = session.inbox.take(|_| {
+        let mut taken = self.session.inbox().take(|_| {
             count += 1;
             count <= COMMANDS_AT_ONCE
         });
-        if !taken.requests.is_empty() {
-            let frames = std::mem::take(&mut taken.requests);
-            // Boxed: an idle session must not keep room for the largest command.
-            Box::pin(commands::execute(&self.sessions, session, control, frames)).await;
-        }
+        let asked = std::mem::take(&mut taken.requests);
+        self.execute(control, asked).await;
+        // What was asked counts against the inbox up to here.
         drop(taken);
-        if session.inbox.sleep_if_empty() {
-            Ok(())
-        } else {
-            Ok(myself.cast(Look)?)
-        }
     }
 }

@@ -10,15 +10,23 @@
 //!
 //! Leaves out: what events mean (`services-rooms`), who may connect (`services-gateway`), and
 //! durability: everything here is lost with the process, and nothing is missed.
+//!
+//! Locks, in the order in which they may be taken: presence, a session's standing, the relay's topics, a
+//! topic, an outbox. None is held while somebody waits.
 
 mod actor;
-mod commands;
-mod directory;
+mod command;
+mod error;
 pub mod grpc;
-mod items;
+mod handle;
+mod hub;
 pub mod limits;
 mod outbox;
 mod presence;
 mod relay;
+mod session;
+mod wire;
 
-pub use directory::{Dependencies, Hub, SessionError, Sessions, SignIns};
+pub use error::SessionError;
+pub use handle::{Dependencies, Sessions, SignIns};
+pub use hub::Hub;

@@ -3,19 +3,27 @@
 use std::time::Duration;
 
 use cluster_runtime::InboxLimits;
+use services_rooms::limits::{BODY_BYTES_MAX, IDLE_AFTER};
 
-/// Frames that wait for one client. What comes on top is left in the log.
-pub const OUTBOX_FRAMES_MAX: usize = 256;
+/// Items that wait for one client. What comes on top is left in the log.
+pub const OUTBOX_ITEMS_MAX: usize = 256;
 
-/// Bytes that wait for one client; see [`OUTBOX_FRAMES_MAX`].
+/// Bytes that wait for one client; see [`OUTBOX_ITEMS_MAX`].
 pub const OUTBOX_BYTES_MAX: usize = 1024 * 1024;
 
 /// A session that fell behind reads on once its outbox is down to this: half of it, so that reads are
 /// few and the connection does not run dry.
-pub const OUTBOX_FRAMES_LOW: usize = OUTBOX_FRAMES_MAX / 2;
+pub const OUTBOX_ITEMS_LOW: usize = OUTBOX_ITEMS_MAX / 2;
 
-/// See [`OUTBOX_FRAMES_LOW`].
+/// See [`OUTBOX_ITEMS_LOW`].
 pub const OUTBOX_BYTES_LOW: usize = OUTBOX_BYTES_MAX / 2;
+
+// Who has room to read on can take at least one event, or it would read the same one for ever.
+const _: () = assert!(OUTBOX_BYTES_LOW + 2 * BODY_BYTES_MAX <= OUTBOX_BYTES_MAX);
+
+/// Frames that an empty outbox keeps a place for: those of a quiet room. An outbox that held more gives
+/// its memory back.
+pub const OUTBOX_FRAMES_IDLE: usize = 4;
 
 /// Bytes handed to the connection in one message: about one TLS record, which is what is gained by
 /// putting frames together.
@@ -37,11 +45,13 @@ pub const INBOX: InboxLimits = InboxLimits {
 pub const COMMANDS_AT_ONCE: usize = 64;
 
 /// Bytes of one frame from a client: a body of the largest size, and what goes with it.
-pub const CLIENT_FRAME_BYTES_MAX: usize = 68 * 1024;
+pub const CLIENT_FRAME_BYTES_MAX: usize = BODY_BYTES_MAX + 4 * 1024;
 
-/// Bytes set aside for reading a client's frames; grows for larger ones. tonic's default of 8 KiB
-/// would be a third of what an idle session may cost.
-pub const READ_BUFFER_BYTES: usize = 512;
+/// Frames read from a client before what waits for it is sent.
+pub const FRAMES_AT_ONCE: usize = 32;
+
+/// A room that took a message this long ago is awake still, and takes the next ones in their order.
+pub const ROOM_WARM_FOR: Duration = IDLE_AFTER.checked_div(4).expect("not by zero");
 
 /// A client has this long to say hello.
 pub const HELLO_DEADLINE: Duration = Duration::from_secs(10);
@@ -56,12 +66,24 @@ pub const SESSIONS_MAX: usize = 250_000;
 /// the sessions that would have had it catch up.
 pub const RELAY_QUEUE_MAX: usize = 4_096;
 
+/// Events taken from a relay's queue at a time: those of one room go to each session together. Well
+/// below what an outbox takes, so that one that was drained does not overflow by it.
+pub const HAND_OUT_EVENTS: usize = 64;
+
+/// Sessions that are given events in one go, before others get the thread and the lock: well below a
+/// millisecond.
+pub const HAND_OUT_AT_ONCE: usize = 256;
+
 /// Read markers of others are sent in rooms that at most this many sessions watch: in larger ones
 /// they would be most of the traffic, and nobody reads such a list.
 pub const MARKER_WATCHERS_MAX: usize = 100;
 
-/// Read markers, typing notes and presence changes that wait for one client, each. These are hints;
-/// what comes on top is forgotten.
+/// Who writes is shown in rooms that at most this many sessions watch: in larger ones somebody always
+/// does.
+pub const TYPING_WATCHERS_MAX: usize = 1_000;
+
+/// Read markers and typing notes that wait for one client, each. What comes on top is forgotten.
+/// Presence is bounded by [`WATCHED_ACCOUNTS_MAX`].
 pub const HINTS_MAX: usize = 256;
 
 /// A member who goes on writing is shown to write again after this long. What is shown is good for
@@ -75,8 +97,9 @@ pub const WATCHED_ACCOUNTS_MAX: usize = 512;
 /// reconnect is no event.
 pub const OFFLINE_AFTER: Duration = Duration::from_secs(10);
 
-/// How often accounts that went offline are looked for.
-pub const OFFLINE_SWEEP_EVERY: Duration = Duration::from_secs(2);
+/// How often changes of presence are told: however often somebody comes and goes, watchers hear of it
+/// once in this time.
+pub const PRESENCE_EVERY: Duration = Duration::from_secs(1);
 
 /// A session that could not read the log tries again after this long.
 pub const READ_RETRY: Duration = Duration::from_millis(250);

@@ -7,115 +7,93 @@
 //!
 //! [`State`] is the pure part; [`Outbox`] is the lock around it, and who is to be woken.
 
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use cluster_types::{AccountId, RoomId, Seq};
+use cluster_types::AccountId;
 use parking_lot::Mutex;
-use proto::v1;
-use tonic::Status;
 
-use crate::items::Frame;
-
+mod event;
+mod hints;
+mod queue;
+mod room;
 mod state;
 
-pub(crate) use state::{Behind, Filled, Note, State, Want};
+pub(crate) use event::{Event, Missed, Run};
+pub(crate) use hints::Hint;
+pub(crate) use room::{Counts, Read, Stay, ToRead};
+pub(crate) use state::{End, Filled, State};
 
-/// The shared outbox of one session. Clones are the same outbox.
-#[derive(Clone, Debug)]
-pub(crate) struct Outbox(Arc<Mutex<Shared>>);
+/// What one client is to be sent.
+#[derive(Debug)]
+pub(crate) struct Outbox(Mutex<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     state: State,
+    // The connection, while it waits.
     connection: Option<Waker>,
-    // Why the stream ends, where that is a fault.
-    failure: Option<Status>,
 }
 
-/// What the connection finds in an outbox.
+/// Who has something to do.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Wakes {
+    pub(crate) connection: Option<Waker>,
+    pub(crate) actor: bool,
+}
+
+/// What the connection finds.
 #[derive(Debug)]
 pub(crate) enum Next {
     /// Send this message.
     Message(Bytes),
     /// All has been sent, and nothing will follow.
-    End(Status),
+    End(End),
 }
 
 impl Outbox {
     pub(crate) fn new(account: AccountId) -> Self {
-        Self(Arc::new(Mutex::new(Shared {
+        Self(Mutex::new(Shared {
             state: State::new(account),
             connection: None,
-            failure: None,
-        })))
+        }))
     }
 
-    /// Changes the state, and wakes the connection if there is something to send by it.
-    pub(crate) fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let (value, waker) = {
-            let mut shared = self.0.lock();
-            let value = change(&mut shared.state);
-            let waker = if shared.state.is_idle() {
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> (T, Wakes) {
+        let mut shared = self.0.lock();
+        let value = change(&mut shared.state);
+        let wakes = Wakes {
+            connection: if shared.state.is_idle() {
                 None
             } else {
                 shared.connection.take()
-            };
-            (value, waker)
+            },
+            actor: shared.state.wants_actor(),
         };
-        // Outside of the lock: the one that wakes up wants it.
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-        value
+        (value, wakes)
     }
 
-    /// The connection asks for the next message. `wants` is called when the session's actor has to read
-    /// on from the log.
-    pub(crate) fn poll_next(&self, context: &mut Context<'_>, wants: impl FnOnce()) -> Poll<Next> {
-        let (next, want) = {
-            let mut shared = self.0.lock();
-            let frames = shared.state.take();
-            let want = shared.state.want();
-            let next = match Frame::join(frames) {
-                Some(message) => Poll::Ready(Next::Message(message)),
-                None if shared.state.is_over() => {
-                    let status = shared.failure.take();
-                    Poll::Ready(Next::End(status.unwrap_or_else(|| Status::ok(""))))
-                }
+    pub(crate) fn poll_next(&self, context: &Context<'_>) -> (Poll<Next>, Wakes) {
+        let mut shared = self.0.lock();
+        let next = match shared.state.take() {
+            Some(message) => Poll::Ready(Next::Message(message)),
+            None => match shared.state.take_end() {
+                Some(end) => Poll::Ready(Next::End(end)),
                 None => {
                     shared.connection = Some(context.waker().clone());
                     Poll::Pending
                 }
-            };
-            (next, want)
+            },
         };
-        if want == Want::ReadOn {
-            wants();
-        }
-        next
+        let wakes = Wakes {
+            connection: None,
+            actor: shared.state.wants_actor(),
+        };
+        (next, wakes)
     }
 
-    /// Ends the stream with an error.
-    pub(crate) fn fail(&self, status: Status) {
-        self.0.lock().failure = Some(status);
-        self.with(|state| state.close(None, true));
+    pub(crate) fn takes_input(&self) -> bool {
+        self.0.lock().state.takes_input()
     }
-
-    pub(crate) fn push(&self, item: v1::server_item::Item) {
-        self.with(|state| state.push(Frame::of(item)));
-    }
-}
-
-/// One event on its way to many outboxes.
-#[derive(Clone, Debug)]
-pub(crate) struct Delivery {
-    pub(crate) room: RoomId,
-    pub(crate) seq: Seq,
-    pub(crate) message_count: u64,
-    pub(crate) actor: AccountId,
-    /// `None`: not a message.
-    pub(crate) priority: Option<v1::Priority>,
-    pub(crate) frame: Frame,
 }

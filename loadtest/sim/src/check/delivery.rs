@@ -123,8 +123,11 @@ impl Track {
                 verdict.checked.streams += 1;
                 // What was lost by then, and not gained again, is answered with that.
                 let told = &self.told;
-                self.follows.retain(|room, _| told.get(room) != Some(&false));
-                self.follows.values_mut().for_each(|follow| follow.is_answered = true);
+                self.follows
+                    .retain(|room, _| told.get(room) != Some(&false));
+                self.follows
+                    .values_mut()
+                    .for_each(|follow| follow.is_answered = true);
             }
             OnStream::Follows(cursor) => self.follow(facts, about.entry, cursor),
             OnStream::Followed(room, Ok(())) => {
@@ -165,7 +168,12 @@ impl Track {
         match item {
             Item::Event(event) => {
                 verdict.checked.deliveries += 1;
-                self.event(event.room, event.seq, about.at(event.room, event.seq), verdict);
+                self.event(
+                    event.room,
+                    event.seq,
+                    about.at(event.room, event.seq),
+                    verdict,
+                );
             }
             Item::Live {
                 room, seq, rebuilt, ..
@@ -176,7 +184,11 @@ impl Track {
                 self.counters.remove(room);
                 // What is asked for and not answered is answered after this, for a room that was lost
                 // and may have been gained again.
-                if self.follows.get(room).is_some_and(|follow| follow.is_answered) {
+                if self
+                    .follows
+                    .get(room)
+                    .is_some_and(|follow| follow.is_answered)
+                {
                     self.follows.remove(room);
                 }
             }

@@ -16,19 +16,24 @@ pub fn excerpt(history: &History, violation: &Violation) -> Vec<String> {
     let about = topic.about;
     let weigh = |at: usize, entry: &Entry| {
         let near = at.abs_diff(about.entry) <= EXCERPT_REACH;
-        if at == about.entry { u8::MAX } else { topic.weight(&entry.what, near) }
+        if at == about.entry {
+            u8::MAX
+        } else {
+            topic.weight(&entry.what, near)
+        }
     };
     let all = history.entries.iter().enumerate();
     let mut chosen: Vec<_> = all.filter(|(at, entry)| weigh(*at, entry) > 0).collect();
     if chosen.len() > EXCERPT_LINES_MAX {
         // What weighs most stays, and among equals what lies nearest.
-        chosen.sort_by_key(|(at, entry)| {
-            (u8::MAX - weigh(*at, entry), at.abs_diff(about.entry))
-        });
+        chosen.sort_by_key(|(at, entry)| (u8::MAX - weigh(*at, entry), at.abs_diff(about.entry)));
         chosen.truncate(EXCERPT_LINES_MAX);
         chosen.sort_by_key(|(at, _)| *at);
     }
-    chosen.into_iter().map(|(at, entry)| line(at, entry)).collect()
+    chosen
+        .into_iter()
+        .map(|(at, entry)| line(at, entry))
+        .collect()
 }
 
 fn line(at: usize, entry: &Entry) -> String {

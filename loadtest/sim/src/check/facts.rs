@@ -98,7 +98,13 @@ impl<'a> Facts<'a> {
     }
 
     /// Whether somebody can have been a member at some moment between two entries.
-    pub(super) fn may_be_member(&self, who: Person, room: Room, asked: usize, until: usize) -> bool {
+    pub(super) fn may_be_member(
+        &self,
+        who: Person,
+        room: Room,
+        asked: usize,
+        until: usize,
+    ) -> bool {
         let Some(log) = self.logs.get(&room).filter(|log| log.is_complete) else {
             return true;
         };
@@ -125,7 +131,10 @@ impl<'a> Facts<'a> {
             about
                 && order.may_have_happened()
                 && order.first_asked() < until
-                && order.attempts.iter().any(|attempt| attempt.answered() > lost)
+                && order
+                    .attempts
+                    .iter()
+                    .any(|attempt| attempt.answered() > lost)
         })
     }
 
@@ -270,7 +279,10 @@ impl<'a> Facts<'a> {
             {
                 let log = self.logs.entry(*room).or_default();
                 if !log.is_complete {
-                    log.events = events.iter().map(|event| (event.seq, event.clone())).collect();
+                    log.events = events
+                        .iter()
+                        .map(|event| (event.seq, event.clone()))
+                        .collect();
                     log.is_complete = true;
                 }
             }
@@ -302,14 +314,18 @@ impl Order<'_> {
 
     /// The answers that say that it is done, each with its entry.
     pub(super) fn done(&self) -> impl Iterator<Item = (usize, &Done)> {
-        self.attempts.iter().filter_map(|attempt| match attempt.answer {
-            Some((at, Answer::Done(done))) => Some((at, done)),
-            _ => None,
-        })
+        self.attempts
+            .iter()
+            .filter_map(|attempt| match attempt.answer {
+                Some((at, Answer::Done(done))) => Some((at, done)),
+                _ => None,
+            })
     }
 
     pub(super) fn first_asked(&self) -> usize {
-        self.attempts.first().map_or(usize::MAX, |attempt| attempt.asked)
+        self.attempts
+            .first()
+            .map_or(usize::MAX, |attempt| attempt.asked)
     }
 }
 

@@ -69,7 +69,11 @@ fn heads(facts: &Facts<'_>, op: Op, order: &Order<'_>, verdict: &mut Verdict) {
             let known = facts.known(view.room, attempt.asked);
             if view.head < known {
                 let what = format!("{} ends at {}, and {known} was known", view.room, view.head);
-                verdict.broken(Rule::Stale, About::entry(at).at(view.room, known).op(op), what);
+                verdict.broken(
+                    Rule::Stale,
+                    About::entry(at).at(view.room, known).op(op),
+                    what,
+                );
             }
         }
     }
@@ -90,9 +94,10 @@ fn effects(facts: &Facts<'_>, op: Op, order: &Order<'_>, verdict: &mut Verdict) 
         Ask::Remove { whom, .. } => !stand.members.contains_key(whom),
         Ask::Join { .. } => stand.members.contains_key(&by),
         Ask::Leave { .. } => !stand.members.contains_key(&by),
-        Ask::SetRole { whom, role, .. } => {
-            stand.members.get(whom).is_some_and(|member| member.role == *role)
-        }
+        Ask::SetRole { whom, role, .. } => stand
+            .members
+            .get(whom)
+            .is_some_and(|member| member.role == *role),
         Ask::Mute { whom, .. } => stand.members.get(whom).is_some_and(|member| member.muted),
         Ask::Unmute { whom, .. } => stand.members.get(whom).is_some_and(|member| !member.muted),
         Ask::Ban { whom, .. } => stand.banned.contains(whom),

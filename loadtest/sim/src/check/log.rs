@@ -63,7 +63,8 @@ impl Log {
 
     /// Whether somebody is a member after this event.
     pub(super) fn is_member(&self, who: Person, at: Seq) -> bool {
-        self.standing(who, at).is_some_and(|(_, is_member)| is_member)
+        self.standing(who, at)
+            .is_some_and(|(_, is_member)| is_member)
     }
 
     /// For somebody who is not a member after the event `at`: where it lost the room (0 if it never had
@@ -111,14 +112,18 @@ impl Log {
     /// The room after this event.
     pub(super) fn stand(&self, at: Seq) -> Stand {
         let mut stand = Stand::default();
-        self.events.range(..=at).for_each(|(_, event)| stand.apply(event));
+        self.events
+            .range(..=at)
+            .for_each(|(_, event)| stand.apply(event));
         stand
     }
 
     /// Messages up to this event.
     pub(super) fn messages(&self, at: Seq) -> u64 {
         let events = self.events.range(..=at);
-        events.filter(|(_, event)| matches!(event.kind, Kind::Message(_))).count() as u64
+        events
+            .filter(|(_, event)| matches!(event.kind, Kind::Message(_)))
+            .count() as u64
     }
 
     fn standing(&self, who: Person, at: Seq) -> Option<(Seq, bool)> {

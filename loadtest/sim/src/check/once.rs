@@ -98,7 +98,11 @@ fn differs(order: &Order<'_>, done: &Done, event: &Event) -> Option<String> {
     if event.actor != order.by {
         let moderated = matches!(order.ask, Ask::Delete { .. });
         // A message that was deleted before is answered with that deletion, whoever's it was.
-        return if moderated { None } else { wrong("which is somebody else's") };
+        return if moderated {
+            None
+        } else {
+            wrong("which is somebody else's")
+        };
     }
     match (order.ask, done, &event.kind) {
         (Ask::Send { id, said, .. }, Done::Said { at, .. }, Kind::Message(message)) => {
@@ -107,7 +111,11 @@ fn differs(order: &Order<'_>, done: &Done, event: &Event) -> Option<String> {
             }
             let same_id = message.id.is_none_or(|found| found == *id);
             let same_words = message.edited != Seq::ZERO || message.said == *said;
-            if same_id && same_words { None } else { wrong("another message") }
+            if same_id && same_words {
+                None
+            } else {
+                wrong("another message")
+            }
         }
         (Ask::Edit { target, .. }, Done::Changed(_), Kind::Edit { target: t, .. })
         | (Ask::Delete { target, .. }, Done::Changed(_), Kind::Deletion { target: t })
@@ -136,11 +144,17 @@ fn answers_agree(op: Op, order: &Order<'_>, verdict: &mut Verdict) {
 
 /// One id of one person: one message at most, and only if it may have been said at all.
 fn one_id(facts: &Facts<'_>, key: Key, ops: &[Op], used: &Used, verdict: &mut Verdict) {
-    let orders = || ops.iter().filter_map(|op| Some((*op, facts.orders.get(op)?)));
+    let orders = || {
+        ops.iter()
+            .filter_map(|op| Some((*op, facts.orders.get(op)?)))
+    };
     let mut done = orders().filter(|(_, order)| order.done().next().is_some());
     if let (Some((one, first)), Some((two, second))) = (done.next(), done.next()) {
         let at = first.first_asked().max(second.first_asked());
-        let what = format!("{one} and {two} use {:?} for two things, and both were done", key.1);
+        let what = format!(
+            "{one} and {two} use {:?} for two things, and both were done",
+            key.1
+        );
         verdict.broken(Rule::IdReused, About::entry(at).op(two), what);
     }
     let possible = orders().any(|(_, order)| order.may_have_happened());
@@ -168,14 +182,20 @@ fn logged(facts: &Facts<'_>, used: &Used, room: Room, log: &Log, verdict: &mut V
             Kind::Edit { target, .. } => {
                 let asked = used.edits.get(&(room, event.actor, *target));
                 let asked = asked.map_or(&[][..], Vec::as_slice);
-                let possible = asked.iter().filter(|op| facts.orders[op].may_have_happened());
+                let possible = asked
+                    .iter()
+                    .filter(|op| facts.orders[op].may_have_happened());
                 let (possible, count) = (
                     possible.count(),
                     edits.entry((event.actor, *target)).or_default(),
                 );
                 *count += 1;
                 if *count > possible {
-                    let rule = if asked.is_empty() { Rule::Unasked } else { Rule::Doubled };
+                    let rule = if asked.is_empty() {
+                        Rule::Unasked
+                    } else {
+                        Rule::Doubled
+                    };
                     let what = format!(
                         "{} has changed {room} {target} {count} times, and asked for {possible}",
                         event.actor
@@ -217,12 +237,7 @@ fn may_delete(facts: &Facts<'_>, room: Room, by: Person, target: Seq) -> bool {
 }
 
 /// What is wrong with a message of a log: that its author never asked for it.
-fn unasked(
-    facts: &Facts<'_>,
-    used: &Used,
-    event: &Event,
-    message: &Message,
-) -> Option<String> {
+fn unasked(facts: &Facts<'_>, used: &Used, event: &Event, message: &Message) -> Option<String> {
     if message.deleted {
         // Only the place is left. Who asked for it to be deleted is asked elsewhere.
         let empty = message.said.body == Body::of("");
@@ -245,7 +260,11 @@ fn unasked(
         }
     };
     let found = asked.any(|(room, said)| room == event.room && same(said));
-    if found { None } else { Some(format!("nobody asked for {event:?}")) }
+    if found {
+        None
+    } else {
+        Some(format!("nobody asked for {event:?}"))
+    }
 }
 
 /// No id is seen in two places, by any reader at any time.

@@ -17,11 +17,17 @@ pub(super) fn check(facts: &Facts<'_>, verdict: &mut Verdict) {
         match log.and_then(|log| log.events.get(&sight.event.seq)) {
             Some(event) if event.is_the_same_as(sight.event) => {}
             Some(event) => {
-                let what = format!("{} saw {:?}, and the log has {event:?}", sight.by, sight.event);
+                let what = format!(
+                    "{} saw {:?}, and the log has {event:?}",
+                    sight.by, sight.event
+                );
                 broken_at(verdict, Rule::SameForAll, sight, what);
             }
             None => {
-                let what = format!("{} saw {:?}, and the log ends before", sight.by, sight.event);
+                let what = format!(
+                    "{} saw {:?}, and the log ends before",
+                    sight.by, sight.event
+                );
                 broken_at(verdict, Rule::SameForAll, sight, what);
             }
         }
@@ -81,7 +87,9 @@ fn walks(facts: &Facts<'_>, verdict: &mut Verdict) {
         }
         if !seen.iter().copied().eq(log.events.values()) {
             let pairs = seen.iter().copied().zip(log.events.values());
-            let differs = pairs.filter(|(seen, event)| seen != event).map(|(seen, _)| seen.seq);
+            let differs = pairs
+                .filter(|(seen, event)| seen != event)
+                .map(|(seen, _)| seen.seq);
             let end = Seq(seen.len().min(log.events.len()) as u64 + 1);
             let seq = differs.min().unwrap_or(end);
             let way = if *forward { "forwards" } else { "backwards" };
@@ -141,19 +149,29 @@ impl Page<'_> {
                 one.seq == two.seq.next()
             }
         };
-        if let Some(pair) = self.events.windows(2).find(|pair| !follows(&pair[0], &pair[1])) {
+        if let Some(pair) = self
+            .events
+            .windows(2)
+            .find(|pair| !follows(&pair[0], &pair[1]))
+        {
             let what = format!("a page has {} next to {}", pair[0].seq, pair[1].seq);
             wrong.push((Rule::Dense, what));
         }
         if self.events.len() > size {
-            wrong.push((Rule::View, format!("{} events in a page of {size}", self.events.len())));
+            wrong.push((
+                Rule::View,
+                format!("{} events in a page of {size}", self.events.len()),
+            ));
         }
         let first = self.events.first().map(|event| event.seq);
         let last = self.events.last().map(|event| event.seq);
-        let begins = self.from.or(self.forward.then_some(Seq(1)));
+        let begins = self.from.or_else(|| self.forward.then_some(Seq(1)));
         match (begins, first) {
             (Some(begins), Some(first)) if first != begins => {
-                wrong.push((Rule::Dense, format!("a page from {begins} begins at {first}")));
+                wrong.push((
+                    Rule::Dense,
+                    format!("a page from {begins} begins at {first}"),
+                ));
             }
             (Some(begins), None) if begins <= known => {
                 wrong.push((Rule::Stale, format!("a page from {begins} is empty")));
@@ -166,7 +184,10 @@ impl Page<'_> {
         }
         match (self.forward, self.more, last) {
             (true, false, Some(last)) if last < known => {
-                wrong.push((Rule::Stale, format!("the log ends at {last}, and {known} was known")));
+                wrong.push((
+                    Rule::Stale,
+                    format!("the log ends at {last}, and {known} was known"),
+                ));
             }
             (false, false, Some(last)) if last > Seq(1) => {
                 wrong.push((Rule::Dense, format!("the log begins at {last}")));

@@ -58,7 +58,11 @@ fn hints(facts: &Facts<'_>, verdict: &mut Verdict) {
         };
         let by = owners.get(&stream).copied().unwrap_or_default();
         if let Some(what) = shown(facts, by, room, seq, at) {
-            verdict.broken(Rule::Removed, About::entry(at).at(room, seq).stream(stream), what);
+            verdict.broken(
+                Rule::Removed,
+                About::entry(at).at(room, seq).stream(stream),
+                what,
+            );
         }
     }
 }

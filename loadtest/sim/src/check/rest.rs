@@ -45,7 +45,10 @@ fn follows(
         return;
     };
     if !is_member {
-        let what = format!("{} follows {room}, which it has lost, and was not told", track.by);
+        let what = format!(
+            "{} follows {room}, which it has lost, and was not told",
+            track.by
+        );
         verdict.broken(Rule::Untold, about, what);
         return;
     }
@@ -72,9 +75,9 @@ fn knows(
     verdict: &mut Verdict,
 ) {
     let known = facts.known(room, ready);
-    let later = log.changes(track.by).iter().filter(|(seq, _)| *seq > known);
+    let mut later = log.changes(track.by).iter().filter(|(seq, _)| *seq > known);
     let told = track.told.get(&room).copied();
-    match later.last() {
+    match later.next_back() {
         // It may have happened just before the stream was greeted, and be known to nobody: then there
         // is nothing to tell. So only what was asked for afterwards counts.
         Some((lost, false)) if told != Some(false) && facts.cause(room, *lost) > ready => {
@@ -82,7 +85,10 @@ fn knows(
             verdict.broken(Rule::Untold, about, what);
         }
         Some((gained, true)) if told != Some(true) && facts.cause(room, *gained) > ready => {
-            let what = format!("{} gained {room} at {gained}, and was told {told:?}", track.by);
+            let what = format!(
+                "{} gained {room} at {gained}, and was told {told:?}",
+                track.by
+            );
             verdict.broken(Rule::Untold, about, what);
         }
         _ => {}
@@ -107,7 +113,10 @@ fn counts(track: &Track, room: Room, view: &RoomView, about: About, verdict: &mu
             verdict.broken(Rule::Unread, about, what);
         }
         None if view.unread > 0 => {
-            let what = format!("{} messages of {room} are unread, without a counter", view.unread);
+            let what = format!(
+                "{} messages of {room} are unread, without a counter",
+                view.unread
+            );
             verdict.broken(Rule::Unread, about, what);
         }
         Some(_) | None => {}

@@ -30,7 +30,8 @@ pub(super) fn check(facts: &Facts<'_>, verdict: &mut Verdict) {
                     OnStream::Greeted(Ok(())) => _ = silent.remove(stream),
                     OnStream::Ended(Code::InvalidArgument) if silent.contains(stream) => {}
                     // The store could not say which rooms there are.
-                    OnStream::Ended(Code::Unavailable | Code::Aborted) if silent.contains(stream) => {}
+                    OnStream::Ended(Code::Unavailable | Code::Aborted)
+                        if silent.contains(stream) => {}
                     OnStream::Ended(Code::Ok) => {}
                     OnStream::Ended(code) => {
                         let what = format!("{stream} ended with {code:?}");
@@ -63,9 +64,9 @@ fn wrong(answer: &Answer, may_be_out: bool) -> Option<String> {
         Answer::Refused(why) if why.code == Code::InvalidArgument => {
             Some(format!("refused with {why:?} what was asked rightly"))
         }
-        Answer::Refused(why) if why.code == Code::Unauthenticated && !may_be_out => {
-            Some(format!("refused with {why:?} somebody who has not signed out"))
-        }
+        Answer::Refused(why) if why.code == Code::Unauthenticated && !may_be_out => Some(format!(
+            "refused with {why:?} somebody who has not signed out"
+        )),
         Answer::Refused(_) | Answer::NotNow(_) | Answer::Doubtful(_) | Answer::Done(_) => None,
     }
 }

@@ -15,7 +15,11 @@ use story::{A, B, C, ROOM, Story};
 
 /// The rules that a story breaks.
 fn broken(history: &History) -> BTreeSet<Rule> {
-    check(history).violations.iter().map(|violation| violation.rule).collect()
+    check(history)
+        .violations
+        .iter()
+        .map(|violation| violation.rule)
+        .collect()
 }
 
 /// Says that a story breaks one rule and no other.
@@ -62,10 +66,17 @@ fn an_empty_history_breaks_nothing_and_has_nothing_checked() {
 #[test]
 fn every_rule_is_broken_by_some_story() {
     let mut seen = BTreeSet::new();
-    for story in logging::stories().into_iter().chain(delivering::stories()).chain(looking::stories()) {
+    for story in logging::stories()
+        .into_iter()
+        .chain(delivering::stories())
+        .chain(looking::stories())
+    {
         seen.extend(broken(&story.tell()));
     }
-    let missing: Vec<_> = Rule::ALL.into_iter().filter(|rule| !seen.contains(rule)).collect();
+    let missing: Vec<_> = Rule::ALL
+        .into_iter()
+        .filter(|rule| !seen.contains(rule))
+        .collect();
     assert!(missing.is_empty(), "no story breaks {missing:?}");
 }
 
@@ -80,10 +91,16 @@ fn an_excerpt_shows_the_entry_at_fault_and_stays_short() {
     story.delivers(stream, 102..=103);
     let history = story.tell();
     let verdict = check(&history);
-    let gap = verdict.violations.iter().find(|violation| violation.rule == Rule::Gap);
+    let gap = verdict
+        .violations
+        .iter()
+        .find(|violation| violation.rule == Rule::Gap);
     let gap = gap.expect("a gap");
     let lines = super::excerpt(&history, gap);
     assert!(lines.len() <= crate::limits::EXCERPT_LINES_MAX);
     let entry = format!("{:>6} ", gap.about.entry);
-    assert!(lines.iter().any(|line| line.starts_with(&entry)), "{lines:#?}");
+    assert!(
+        lines.iter().any(|line| line.starts_with(&entry)),
+        "{lines:#?}"
+    );
 }

@@ -48,7 +48,9 @@ pub(super) fn check(facts: &Facts<'_>, verdict: &mut Verdict) {
             };
             for view in views {
                 look.room(view, verdict);
-                let first = log_ids.entry(view.room).or_insert_with(|| view.log_id.clone());
+                let first = log_ids
+                    .entry(view.room)
+                    .or_insert_with(|| view.log_id.clone());
                 if *first != view.log_id {
                     let what = format!("{} is {}, and was {first}", view.room, view.log_id);
                     verdict.broken(Rule::View, look.about.room(view.room), what);
@@ -70,7 +72,12 @@ struct Look<'a> {
 
 impl Look<'_> {
     fn room(&self, view: &RoomView, verdict: &mut Verdict) {
-        let Some(log) = self.facts.logs.get(&view.room).filter(|log| view.head <= log.whole) else {
+        let Some(log) = self
+            .facts
+            .logs
+            .get(&view.room)
+            .filter(|log| view.head <= log.whole)
+        else {
             return;
         };
         let about = self.about.at(view.room, view.head);
@@ -80,9 +87,14 @@ impl Look<'_> {
             && view.members == stand.members.len() as u64
             && Some(view.role) == role
             && view.archived == stand.archived
-            && stand.display_name.is_none_or(|name| name == view.display_name);
+            && stand
+                .display_name
+                .is_none_or(|name| name == view.display_name);
         if !agrees {
-            let what = format!("{} is shown as {view:?}, and its log says otherwise", view.room);
+            let what = format!(
+                "{} is shown as {view:?}, and its log says otherwise",
+                view.room
+            );
             verdict.broken(Rule::View, about, what);
         }
         let unread = stand.messages.checked_sub(log.messages(view.read));
@@ -114,10 +126,16 @@ impl Look<'_> {
         let Some((room, log)) = self.log_at_rest() else {
             return;
         };
-        let shown: BTreeMap<_, _> = members.iter().map(|view| (view.who, as_member(view))).collect();
+        let shown: BTreeMap<_, _> = members
+            .iter()
+            .map(|view| (view.who, as_member(view)))
+            .collect();
         let stand = log.stand(log.head());
         if matches!(self.order.ask, Ask::Members { .. }) && shown != stand.members {
-            let what = format!("{room} is shown with {shown:?}, and has {:?}", stand.members);
+            let what = format!(
+                "{room} is shown with {shown:?}, and has {:?}",
+                stand.members
+            );
             verdict.broken(Rule::View, self.about.room(room), what);
         }
     }
@@ -129,7 +147,10 @@ impl Look<'_> {
         let shown: BTreeSet<_> = people.iter().copied().collect();
         let stand = log.stand(log.head());
         if matches!(self.order.ask, Ask::Bans { .. }) && shown != stand.banned {
-            let what = format!("{room} bans {:?}, and is shown to ban {shown:?}", stand.banned);
+            let what = format!(
+                "{room} bans {:?}, and is shown to ban {shown:?}",
+                stand.banned
+            );
             verdict.broken(Rule::View, self.about.room(room), what);
         }
     }
@@ -165,13 +186,18 @@ const fn as_member(view: &MemberView) -> Member {
     }
 }
 
+/// When somebody asked to mark, when it was answered, how far, and which operation it was.
+type Marked = (usize, usize, Seq, Op);
+
 /// A mark never moves back while its owner stays in the room.
 fn marks_stay(facts: &Facts<'_>, verdict: &mut Verdict) {
-    let mut marks: BTreeMap<(Person, Room), Vec<(usize, usize, Seq, Op)>> = BTreeMap::new();
+    let mut marks: BTreeMap<(Person, Room), Vec<Marked>> = BTreeMap::new();
     for (op, order) in &facts.orders {
         for attempt in &order.attempts {
-            if let (Ask::MarkRead { room, .. }, Some((at, Answer::Done(Done::Marked { seq, .. })))) =
-                (order.ask, attempt.answer)
+            if let (
+                Ask::MarkRead { room, .. },
+                Some((at, Answer::Done(Done::Marked { seq, .. }))),
+            ) = (order.ask, attempt.answer)
             {
                 let marks = marks.entry((order.by, *room)).or_default();
                 marks.push((attempt.asked, at, *seq, *op));
@@ -190,7 +216,11 @@ fn marks_stay(facts: &Facts<'_>, verdict: &mut Verdict) {
             let furthest = before.map(|(_, _, seq, _)| *seq).max().unwrap_or_default();
             if *seq < furthest {
                 let what = format!("the mark of {by} in {room} was at {furthest}, and is at {seq}");
-                verdict.broken(Rule::Unread, About::entry(*at).at(*room, *seq).op(*op), what);
+                verdict.broken(
+                    Rule::Unread,
+                    About::entry(*at).at(*room, *seq).op(*op),
+                    what,
+                );
             }
         }
     }

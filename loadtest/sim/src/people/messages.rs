@@ -35,18 +35,24 @@ impl Somebody {
             Deed::Delete => self.delete(device, room).await,
             Deed::MarkRead => self.mark_read(device, room).await,
             Deed::Typing => {
-                let wire = v1::SetTypingRequest { room: self.name(room) };
-                self.begin(device, Ask::Typing { room }, Wire::Typing(wire)).await;
+                let wire = v1::SetTypingRequest {
+                    room: self.name(room),
+                };
+                self.begin(device, Ask::Typing { room }, Wire::Typing(wire))
+                    .await;
             }
             Deed::ReadPage => self.read_pages(device, room).await,
             Deed::ListReaders => {
-                let Some((seq, _)) = self.something_said(room, |_| true) else { return };
+                let Some((seq, _)) = self.something_said(room, |_| true) else {
+                    return;
+                };
                 let wire = v1::ListReadersRequest {
                     parent: self.name(room),
                     seq: seq.0,
                     ..Default::default()
                 };
-                self.begin(device, Ask::Readers { room, seq }, Wire::Readers(wire)).await;
+                self.begin(device, Ask::Readers { room, seq }, Wire::Readers(wire))
+                    .await;
             }
             _ => {}
         }
@@ -77,7 +83,8 @@ impl Somebody {
                 client_message_id,
                 ..request
             };
-            self.begin(device, Ask::Send { room, id, said }, Wire::Send(wire)).await;
+            self.begin(device, Ask::Send { room, id, said }, Wire::Send(wire))
+                .await;
         }
     }
 
@@ -117,12 +124,21 @@ impl Somebody {
             room: self.name(room),
             seq: target.0,
         };
-        self.begin(device, Ask::Delete { room, target }, Wire::Delete(wire)).await;
+        self.begin(device, Ask::Delete { room, target }, Wire::Delete(wire))
+            .await;
     }
 
     async fn mark_read(&self, device: Device, room: Room) {
-        let head = self.clients.world.lock().rooms.get(&room).map(|room| room.head);
-        let Some(head) = head.filter(|head| *head > Seq::ZERO) else { return };
+        let head = self
+            .clients
+            .world
+            .lock()
+            .rooms
+            .get(&room)
+            .map(|room| room.head);
+        let Some(head) = head.filter(|head| *head > Seq::ZERO) else {
+            return;
+        };
         // Mostly all of it, sometimes some, which may be less than was read before.
         let seq = match percent(&self.rng, 60) {
             true => head,
@@ -132,12 +148,19 @@ impl Somebody {
             room: self.name(room),
             seq: seq.0,
         };
-        self.begin(device, Ask::MarkRead { room, seq }, Wire::MarkRead(wire)).await;
+        self.begin(device, Ask::MarkRead { room, seq }, Wire::MarkRead(wire))
+            .await;
     }
 
     /// A page, and some that follow it.
     async fn read_pages(&self, device: Device, room: Room) {
-        let head = self.clients.world.lock().rooms.get(&room).map(|room| room.head);
+        let head = self
+            .clients
+            .world
+            .lock()
+            .rooms
+            .get(&room)
+            .map(|room| room.head);
         let forward = percent(&self.rng, 50);
         let from = head.filter(|head| head.0 > 0 && percent(&self.rng, 60));
         let mut from = from.map(|head| Seq(among(&self.rng, 1..=head.0)));
@@ -150,7 +173,9 @@ impl Somebody {
                 from,
                 size,
             };
-            let order = self.clients.order(self.me, device, ask, Wire::Page(request.clone()));
+            let order = self
+                .clients
+                .order(self.me, device, ask, Wire::Page(request.clone()));
             let Ending::Done(Done::Page { events, .. }, extra) =
                 self.clients.carry_out(order, &self.rng).await
             else {
@@ -160,7 +185,11 @@ impl Somebody {
             let Some(last) = last.filter(|_| !extra.page_token.is_empty()) else {
                 return;
             };
-            from = Some(if forward { last.next() } else { last.previous() });
+            from = Some(if forward {
+                last.next()
+            } else {
+                last.previous()
+            });
             request.page_token = extra.page_token;
         }
     }
@@ -170,7 +199,11 @@ impl Somebody {
     pub(super) fn a_message(&self, device: Device, room: Room, short: bool) -> Order {
         let (id, client_message_id) = new_id(&self.rng);
         let (body, format) = (self.a_body(short), self.a_format());
-        let priorities = [v1::Priority::Normal, v1::Priority::High, v1::Priority::Urgent];
+        let priorities = [
+            v1::Priority::Normal,
+            v1::Priority::High,
+            v1::Priority::Urgent,
+        ];
         let priority = *self.one_of(&priorities).unwrap_or(&v1::Priority::Normal);
         let reply_to = self.something_said(room, |_| percent(&self.rng, 20));
         let reply_to = reply_to.map_or(Seq::ZERO, |(seq, _)| seq);
@@ -197,7 +230,9 @@ impl Somebody {
         let long = !short && percent(&self.rng, self.clients.plan.long_bodies);
         let bytes = skewed(&self.rng, if long { BODY_LONG } else { BODY_SHORT });
         let mut body = format!("{:016x} ", self.rng.below(u64::MAX));
-        let more = usize::try_from(bytes).unwrap_or_default().saturating_sub(body.len());
+        let more = usize::try_from(bytes)
+            .unwrap_or_default()
+            .saturating_sub(body.len());
         body.push_str(&"ö".repeat(more / 2));
         body
     }
@@ -224,7 +259,11 @@ pub(crate) fn page(
     from: Option<Seq>,
     size: u32,
 ) -> v1::ListEventsRequest {
-    let direction = if forward { Direction::Forward } else { Direction::Backward };
+    let direction = if forward {
+        Direction::Forward
+    } else {
+        Direction::Backward
+    };
     v1::ListEventsRequest {
         parent,
         page_size: i32::try_from(size).unwrap_or(1),
@@ -237,5 +276,8 @@ pub(crate) fn page(
 /// An id that nobody has used, for the history and for the wire.
 pub(crate) fn new_id(rng: &Rng) -> (MessageId, String) {
     let bytes = rng.bytes();
-    (MessageId(bytes), Uuid::from_bytes(bytes).hyphenated().to_string())
+    (
+        MessageId(bytes),
+        Uuid::from_bytes(bytes).hyphenated().to_string(),
+    )
 }

@@ -74,7 +74,10 @@ impl Somebody {
     fn about(&self, deed: Deed, room: Room) -> Option<(Ask, Wire)> {
         let (name, whom) = (self.name(room), self.anybody());
         Some(match deed {
-            Deed::ViewRoom => (Ask::ViewRoom { room }, Wire::View(v1::GetRoomRequest { name })),
+            Deed::ViewRoom => (
+                Ask::ViewRoom { room },
+                Wire::View(v1::GetRoomRequest { name }),
+            ),
             Deed::ListMembers => {
                 let wire = v1::ListMembersRequest {
                     parent: name,
@@ -107,17 +110,24 @@ impl Somebody {
             }
             Deed::Archive => {
                 let archived = true;
-                (Ask::Archive { room, archived }, Wire::Archive(v1::ArchiveRoomRequest { name }))
+                (
+                    Ask::Archive { room, archived },
+                    Wire::Archive(v1::ArchiveRoomRequest { name }),
+                )
             }
             Deed::Unarchive => {
                 let wire = v1::UnarchiveRoomRequest { name };
                 let archived = false;
                 (Ask::Archive { room, archived }, Wire::Unarchive(wire))
             }
-            Deed::DeleteRoom => {
-                (Ask::DeleteRoom { room }, Wire::DeleteRoom(v1::DeleteRoomRequest { name }))
-            }
-            Deed::Leave => (Ask::Leave { room }, Wire::Leave(v1::LeaveRoomRequest { name })),
+            Deed::DeleteRoom => (
+                Ask::DeleteRoom { room },
+                Wire::DeleteRoom(v1::DeleteRoomRequest { name }),
+            ),
+            Deed::Leave => (
+                Ask::Leave { room },
+                Wire::Leave(v1::LeaveRoomRequest { name }),
+            ),
             Deed::MakeLink => {
                 let wire = v1::CreateRoomLinkRequest { parent: name };
                 (Ask::MakeLink { room }, Wire::MakeLink(wire))
@@ -137,9 +147,10 @@ impl Somebody {
         let member = account.strip_prefix("accounts/").unwrap_or_default();
         let name = format!("{parent}/members/{member}");
         Some(match deed {
-            Deed::Remove | Deed::RemoveAndAdd => {
-                (Ask::Remove { room, whom }, Wire::Remove(v1::RemoveMemberRequest { name }))
-            }
+            Deed::Remove | Deed::RemoveAndAdd => (
+                Ask::Remove { room, whom },
+                Wire::Remove(v1::RemoveMemberRequest { name }),
+            ),
             Deed::SetRole => {
                 let roles = [Role::Member, Role::Moderator, Role::Owner];
                 let role = *self.one_of(&roles)?;
@@ -159,12 +170,14 @@ impl Somebody {
                 };
                 (Ask::Mute { room, whom, until }, Wire::Mute(wire))
             }
-            Deed::Unmute => {
-                (Ask::Unmute { room, whom }, Wire::Unmute(v1::UnmuteMemberRequest { name }))
-            }
-            Deed::Ban => {
-                (Ask::Ban { room, whom }, Wire::Ban(v1::BanAccountRequest { parent, account }))
-            }
+            Deed::Unmute => (
+                Ask::Unmute { room, whom },
+                Wire::Unmute(v1::UnmuteMemberRequest { name }),
+            ),
+            Deed::Ban => (
+                Ask::Ban { room, whom },
+                Wire::Ban(v1::BanAccountRequest { parent, account }),
+            ),
             Deed::Unban => {
                 let wire = v1::UnbanAccountRequest { parent, account };
                 (Ask::Unban { room, whom }, Wire::Unban(wire))

@@ -1,4 +1,4 @@
-//! The Messages service.
+//! The Messages service: saying, changing, taking back, and reading a log page by page.
 
 use cluster_rpc::{InvalidRequest, name, page, time};
 use cluster_types::Seq;

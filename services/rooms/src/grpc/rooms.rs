@@ -1,4 +1,4 @@
-//! The Rooms service.
+//! The Rooms service: what rooms there are, what they are called, and who is in them.
 
 use cluster_rpc::{InvalidRequest, name, page, required};
 use cluster_types::{AccountId, Caller, RoomId};

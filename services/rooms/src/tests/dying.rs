@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cluster_store::{Faults, StoreError};
+use cluster_store::{Faults, SimulatedDisk, StoreError};
 use cluster_types::{Coded, ErrorCode, Seq};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -124,33 +124,50 @@ async fn a_removal_with_an_unknown_outcome_is_told_at_once_if_it_happened() {
     );
 }
 
+/// Commits whose outcome is unknown, so many of them; from then on nothing goes wrong.
+async fn unknown(world: &World, disk: &SimulatedDisk, committed: bool, times: u64) {
+    let odds = |is_it: bool| if is_it { 1_000_000 } else { 0 };
+    let count = || {
+        let counts = disk.faults_injected();
+        counts.unknown_committed + counts.unknown_lost
+    };
+    let before = count();
+    disk.set_faults(Faults {
+        unknown_committed: odds(committed),
+        unknown_lost: odds(!committed),
+        ..slow(Duration::from_millis(100))
+    });
+    world.until(|_| count() == before + times).await;
+    disk.set_faults(Faults::NONE);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_unknown_outcome_is_found_out_for_the_caller() {
     let (world, disk) = World::simulated().await;
     let room = world.room().await;
-    let kinds = [
-        Faults {
-            unknown_committed: 1_000_000,
-            ..slow(Duration::from_millis(100))
-        },
-        Faults {
-            unknown_lost: 1_000_000,
-            ..slow(Duration::from_millis(100))
-        },
-    ];
-    for (times, faults) in (1..).zip(kinds) {
-        disk.set_faults(faults);
-        let once = async {
-            let counts = || disk.faults_injected();
-            let unknown = || counts().unknown_committed + counts().unknown_lost;
-            world.until(|_| unknown() == times).await;
-            disk.set_faults(Faults::NONE);
-        };
-        let (seq, ()) = tokio::join!(world.says(room, OWNER, "hello"), once);
-        assert_eq!(seq, Seq(3 + times));
+    for (committed, times, seq) in [(true, 1, Seq(4)), (false, 2, Seq(5))] {
+        let weather = unknown(&world, &disk, committed, times);
+        let (said, ()) = tokio::join!(world.says(room, OWNER, "hello"), weather);
+        assert_eq!(said, seq);
         world.heard.until_seq(room, seq).await;
     }
     assert_eq!(world.bodies(room, OWNER).await, ["hello", "hello"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_actor_had_not_begun_when_it_died_is_done_by_the_next() {
+    let (world, disk) = World::simulated().await;
+    let room = world.room().await;
+    // Not to be repeated by itself, and yet asked again.
+    let remove = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        world.act(room, OWNER, Action::Remove(MEMBER)).await
+    };
+    let weather = unknown(&world, &disk, false, 1);
+    let (said, removed, ()) = tokio::join!(world.says(room, OWNER, "hello"), remove, weather);
+    let mut seqs = [said, removed.expect("is done").seq];
+    seqs.sort();
+    assert_eq!(seqs, [Seq(4), Seq(5)]);
 }
 
 #[tokio::test(start_paused = true)]

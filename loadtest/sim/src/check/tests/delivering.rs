@@ -68,7 +68,10 @@ fn an_event_that_is_sent_twice_is_found() {
 fn whoever_wants_nothing_of_before_gets_nothing_of_before() {
     let (mut story, _) = talk();
     let stream = story.opens(C, &[]);
-    let cursor = Cursor { room: ROOM, after: None };
+    let cursor = Cursor {
+        room: ROOM,
+        after: None,
+    };
     story.on(stream, OnStream::Follows(cursor));
     story.on(stream, OnStream::Followed(ROOM, Ok(())));
     let mut late = story.clone();
@@ -222,7 +225,10 @@ fn whoever_is_added_again_may_see_what_was_said_in_between_and_not_before_that()
     let mut too_early = story.clone();
     story.adds(A, B);
     story.gets(stream, Item::Gained(ROOM));
-    let cursor = Cursor { room: ROOM, after: Some(Seq(5)) };
+    let cursor = Cursor {
+        room: ROOM,
+        after: Some(Seq(5)),
+    };
     story.on(stream, OnStream::Follows(cursor.clone()));
     story.on(stream, OnStream::Followed(ROOM, Ok(())));
     story.delivers(stream, 6..=8);
@@ -288,15 +294,21 @@ fn whoever_follows_a_room_that_is_lost_is_told() {
     story.delivers(stream, 1..=5);
     story.marks(stream, 5);
     // Asked for before the stream was there, so that only following counts.
-    let remove = Ask::Remove { room: ROOM, whom: B };
-    story.entries.insert(1, What::Asked {
-        op: crate::names::Op(900),
-        attempt: 1,
-        by: A,
-        device: device(A),
-        via: crate::history::Via::Call,
-        ask: remove,
-    });
+    let remove = Ask::Remove {
+        room: ROOM,
+        whom: B,
+    };
+    story.entries.insert(
+        1,
+        What::Asked {
+            op: crate::names::Op(900),
+            attempt: 1,
+            by: A,
+            device: device(A),
+            via: crate::history::Via::Call,
+            ask: remove,
+        },
+    );
     story.append(A, membership(B, Change::Removed, Role::Unspecified));
     story.readers = vec![A, C];
     story.settles();
@@ -339,7 +351,11 @@ fn a_request_that_is_lost_and_asked_again_finds_its_effect_once() {
     story.append(A, membership(B, Change::Added, Role::Member));
     story.answers(op, 1, Answer::Doubtful(why(Code::Unavailable)));
     story.asks_again(op, 2, A, ask);
-    story.answers(op, 2, Answer::Done(Done::Members(vec![member(B, Role::Member)])));
+    story.answers(
+        op,
+        2,
+        Answer::Done(Done::Members(vec![member(B, Role::Member)])),
+    );
     let _never_answered = story.asks(B, send("back"));
     story.append(B, message("back"));
     holds(story);

@@ -5,9 +5,7 @@ use proto::v1::member::Role;
 use proto::v1::membership_change::Kind as Change;
 use tonic::Code;
 
-use super::story::{
-    A, B, C, ROOM, Story, edit, id, membership, message, said, send, why, words,
-};
+use super::story::{A, B, C, ROOM, Story, edit, id, membership, message, said, send, why, words};
 use super::{breaks, holds};
 use crate::check::Rule;
 use crate::history::{Answer, Ask, Done, Item, Kind, What};
@@ -272,7 +270,9 @@ fn in_other_words() -> Story {
     let mut story = Story::new();
     let _unanswered = story.asks(B, send("one"));
     story.append(B, message("one"));
-    let Kind::Message(message) = &mut story.at(4).kind else { return story };
+    let Kind::Message(message) = &mut story.at(4).kind else {
+        return story;
+    };
     message.said = words("won");
     story
 }

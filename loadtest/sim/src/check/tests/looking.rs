@@ -80,7 +80,13 @@ fn what_was_asked_for_before_may_be_outdated_when_it_is_answered() {
 /// B is reported as removed, and stays.
 fn without_effect() -> Story {
     let mut story = Story::new();
-    let op = story.asks(A, Ask::Remove { room: ROOM, whom: B });
+    let op = story.asks(
+        A,
+        Ask::Remove {
+            room: ROOM,
+            whom: B,
+        },
+    );
     story.done(op, Done::Nothing);
     story
 }
@@ -96,13 +102,28 @@ fn each_answer_that_was_never_true_is_found() {
     let display_name = "renamed".to_owned();
     for ask in [
         Ask::Leave { room },
-        Ask::SetRole { room, whom, role: Role::Owner },
-        Ask::Mute { room, whom, until: None },
+        Ask::SetRole {
+            room,
+            whom,
+            role: Role::Owner,
+        },
+        Ask::Mute {
+            room,
+            whom,
+            until: None,
+        },
         Ask::Ban { room, whom },
-        Ask::Archive { room, archived: true },
+        Ask::Archive {
+            room,
+            archived: true,
+        },
         Ask::Rename { room, display_name },
         Ask::DeleteRoom { room },
-        Ask::Add { room, whom: crate::names::Person(9), role: Role::Member },
+        Ask::Add {
+            room,
+            whom: crate::names::Person(9),
+            role: Role::Member,
+        },
     ] {
         let mut story = Story::new();
         let op = story.asks(A, ask);
@@ -134,7 +155,11 @@ fn a_member_who_is_told_that_there_is_no_such_room_is_found() {
 #[test]
 fn who_is_muted_or_removed_is_refused_with_reason() {
     let mut story = Story::new();
-    let mute = Ask::Mute { room: ROOM, whom: B, until: None };
+    let mute = Ask::Mute {
+        room: ROOM,
+        whom: B,
+        until: None,
+    };
     let op = story.asks(A, mute);
     story.append(A, membership(B, Change::Muted, Role::Member));
     story.done(op, Done::Nothing);
@@ -171,7 +196,13 @@ fn another_role_name_or_log_than_there_is_is_found() {
     let mut story = Story::new();
     let view = story.view(B);
     story.looks(B, view.clone());
-    story.looks(B, crate::history::RoomView { log_id: "other".to_owned(), ..view });
+    story.looks(
+        B,
+        crate::history::RoomView {
+            log_id: "other".to_owned(),
+            ..view
+        },
+    );
     breaks(story, Rule::View);
 }
 
@@ -208,7 +239,13 @@ fn a_page_longer_than_asked_for_is_found() {
     };
     let op = story.asks(B, ask);
     let events = story.log.clone();
-    story.done(op, Done::Page { events, more: false });
+    story.done(
+        op,
+        Done::Page {
+            events,
+            more: false,
+        },
+    );
     breaks(story, Rule::View);
 }
 
@@ -232,9 +269,21 @@ fn a_mark_that_moves_back_is_found() {
     let mut story = Story::new();
     story.says(A, "one");
     for (asked, mark) in [(4, 4), (2, 2)] {
-        let op = story.asks(B, Ask::MarkRead { room: ROOM, seq: Seq(asked) });
+        let op = story.asks(
+            B,
+            Ask::MarkRead {
+                room: ROOM,
+                seq: Seq(asked),
+            },
+        );
         let unread = u64::from(mark < 4);
-        story.done(op, Done::Marked { seq: Seq(mark), unread });
+        story.done(
+            op,
+            Done::Marked {
+                seq: Seq(mark),
+                unread,
+            },
+        );
     }
     breaks(story, Rule::Unread);
 }
@@ -242,8 +291,20 @@ fn a_mark_that_moves_back_is_found() {
 #[test]
 fn a_mark_with_more_unread_than_there_is_is_found() {
     let mut story = Story::new();
-    let op = story.asks(B, Ask::MarkRead { room: ROOM, seq: Seq(3) });
-    story.done(op, Done::Marked { seq: Seq(3), unread: u64::MAX });
+    let op = story.asks(
+        B,
+        Ask::MarkRead {
+            room: ROOM,
+            seq: Seq(3),
+        },
+    );
+    story.done(
+        op,
+        Done::Marked {
+            seq: Seq(3),
+            unread: u64::MAX,
+        },
+    );
     breaks(story, Rule::Unread);
 }
 
@@ -333,6 +394,9 @@ fn a_stream_that_ends_in_an_error_or_sends_what_cannot_be_read_is_found() {
 
     let mut story = Story::new();
     let stream = story.opens(B, &[]);
-    story.on(stream, OnStream::Followed(ROOM, Err(why(Code::InvalidArgument))));
+    story.on(
+        stream,
+        OnStream::Followed(ROOM, Err(why(Code::InvalidArgument))),
+    );
     breaks(story, Rule::Sound);
 }

@@ -136,7 +136,13 @@ impl Story {
         };
         self.at(target).kind = Kind::Message(now);
         let target = Seq(target);
-        self.append(by, Kind::Edit { target, message: Some(now) })
+        self.append(
+            by,
+            Kind::Edit {
+                target,
+                message: Some(now),
+            },
+        )
     }
 
     pub(super) fn takes_back(&mut self, by: Person, target: u64) -> Op {
@@ -163,7 +169,14 @@ impl Story {
 
     pub(super) fn adds(&mut self, by: Person, whom: Person) -> Op {
         let role = Role::Member;
-        let op = self.asks(by, Ask::Add { room: ROOM, whom, role });
+        let op = self.asks(
+            by,
+            Ask::Add {
+                room: ROOM,
+                whom,
+                role,
+            },
+        );
         self.append(by, membership(whom, Change::Added, role));
         self.done(op, Done::Members(vec![member(whom, role)]));
         op
@@ -176,7 +189,14 @@ impl Story {
         op
     }
 
-    pub(super) fn reads(&mut self, by: Person, forward: bool, from: Option<u64>, events: Vec<Event>, more: bool) {
+    pub(super) fn reads(
+        &mut self,
+        by: Person,
+        forward: bool,
+        from: Option<u64>,
+        events: Vec<Event>,
+        more: bool,
+    ) {
         let ask = Ask::Page {
             room: ROOM,
             forward,
@@ -204,7 +224,14 @@ impl Story {
         };
         let cursors = cursors.iter().map(cursor).collect();
         let device = device(by);
-        self.on(stream, OnStream::Opened { by, device, cursors });
+        self.on(
+            stream,
+            OnStream::Opened {
+                by,
+                device,
+                cursors,
+            },
+        );
         self.gets(stream, Item::Ready);
         self.on(stream, OnStream::Greeted(Ok(())));
         stream
@@ -240,9 +267,10 @@ impl Story {
     /// Everything comes to rest: every stream is caught up.
     pub(super) fn rests(&mut self) {
         for stream in (1..=self.streams).map(Stream) {
-            let open = !self.entries.iter().any(|what| {
-                matches!(what, What::Stream(of, OnStream::Leaves) if *of == stream)
-            });
+            let open = !self
+                .entries
+                .iter()
+                .any(|what| matches!(what, What::Stream(of, OnStream::Leaves) if *of == stream));
             let follows = self.entries.iter().any(|what| {
                 matches!(what, What::Stream(of, OnStream::Opened { cursors, .. })
                     if *of == stream && !cursors.is_empty())
@@ -275,7 +303,12 @@ impl Story {
                     events.reverse();
                 }
                 let room = ROOM;
-                self.entries.push(What::Walk { room, by, forward, events });
+                self.entries.push(What::Walk {
+                    room,
+                    by,
+                    forward,
+                    events,
+                });
             }
         }
         let entry = |(at, what)| Entry {
@@ -298,13 +331,20 @@ impl Story {
     }
 
     pub(super) fn messages(&self) -> u64 {
-        self.log.iter().filter(|event| matches!(event.kind, Kind::Message(_))).count() as u64
+        self.log
+            .iter()
+            .filter(|event| matches!(event.kind, Kind::Message(_)))
+            .count() as u64
     }
 
     /// The room as `by` sees it, who has read everything.
     pub(super) fn view(&self, by: Person) -> RoomView {
         let mut log = Log::default();
-        log.events = self.log.iter().map(|event| (event.seq, event.clone())).collect();
+        log.events = self
+            .log
+            .iter()
+            .map(|event| (event.seq, event.clone()))
+            .collect();
         let stand = log.stand(self.head());
         RoomView {
             room: ROOM,
@@ -316,7 +356,10 @@ impl Story {
             read: self.head(),
             unread: 0,
             members: stand.members.len() as u64,
-            role: stand.members.get(&by).map_or(Role::Unspecified, |member| member.role),
+            role: stand
+                .members
+                .get(&by)
+                .map_or(Role::Unspecified, |member| member.role),
         }
     }
 }
@@ -328,7 +371,9 @@ pub(super) fn device(of: Person) -> Device {
 /// Text stands for id and body alike, so that two messages differ if their texts do.
 pub(super) fn id(text: &str) -> MessageId {
     let mut id = [0; 16];
-    id.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
+    id.iter_mut()
+        .zip(text.bytes())
+        .for_each(|(to, from)| *to = from);
     MessageId(id)
 }
 

@@ -1,0 +1,85 @@
+//! Reading from the store what an outbox is missing: pages of logs, and counts.
+
+use cluster_types::Seq;
+use services_rooms::{Direction, Event, EventPage, ReadError, Start};
+
+use super::greeting::counts;
+use super::{Reading, SessionActor};
+use crate::error::Refusal;
+use crate::limits::CATCH_UP_PAGE;
+use crate::outbox::{Filled, Read, ToRead};
+use crate::wire::item;
+
+impl SessionActor {
+    /// Reads what the outbox wants next.
+    pub(super) async fn read_next(&self) -> Reading {
+        let Some(read) = self.session.change(|state| state.next_read()) else {
+            return Reading::Done;
+        };
+        let done = match read.what {
+            ToRead::Counts => self.read_counts(read).await,
+            ToRead::Events(next) => self.read_events(read, next).await,
+        };
+        match done {
+            Ok(reading) => reading,
+            Err(ReadError::Store(error)) => {
+                tracing::debug!(%error, "reading on waits for the store");
+                self.session.change(|state| state.put_back(read));
+                Reading::Later
+            }
+            // The account is not in the room any more. If it has come back since, that stays.
+            Err(
+                ReadError::NoSuchRoom
+                | ReadError::NoSuchEvent
+                | ReadError::FutureSeq { .. }
+                | ReadError::RoleTooLow { .. },
+            ) => {
+                let hub = self.sessions.hub();
+                hub.leave(read.room, &self.session, Some(read.stay));
+                Reading::More
+            }
+        }
+    }
+
+    async fn read_counts(&self, read: Read) -> Result<Reading, ReadError> {
+        let account = self.session.account();
+        let view = self.sessions.rooms().view(account, read.room).await?;
+        self.session
+            .change(|state| state.checked(read, counts(&view)));
+        Ok(Reading::More)
+    }
+
+    async fn read_events(&self, read: Read, next: Seq) -> Result<Reading, ReadError> {
+        let (account, rooms) = (self.session.account(), self.sessions.rooms());
+        let (start, forward) = (Start::Seq(next), Direction::Forward);
+        let page = rooms.events(account, read.room, start, forward, CATCH_UP_PAGE);
+        match page.await {
+            Ok(page) => Ok(self.fill(read, page)),
+            // The log is another one than the cursor's.
+            Err(ReadError::FutureSeq { .. }) => {
+                let view = rooms.view(account, read.room).await?;
+                self.session
+                    .change(|state| state.start_over(read, view.log_id));
+                Ok(Reading::More)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn fill(&self, read: Read, page: EventPage) -> Reading {
+        let encode = |event: Event| (event.seq, item::event(read.room, event));
+        // Outside of the outbox's lock.
+        let events: Vec<_> = page.events.into_iter().map(encode).collect();
+        let filled = self
+            .session
+            .change(|state| state.fill(read, events, page.head));
+        match filled {
+            Filled::Taken => Reading::More,
+            Filled::Early => Reading::Later,
+            Filled::Hole => {
+                self.fail(Refusal::Hole);
+                Reading::Done
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! [`Sessions`], the handle: opens streams.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cluster_runtime::Supervisor;
+use cluster_types::Caller;
+use services_rooms::Rooms;
+
+use crate::actor::SessionActor;
+use crate::error::SessionError;
+use crate::hub::{Hub, Inner};
+use crate::session::Session;
+
+/// Whether a sign-in still stands: asked once more when a stream has been registered, since it may
+/// have been ended between the check of its token and that moment.
+#[async_trait]
+pub trait SignIns: std::fmt::Debug + Send + Sync + 'static {
+    /// Whether the caller's token is still good.
+    async fn is_current(&self, caller: &Caller) -> bool;
+}
+
+/// What sessions need from others.
+#[derive(Debug)]
+pub struct Dependencies {
+    /// Does what clients ask, and has the log.
+    pub rooms: Rooms,
+    /// Knows which sign-ins stand.
+    pub sign_ins: Arc<dyn SignIns>,
+}
+
+/// All sessions of this node. Clones are the same handle.
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    with: Arc<Dependencies>,
+    hub: Arc<Inner>,
+    supervisor: Supervisor,
+}
+
+impl Sessions {
+    /// Starts taking streams.
+    ///
+    /// # Errors
+    /// Only if the runtime is going down.
+    pub async fn start(hub: Hub, with: Dependencies) -> Result<Self, SessionError> {
+        let told = Arc::clone(&hub.0);
+        let supervisor = Supervisor::start(move |actor, exit| told.actor_ended(actor, &exit)).await;
+        Ok(Self {
+            with: Arc::new(with),
+            hub: hub.0,
+            supervisor: supervisor.map_err(|_| SessionError::Unavailable)?,
+        })
+    }
+
+    /// Opens a session on behalf of `caller`.
+    pub(crate) async fn open(&self, caller: Caller) -> Result<Opened, SessionError> {
+        let session = Arc::new(Session::new(self.hub.next_id(), caller));
+        let actor = SessionActor {
+            session: Arc::clone(&session),
+            sessions: self.clone(),
+        };
+        let actor = self.supervisor.spawn(actor, ());
+        session.run_by(actor.map_err(|_| SessionError::Unavailable)?);
+        // From here on it ends with this value, also if nobody waits for it any more.
+        let opened = Opened {
+            session,
+            hub: Arc::clone(&self.hub),
+        };
+        self.hub.register(&opened.session)?;
+        if self.with.sign_ins.is_current(&caller).await {
+            Ok(opened)
+        } else {
+            Err(SessionError::SignedOut)
+        }
+    }
+
+    pub(crate) fn rooms(&self) -> &Rooms {
+        &self.with.rooms
+    }
+
+    pub(crate) fn hub(&self) -> &Inner {
+        &self.hub
+    }
+
+    /// Ends all actors. Call [`Hub::drain`] first.
+    pub async fn stop(&self) {
+        self.supervisor.stop().await;
+    }
+}
+
+/// A session with its connection: dropped with the one, it ends the other.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) session: Arc<Session>,
+    pub(crate) hub: Arc<Inner>,
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.hub.forget(&self.session);
+    }
+}

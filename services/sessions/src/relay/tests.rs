@@ -1,0 +1,222 @@
+//! The relay between a publisher and outboxes, without connections.
+
+use std::task::{Context, Poll, Waker};
+
+use cluster_types::{Caller, LogId, SignInId, UnixMillis};
+use proto::v1::server_item::Item;
+use services_rooms::{EventKind, Priority, RoomChange};
+use tokio::task::yield_now;
+
+use super::*;
+use crate::limits::RELAY_QUEUE_MAX;
+use crate::outbox::{Next, Read, ToRead};
+use crate::wire::{item, read_back};
+
+const ROOM: RoomId = RoomId::from_bytes([1; 16]);
+const OTHER: RoomId = RoomId::from_bytes([2; 16]);
+
+fn account(number: u8) -> AccountId {
+    AccountId::from_bytes([number; 16])
+}
+
+fn session(number: u8) -> Arc<Session> {
+    let caller = Caller {
+        account: account(number),
+        sign_in: SignInId::from_bytes([number; 16]),
+        administrator: false,
+    };
+    let session = Session::new(SessionId(u64::from(number)), caller);
+    session.change(|state| state.greet(read_back::marker(0), []));
+    assert_eq!(items(&session).len(), 1);
+    Arc::new(session)
+}
+
+/// A session that has everything of [`ROOM`], of which there is nothing.
+fn follower(relay: &Relay, number: u8) -> Arc<Session> {
+    let session = session(number);
+    relay.watch(ROOM, &session);
+    session.change(|state| {
+        state.enter(ROOM);
+        state.follow(ROOM, Seq(1), LogId::from_bytes([3; 16]), false);
+    });
+    while let Some(read) = session.change(|state| state.next_read()) {
+        fill(&session, read, 0);
+    }
+    assert_eq!(seqs(&session), Vec::<u64>::new());
+    session
+}
+
+/// Reads on from a log with events up to `head`.
+fn fill(session: &Session, read: Read, head: u64) {
+    session.change(|state| match read.what {
+        ToRead::Counts => {
+            let head = Seq(head);
+            let counts = crate::outbox::Counts {
+                head,
+                messages: 0,
+                read: 0,
+            };
+            state.checked(read, counts);
+        }
+        ToRead::Events(next) => {
+            let page = (next.0..=head).map(|seq| (Seq(seq), event(ROOM, seq).frame));
+            let filled = state.fill(read, page, Seq(head));
+            assert_eq!(filled, crate::outbox::Filled::Taken);
+        }
+    });
+}
+
+fn event(room: RoomId, seq: u64) -> Event {
+    let stored = services_rooms::Event {
+        seq: Seq(seq),
+        at: UnixMillis(0),
+        actor: account(99),
+        message_count: 0,
+        kind: EventKind::Room(RoomChange::default()),
+    };
+    Event {
+        seq: Seq(seq),
+        message_count: 0,
+        actor: account(99),
+        priority: None::<Priority>,
+        frame: item::event(room, stored),
+    }
+}
+
+/// What has come for a session.
+fn items(session: &Session) -> Vec<Item> {
+    let mut items = Vec::new();
+    let context = Context::from_waker(Waker::noop());
+    while let Poll::Ready(Next::Message(message)) = session.poll_next(&context) {
+        items.extend(read_back::items(&message));
+    }
+    items
+}
+
+fn seqs(session: &Session) -> Vec<u64> {
+    let items = items(session).into_iter();
+    let seq = |item| match item {
+        Item::Event(event) => Some(event.seq),
+        _ => None,
+    };
+    items.filter_map(seq).collect()
+}
+
+/// Lets the relay's tasks run until they have nothing to do: on one thread, after a task has yielded
+/// this often, all others had as many turns.
+async fn settle() {
+    for _ in 0..1_000 {
+        yield_now().await;
+    }
+}
+
+fn start(shards: usize) -> (Relay, Tasks) {
+    let tasks = Tasks::new();
+    (Relay::start(shards, &tasks), tasks)
+}
+
+#[tokio::test]
+async fn events_reach_all_who_watch_in_their_order() {
+    let (relay, _tasks) = start(2);
+    let sessions = [1, 2, 3].map(|number| follower(&relay, number));
+    let stranger = session(4);
+    relay.watch(OTHER, &stranger);
+    for seq in 1..=200 {
+        assert!(relay.event(ROOM, event(ROOM, seq)));
+        assert!(relay.event(OTHER, event(OTHER, seq)));
+    }
+    settle().await;
+    for session in &sessions {
+        assert_eq!(seqs(session), Vec::from_iter(1..=200));
+    }
+    assert!(
+        items(&stranger).is_empty(),
+        "it is not in the room by its outbox"
+    );
+}
+
+#[tokio::test]
+async fn a_full_queue_makes_sessions_read_the_log() {
+    let (relay, _tasks) = start(1);
+    let session = follower(&relay, 1);
+    let count = RELAY_QUEUE_MAX as u64 + 10;
+    let taken = (1..=count).filter(|seq| relay.event(ROOM, event(ROOM, *seq)));
+    assert_eq!(taken.count(), RELAY_QUEUE_MAX);
+    settle().await;
+    let mut all = seqs(&session);
+    while all.len() < usize::try_from(count).expect("small") {
+        let read = session.change(|state| state.next_read());
+        fill(&session, read.expect("it is behind"), count);
+        all.extend(seqs(&session));
+    }
+    assert_eq!(all, Vec::from_iter(1..=count));
+    relay.event(ROOM, event(ROOM, count + 1));
+    settle().await;
+    assert_eq!(seqs(&session), [count + 1], "it is live again");
+}
+
+#[tokio::test]
+async fn who_leaves_gets_nothing_of_what_is_queued() {
+    let (relay, _tasks) = start(1);
+    let (leaver, stayer) = (follower(&relay, 1), follower(&relay, 2));
+    for seq in 1..=10 {
+        relay.event(ROOM, event(ROOM, seq));
+    }
+    leaver.change(|state| state.leave(ROOM, None));
+    settle().await;
+    assert!(matches!(items(&leaver)[..], [Item::RoomLost(_)]));
+    assert_eq!(seqs(&stayer).len(), 10);
+}
+
+#[tokio::test]
+async fn hints_are_for_small_rooms() {
+    let (relay, _tasks) = start(2);
+    let reader = follower(&relay, 1);
+    let others: Vec<_> = (0..MARKER_WATCHERS_MAX).map(|_| session(2)).collect();
+    relay.read(ROOM, account(7), Seq(3));
+    settle().await;
+    assert!(matches!(items(&reader)[..], [Item::ReadMarker(_)]));
+    // All have the number 2, so that there is one more watcher in all.
+    relay.watch(ROOM, &others[0]);
+    relay.read(ROOM, account(7), Seq(4));
+    settle().await;
+    assert!(matches!(items(&reader)[..], [Item::ReadMarker(_)]));
+    for number in 0..MARKER_WATCHERS_MAX as u64 {
+        let caller = others[0].caller;
+        relay.watch(
+            ROOM,
+            &Arc::new(Session::new(SessionId(100 + number), caller)),
+        );
+    }
+    relay.read(ROOM, account(7), Seq(5));
+    relay.typing(ROOM, account(7));
+    settle().await;
+    assert!(matches!(items(&reader)[..], [Item::Typing(_)]));
+}
+
+#[tokio::test]
+async fn a_topic_is_gone_with_its_last_watcher() {
+    let (relay, _tasks) = start(1);
+    let sessions = [1, 2].map(|number| follower(&relay, number));
+    assert_eq!(relay.watchers(ROOM).len(), 2);
+    for session in &sessions {
+        relay.unwatch(ROOM, session.id);
+        relay.unwatch(ROOM, session.id);
+    }
+    assert!(!relay.shards[0].is_watched(ROOM));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_while_the_last_one_leaves_is_not_forgotten() {
+    let (relay, _tasks) = start(1);
+    let (coming, leaving) = (session(1), session(2));
+    for _ in 0..2_000 {
+        relay.watch(ROOM, &leaving);
+        std::thread::scope(|scope| {
+            scope.spawn(|| relay.unwatch(ROOM, leaving.id));
+            scope.spawn(|| relay.watch(ROOM, &coming));
+        });
+        assert_eq!(relay.watchers(ROOM).len(), 1);
+        relay.unwatch(ROOM, coming.id);
+    }
+}
