@@ -21,7 +21,7 @@ mod state;
 
 pub(crate) use event::{Event, Missed, Run};
 pub(crate) use hints::Hint;
-pub(crate) use room::{Counts, Read, Stay, ToRead};
+pub(crate) use room::{Counts, Cursor, Read, Stay, ToRead};
 pub(crate) use state::{End, Filled, State};
 
 /// What one client is to be sent.

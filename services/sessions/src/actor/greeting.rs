@@ -13,7 +13,7 @@ use super::SessionActor;
 use crate::command::{Follow, From};
 use crate::error::Refusal;
 use crate::limits::FOLLOWED_ROOMS_MAX;
-use crate::outbox::Counts;
+use crate::outbox::{Counts, Cursor};
 use crate::presence;
 use crate::wire::item;
 
@@ -34,16 +34,26 @@ impl SessionActor {
                 hub.leave(room, session, Some(stay));
             }
         }
+        let mut cursors = Vec::with_capacity(follows.len());
+        for follow in follows {
+            cursors.push(match views.get(&follow.room) {
+                Some(view) => Ok(self.cursor(&follow, view)?),
+                None => Err(follow.room),
+            });
+        }
         let ready = item::ready(account, session.id);
         let counts = views.values().map(|view| (view.room, counts(view)));
-        session.change(|state| state.greet(ready, counts));
-        for follow in follows {
-            match views.get(&follow.room) {
-                Some(view) => self.follow(&follow, view)?,
-                // It is gone since the client was here last.
-                None => session.push(item::lost(follow.room)),
+        session.change(|state| {
+            state.greet(ready, counts);
+            for cursor in cursors {
+                match cursor {
+                    // There are not more than can be followed: that was checked where they came in.
+                    Ok(cursor) => _ = state.follow(cursor),
+                    // It is gone since the client was here last.
+                    Err(room) => state.push(item::lost(room)),
+                }
             }
-        }
+        });
         hub.presence.set(session, presence::State::Online);
         Ok(())
     }
@@ -52,10 +62,21 @@ impl SessionActor {
     pub(super) async fn follow_room(&self, follow: &Follow) -> Result<(), Refusal> {
         let account = self.session.account();
         let view = self.sessions.rooms().view(account, follow.room).await?;
-        self.follow(follow, &view)
+        let cursor = self.cursor(follow, &view)?;
+        let fits = self.session.change(|state| {
+            state.learn(view.room, counts(&view));
+            state.follow(cursor)
+        });
+        if fits {
+            Ok(())
+        } else {
+            let text = format!("at most {FOLLOWED_ROOMS_MAX} at a time: unfollow one first");
+            Err(InvalidRequest::field(follow.place.to_string(), text).into())
+        }
     }
 
-    fn follow(&self, follow: &Follow, view: &RoomView) -> Result<(), Refusal> {
+    /// Enters a room that the account was in a moment ago, and says where to begin there.
+    fn cursor(&self, follow: &Follow, view: &RoomView) -> Result<Cursor, Refusal> {
         let rebuilt = follow.log_id.is_some_and(|log_id| log_id != view.log_id);
         let after = match follow.from {
             From::Head => view.head,
@@ -67,18 +88,13 @@ impl SessionActor {
             }
             From::After(seq) => seq,
         };
-        let session = &self.session;
-        self.sessions.hub().enter(view.room, session);
-        let fits = session.change(|state| {
-            state.learn(view.room, counts(view));
-            state.follow(view.room, after.next(), view.log_id, rebuilt)
-        });
-        if fits {
-            Ok(())
-        } else {
-            let text = format!("at most {FOLLOWED_ROOMS_MAX} at a time: unfollow one first");
-            Err(InvalidRequest::field(follow.place.to_string(), text).into())
-        }
+        self.sessions.hub().enter(view.room, &self.session);
+        Ok(Cursor {
+            room: view.room,
+            next: after.next(),
+            log_id: view.log_id,
+            rebuilt,
+        })
     }
 }
 

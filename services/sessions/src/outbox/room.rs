@@ -28,6 +28,16 @@ pub(crate) enum ToRead {
     Events(Seq),
 }
 
+/// Where to begin in a room.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Cursor {
+    pub(crate) room: RoomId,
+    pub(crate) next: Seq,
+    pub(crate) log_id: LogId,
+    /// The log is another one than the client's.
+    pub(crate) rebuilt: bool,
+}
+
 /// What the store says of a room and its member.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Counts {
@@ -56,13 +66,24 @@ pub(super) struct Room {
     pub(super) follow: Option<Follow>,
 }
 
-/// A cursor.
+/// A following.
 #[derive(Debug)]
 pub(super) struct Follow {
     pub(super) next: Seq,
     pub(super) live: bool,
     pub(super) log_id: LogId,
     pub(super) rebuilt: bool,
+}
+
+impl Follow {
+    pub(super) const fn from(cursor: Cursor) -> Self {
+        Self {
+            next: cursor.next,
+            live: false,
+            log_id: cursor.log_id,
+            rebuilt: cursor.rebuilt,
+        }
+    }
 }
 
 impl Room {

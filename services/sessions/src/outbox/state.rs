@@ -11,31 +11,22 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use cluster_types::{AccountId, LogId, RoomId, Seq};
+use cluster_types::{AccountId, RoomId};
 
 use super::event::{Missed, Run};
 use super::hints::{Hint, Hints};
 use super::queue::Queue;
-use super::room::{Counts, Follow, Read, Room, Stay, ToRead};
+use super::room::Room;
 use crate::error::Refusal;
-use crate::limits::FOLLOWED_ROOMS_MAX;
 use crate::wire::frame::Frame;
 use crate::wire::item;
 
+mod reading;
+mod rooms;
 #[cfg(test)]
 mod tests;
 
-/// What became of events that were read from the log.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[must_use]
-pub(crate) enum Filled {
-    /// They were taken as far as there was room for them, or nobody wants them any more.
-    Taken,
-    /// As far as they went: they were read after a later event was told, and do not hold it.
-    Early,
-    /// The log does not hold the next event, although later ones exist.
-    Hole,
-}
+pub(crate) use reading::Filled;
 
 /// How a stream ends.
 #[derive(Debug)]
@@ -185,225 +176,6 @@ impl State {
         std::mem::take(&mut self.rooms).into_keys().collect()
     }
 
-    // --- Rooms ---
-
-    /// The account may be in this room: counts what happens there, and has the actor read whether it
-    /// is. Returns which stay in the room this is.
-    pub(crate) fn enter(&mut self, id: RoomId) -> Stay {
-        if let Some(room) = self.rooms.get(&id) {
-            return room.stay;
-        }
-        let stay = self.next_stay();
-        self.rooms.insert(id, Room::new(stay));
-        self.has_to_read(id);
-        stay
-    }
-
-    /// The account has become a member of this room.
-    pub(crate) fn gain(&mut self, id: RoomId) {
-        if self.ready && !self.rooms.contains_key(&id) {
-            self.push(item::gained(id));
-        }
-        self.enter(id);
-    }
-
-    /// The account is not in this room any more. With a `stay`: unless it has come back since that.
-    /// Returns whether it was.
-    pub(crate) fn leave(&mut self, id: RoomId, stay: Option<Stay>) -> bool {
-        let room = self.rooms.get(&id);
-        let Some(room) = room.filter(|room| stay.is_none_or(|stay| stay == room.stay)) else {
-            return false;
-        };
-        if room.waits_for_counter {
-            self.counters.retain(|counted| *counted != id);
-        }
-        self.rooms.remove(&id);
-        self.hints.forget_room(id);
-        if self.ready {
-            self.push(item::lost(id));
-        }
-        true
-    }
-
-    /// What the store says of the rooms, read after they were entered. The session stands: `ready` is
-    /// the first thing that its client hears, and rooms that the store did not name are new.
-    pub(crate) fn greet(
-        &mut self,
-        ready: Frame,
-        counts: impl IntoIterator<Item = (RoomId, Counts)>,
-    ) {
-        for (id, counts) in counts {
-            if let Some(room) = self.rooms.get_mut(&id) {
-                room.to_check = false;
-                self.learn(id, counts);
-            }
-        }
-        self.ready = true;
-        self.push(ready);
-        let new = self.rooms.iter().filter(|(_, room)| !room.is_known());
-        for id in new.map(|(id, _)| *id).collect::<Vec<_>>() {
-            self.push(item::gained(id));
-        }
-    }
-
-    /// What the store says of a room. Its counter is sent if there is something to read.
-    pub(crate) fn learn(&mut self, id: RoomId, counts: Counts) {
-        if let Some(room) = self.rooms.get_mut(&id)
-            && room.learn(counts)
-            && room.follow.is_none()
-        {
-            self.count(id);
-        }
-    }
-
-    /// Follows a room that was entered from `next` on. `false`: too many rooms are followed.
-    pub(crate) fn follow(&mut self, id: RoomId, next: Seq, log_id: LogId, rebuilt: bool) -> bool {
-        let followed = self.rooms.iter();
-        let others = followed.filter(|(other, room)| **other != id && room.follow.is_some());
-        if others.count() >= FOLLOWED_ROOMS_MAX {
-            return false;
-        }
-        let stay = self.next_stay();
-        if let Some(room) = self.rooms.get_mut(&id) {
-            room.stay = stay;
-            room.follow = Some(Follow {
-                next,
-                live: false,
-                log_id,
-                rebuilt,
-            });
-            self.has_to_read(id);
-        }
-        true
-    }
-
-    /// Counts what happens in a room from here on, beginning with what was not sent.
-    pub(crate) fn unfollow(&mut self, id: RoomId) {
-        let Some(room) = self.rooms.get_mut(&id) else {
-            return;
-        };
-        let was_followed = room.follow.take().is_some();
-        let is_known = room.is_known();
-        self.hints.forget_room(id);
-        if was_followed && is_known {
-            self.count(id);
-        }
-    }
-
-    // --- Reading ---
-
-    /// Whether the actor is to be woken. Says so once, until the actor has asked for the last time.
-    pub(crate) fn wants_actor(&mut self) -> bool {
-        let wants = !self.reading && self.ready && !self.to_read.is_empty() && self.queue.is_low();
-        self.reading |= wants;
-        wants
-    }
-
-    /// What the actor is to read now. After `None` it is woken when there is more.
-    pub(crate) fn next_read(&mut self) -> Option<Read> {
-        while self.ready && self.queue.is_low() {
-            let Some(id) = self.to_read.pop_front() else {
-                self.to_read = VecDeque::new();
-                break;
-            };
-            if let Some(room) = self.rooms.get_mut(&id) {
-                room.waits_for_reader = false;
-                if let Some(what) = room.to_read() {
-                    return Some(Read {
-                        room: id,
-                        what,
-                        stay: room.stay,
-                        told: room.head(),
-                    });
-                }
-            }
-        }
-        self.reading = false;
-        None
-    }
-
-    /// Whether something is to be read, now or when there is room for it.
-    pub(crate) fn has_everything(&self) -> bool {
-        self.to_read.is_empty() && !self.reading
-    }
-
-    /// It could not be read: it is again what is read next.
-    pub(crate) fn put_back(&mut self, read: Read) {
-        if let Some(room) = self.rooms.get_mut(&read.room)
-            && !std::mem::replace(&mut room.waits_for_reader, true)
-        {
-            self.to_read.push_front(read.room);
-        }
-    }
-
-    /// The counts that were to be read.
-    pub(crate) fn checked(&mut self, read: Read, counts: Counts) {
-        let Some(room) = self.stay(read) else { return };
-        room.to_check = false;
-        self.learn(read.room, counts);
-        self.has_to_read(read.room);
-    }
-
-    /// Events of a room as read from the log, from the cursor on; `head` was its newest event then.
-    pub(crate) fn fill(
-        &mut self,
-        read: Read,
-        events: impl IntoIterator<Item = (Seq, Frame)>,
-        head: Seq,
-    ) -> Filled {
-        let ToRead::Events(from) = read.what else {
-            return Filled::Taken;
-        };
-        let mut next = from;
-        let Some(room) = self.rooms.get_mut(&read.room) else {
-            return Filled::Taken;
-        };
-        let known = head.max(room.head());
-        let is_same = room.stay == read.stay;
-        let Some(follow) = room.follow.as_mut().filter(|_| is_same) else {
-            return Filled::Taken;
-        };
-        let (mut full, mut hole) = (false, false);
-        for (seq, frame) in events {
-            hole = seq != next;
-            full = !self.queue.fits(1, frame.len());
-            if hole || full {
-                break;
-            }
-            next = seq.next();
-            self.queue.push(frame);
-        }
-        follow.next = next;
-        if hole || (next == from && !full && next <= head) {
-            return Filled::Hole;
-        }
-        if next > known {
-            follow.live = true;
-            let rebuilt = std::mem::take(&mut follow.rebuilt);
-            let live = item::live(read.room, next.previous(), follow.log_id, rebuilt);
-            self.queue.push(live);
-        }
-        room.reach(head);
-        self.has_to_read(read.room);
-        if head < read.told {
-            Filled::Early
-        } else {
-            Filled::Taken
-        }
-    }
-
-    /// The log is another one than the cursor's: its room is sent from the start.
-    pub(crate) fn start_over(&mut self, read: Read, log_id: LogId) {
-        let Some(room) = self.stay(read) else { return };
-        room.follow = Some(Follow {
-            next: Seq::ZERO.next(),
-            live: false,
-            log_id,
-            rebuilt: true,
-        });
-        self.has_to_read(read.room);
-    }
-
     // --- What goes out ---
 
     /// Whether there is nothing to send and nothing to end.
@@ -463,16 +235,5 @@ impl State {
         {
             self.to_read.push_back(id);
         }
-    }
-
-    /// The room, if this is still the stay in it that something was read for.
-    fn stay(&mut self, read: Read) -> Option<&mut Room> {
-        let room = self.rooms.get_mut(&read.room)?;
-        (room.stay == read.stay).then_some(room)
-    }
-
-    fn next_stay(&mut self) -> Stay {
-        self.stays = self.stays.wrapping_add(1);
-        Stay(self.stays)
     }
 }

@@ -1,0 +1,118 @@
+//! The rooms of a session: coming, going, following.
+
+use cluster_types::RoomId;
+
+use super::State;
+use crate::limits::FOLLOWED_ROOMS_MAX;
+use crate::outbox::room::{Counts, Cursor, Follow, Room, Stay};
+use crate::wire::frame::Frame;
+use crate::wire::item;
+
+impl State {
+    /// The account may be in this room: counts what happens there, and has the actor read whether it
+    /// is. Returns which stay in the room this is.
+    pub(crate) fn enter(&mut self, id: RoomId) -> Stay {
+        if let Some(room) = self.rooms.get(&id) {
+            return room.stay;
+        }
+        let stay = self.next_stay();
+        self.rooms.insert(id, Room::new(stay));
+        self.has_to_read(id);
+        stay
+    }
+
+    /// The account has become a member of this room.
+    pub(crate) fn gain(&mut self, id: RoomId) {
+        if self.ready && !self.rooms.contains_key(&id) {
+            self.push(item::gained(id));
+        }
+        self.enter(id);
+    }
+
+    /// The account is not in this room any more. With a `stay`: unless it has come back since that.
+    /// Returns whether it was.
+    pub(crate) fn leave(&mut self, id: RoomId, stay: Option<Stay>) -> bool {
+        let room = self.rooms.get(&id);
+        let Some(room) = room.filter(|room| stay.is_none_or(|stay| stay == room.stay)) else {
+            return false;
+        };
+        if room.waits_for_counter {
+            self.counters.retain(|counted| *counted != id);
+        }
+        self.rooms.remove(&id);
+        self.hints.forget_room(id);
+        if self.ready {
+            self.push(item::lost(id));
+        }
+        true
+    }
+
+    /// What the store says of the rooms, read after they were entered. The session stands: `ready` is
+    /// the first thing that its client hears, and rooms that the store did not name are new.
+    pub(crate) fn greet(
+        &mut self,
+        ready: Frame,
+        counts: impl IntoIterator<Item = (RoomId, Counts)>,
+    ) {
+        for (id, counts) in counts {
+            if let Some(room) = self.rooms.get_mut(&id) {
+                room.to_check = false;
+                self.learn(id, counts);
+            }
+        }
+        self.ready = true;
+        self.push(ready);
+        let new = self.rooms.iter().filter(|(_, room)| !room.is_known());
+        for id in new.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.push(item::gained(id));
+        }
+    }
+
+    /// What the store says of a room. Its counter is sent if there is something to read.
+    pub(crate) fn learn(&mut self, id: RoomId, counts: Counts) {
+        if let Some(room) = self.rooms.get_mut(&id)
+            && room.learn(counts)
+            && room.follow.is_none()
+        {
+            self.count(id);
+        }
+    }
+
+    /// Follows a room that was entered. `false`: too many rooms are followed.
+    pub(crate) fn follow(&mut self, cursor: Cursor) -> bool {
+        let id = cursor.room;
+        let followed = self.rooms.iter();
+        let others = followed.filter(|(other, room)| **other != id && room.follow.is_some());
+        if others.count() >= FOLLOWED_ROOMS_MAX {
+            return false;
+        }
+        let stay = self.next_stay();
+        if let Some(room) = self.rooms.get_mut(&id) {
+            room.stay = stay;
+            room.follow = Some(Follow::from(cursor));
+            if std::mem::take(&mut room.waits_for_counter) {
+                self.counters.retain(|counted| *counted != id);
+            }
+            self.has_to_read(id);
+        }
+        true
+    }
+
+    /// Counts what happens in a room from here on, beginning with what was not sent.
+    pub(crate) fn unfollow(&mut self, id: RoomId) {
+        let Some(room) = self.rooms.get_mut(&id) else {
+            return;
+        };
+        let was_followed = room.follow.take().is_some();
+        let is_known = room.is_known();
+        self.hints.forget_room(id);
+        if was_followed && is_known {
+            self.count(id);
+        }
+    }
+
+    fn next_stay(&mut self) -> Stay {
+        self.stays = self.stays.wrapping_add(1);
+        Stay(self.stays)
+    }
+}

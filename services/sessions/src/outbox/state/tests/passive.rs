@@ -1,0 +1,147 @@
+//! What is coalesced: counters of rooms that are not followed, and hints.
+
+use super::*;
+
+#[test]
+fn counters_of_a_room_are_one_counter() {
+    let mut state = greeted(4, 2);
+    deliver(&mut state, 5..=9);
+    assert_eq!(texts(&drain(&mut state)), ["7 of 9 unread"]);
+    deliver(&mut state, [9]);
+    assert!(state.is_idle(), "it is known already");
+}
+
+#[test]
+fn a_room_that_is_followed_sends_no_counter() {
+    let mut state = greeted(4, 2);
+    deliver(&mut state, [5]);
+    assert!(state.follow(cursor(ROOM, 6, false)));
+    read_on(&mut state, 5);
+    assert_eq!(texts(&drain(&mut state)), ["live 5"]);
+}
+
+#[test]
+fn what_one_says_one_has_read() {
+    let mut state = greeted(4, 2);
+    for run in Run::of(
+        ROOM,
+        [
+            said(ROOM, 5, PEER, 5, 1),
+            said(ROOM, 6, ME, 6, 1),
+            message(7),
+        ],
+    ) {
+        state.deliver(&run);
+    }
+    assert_eq!(texts(&drain(&mut state)), ["1 of 7 unread"]);
+}
+
+#[test]
+fn a_read_mark_counts_on_every_device() {
+    let mut state = greeted(4, 2);
+    state.mark(ROOM, 3);
+    assert_eq!(texts(&drain(&mut state)), ["1 of 4 unread"]);
+    state.mark(ROOM, 3);
+    assert!(state.is_idle());
+}
+
+#[test]
+fn a_counter_tells_the_loudest_message_since_the_last_one() {
+    let mut state = greeted(0, 0);
+    let mut loud = message(1);
+    loud.priority = Some(Priority::Urgent);
+    for run in Run::of(ROOM, [loud, message(2)]) {
+        state.deliver(&run);
+    }
+    let priority = |items: Vec<Item>| match &items[..] {
+        [Item::RoomCounter(counter)] => counter.highest_priority(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(priority(drain(&mut state)), proto::v1::Priority::Urgent);
+    deliver(&mut state, [3]);
+    assert_eq!(priority(drain(&mut state)), proto::v1::Priority::Normal);
+}
+
+#[test]
+fn who_stops_following_hears_how_far_the_room_is() {
+    let mut state = live_at(4);
+    deliver(&mut state, [6]);
+    state.unfollow(ROOM);
+    assert_eq!(texts(&drain(&mut state)), ["2 of 6 unread"]);
+    deliver(&mut state, [7]);
+    assert_eq!(texts(&drain(&mut state)), ["3 of 7 unread"]);
+}
+
+#[test]
+fn what_was_lost_on_the_way_is_counted_or_read() {
+    let missed = Missed::from(&message(3)).and(&message(2)).and(&message(5));
+    let mut passive = greeted(1, 1);
+    passive.miss(ROOM, missed);
+    assert_eq!(texts(&drain(&mut passive)), ["4 of 5 unread"]);
+
+    let mut following = live_at(1);
+    following.miss(ROOM, missed);
+    read_on(&mut following, 5);
+    assert_eq!(
+        texts(&drain(&mut following)).last().expect("some"),
+        "live 5"
+    );
+
+    let mut further = live_at(5);
+    further.miss(ROOM, missed);
+    assert!(
+        !further.wants_actor() && further.is_idle(),
+        "it has all that"
+    );
+}
+
+#[test]
+fn hints_are_coalesced_and_bounded() {
+    let mut state = live_at(0);
+    for seq in 1..=5 {
+        let (room, account, seq) = (ROOM, PEER, Seq(seq));
+        state.hint(Hint::Read { room, account, seq });
+        state.hint(Hint::Typing { room, account });
+    }
+    let account = PEER;
+    for state_now in [presence::State::Away, presence::State::Online] {
+        let state_now = Hint::Presence {
+            account,
+            state: state_now,
+        };
+        state.hint(state_now);
+    }
+    assert_eq!(texts(&drain(&mut state)), ["1 type", "read 5", "Online"]);
+
+    for number in 0..2_000_u16 {
+        let mut bytes = [0; 16];
+        bytes[..2].copy_from_slice(&number.to_be_bytes());
+        let (room, account) = (ROOM, AccountId::from_bytes(bytes));
+        state.hint(Hint::Typing { room, account });
+        state.hint(Hint::Read {
+            room,
+            account,
+            seq: Seq(1),
+        });
+    }
+    let items = drain(&mut state);
+    assert_eq!(texts(&items[..1]), [format!("{HINTS_MAX} type")]);
+    assert_eq!(items.len(), 1 + HINTS_MAX);
+}
+
+#[test]
+fn hints_of_a_room_are_for_who_looks_at_it() {
+    let mut state = greeted(0, 0);
+    state.hint(Hint::Typing {
+        room: ROOM,
+        account: PEER,
+    });
+    assert!(state.is_idle());
+    let mut state = live_at(0);
+    state.hint(Hint::Typing {
+        room: ROOM,
+        account: PEER,
+    });
+    state.unfollow(ROOM);
+    assert_eq!(texts(&drain(&mut state)), ["0 of 0 unread"]);
+}

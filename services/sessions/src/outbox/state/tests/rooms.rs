@@ -1,0 +1,131 @@
+//! Coming and going, and the end of a stream.
+
+use super::*;
+
+#[test]
+fn who_leaves_gets_nothing_more() {
+    let mut state = live_at(4);
+    deliver(&mut state, [5]);
+    state.hint(Hint::Typing {
+        room: ROOM,
+        account: PEER,
+    });
+    assert!(state.leave(ROOM, None));
+    deliver(&mut state, [6, 7]);
+    assert_eq!(texts(&drain(&mut state)), ["event 5", "lost"]);
+    assert!(!state.leave(ROOM, None), "once");
+}
+
+#[test]
+fn a_page_that_was_read_before_leaving_is_not_sent_after_it() {
+    let mut state = live_at(4);
+    deliver(&mut state, [6]);
+    assert!(state.wants_actor());
+    let read = state.next_read().expect("it is behind");
+    state.leave(ROOM, None);
+    state.gain(ROOM);
+    let page = [5, 6].map(message).map(|event| (event.seq, event.frame));
+    assert_eq!(state.fill(read, page, Seq(6)), Filled::Taken);
+    assert_eq!(texts(&drain(&mut state)), ["lost", "gained"]);
+}
+
+#[test]
+fn who_has_come_back_does_not_lose_the_room_by_old_news() {
+    let mut state = live_at(4);
+    deliver(&mut state, [6]);
+    assert!(state.wants_actor());
+    let read = state.next_read().expect("it is behind");
+    // The read finds that the account is not a member. By then it is one again.
+    state.leave(ROOM, None);
+    state.gain(ROOM);
+    assert!(!state.leave(ROOM, Some(read.stay)));
+    assert!(state.rooms.contains_key(&ROOM));
+    state.leave(ROOM, None);
+    let stay = state.enter(ROOM);
+    assert!(state.leave(ROOM, Some(stay)));
+}
+
+#[test]
+fn nothing_is_said_of_rooms_before_the_session_stands() {
+    let mut state = State::new(ME);
+    let new = RoomId::from_bytes([9; 16]);
+    state.enter(ROOM);
+    state.gain(new);
+    deliver(&mut state, [3]);
+    state.gain(RoomId::from_bytes([8; 16]));
+    state.leave(RoomId::from_bytes([8; 16]), None);
+    assert!(state.is_idle() && !state.wants_actor());
+    state.greet(ready(), [(ROOM, counts(3, 1))]);
+    let expected = ["reply 0", "gained", "2 of 3 unread"];
+    assert_eq!(texts(&drain(&mut state)), expected);
+}
+
+#[test]
+fn a_room_is_counted_only_once_the_store_says_that_one_is_in_it() {
+    let mut state = greeted(0, 0);
+    let new = RoomId::from_bytes([9; 16]);
+    state.gain(new);
+    for run in Run::of(new, [said(new, 8, PEER, 6, 10)]) {
+        state.deliver(&run);
+    }
+    assert_eq!(texts(&drain(&mut state)), ["gained"]);
+    assert!(state.wants_actor());
+    let read = state.next_read().expect("the counts");
+    assert_eq!(read.what, ToRead::Counts);
+    // The account was added after five messages.
+    let (head, messages, read_count) = (Seq(7), 5, 5);
+    let counts = Counts {
+        head,
+        messages,
+        read: read_count,
+    };
+    state.checked(read, counts);
+    assert_eq!(texts(&drain(&mut state)), ["1 of 6 unread"]);
+}
+
+#[test]
+fn the_end_comes_after_what_waits() {
+    let mut state = live_at(0);
+    deliver(&mut state, [1]);
+    assert_eq!(
+        state.close(End::Finished, Some(read_back::marker(9)), false),
+        [ROOM]
+    );
+    deliver(&mut state, [2]);
+    state.push(read_back::marker(10));
+    assert!(state.take_end().is_none());
+    assert_eq!(texts(&drain(&mut state)), ["event 1", "reply 9"]);
+    assert!(matches!(state.take_end(), Some(End::Finished)));
+}
+
+#[test]
+fn an_end_at_once_forgets_what_waits() {
+    let mut state = live_at(0);
+    deliver(&mut state, [1, 3]);
+    state.close(End::Finished, Some(read_back::marker(9)), true);
+    assert!(!state.is_idle() && !state.wants_actor());
+    assert_eq!(texts(&drain(&mut state)), ["reply 9"]);
+}
+
+#[test]
+fn a_client_that_leaves_its_answers_lying_is_not_listened_to() {
+    let mut state = greeted(0, 0);
+    for number in 0..OUTBOX_ITEMS_MAX as u64 {
+        assert!(state.takes_input());
+        state.push(read_back::marker(number));
+    }
+    assert!(!state.takes_input());
+    state.take();
+    assert!(state.takes_input());
+}
+
+#[test]
+fn an_idle_outbox_gives_its_memory_back() {
+    let mut state = live_at(0);
+    deliver(&mut state, 1..=1);
+    for seq in 2..=200 {
+        deliver(&mut state, [seq]);
+    }
+    drain(&mut state);
+    assert!(state.queue.capacity() <= crate::limits::OUTBOX_FRAMES_IDLE);
+}
