@@ -79,8 +79,8 @@ pub(crate) struct ReplayOptions {
 /// Options of `crash`.
 #[derive(Debug, Args)]
 pub(crate) struct CrashOptions {
-    /// How often the server is killed with -9 under load
-    #[arg(long, value_name = "N", required_unless_present = "power")]
+    /// How often the server is killed with -9 under load [default: 50, without --power]
+    #[arg(long, value_name = "N")]
     pub(crate) kills: Option<u32>,
     /// How many images of a disk that lost its power are opened
     #[arg(long, value_name = "N")]

@@ -27,7 +27,11 @@ pub(crate) struct Console {
 
 /// One part of a run, with its bar. Gone when dropped.
 #[derive(Debug)]
-pub(crate) struct Stage(ProgressBar);
+pub(crate) struct Stage {
+    bar: ProgressBar,
+    /// Whether what it says is a line, since nobody sees the bar.
+    in_lines: bool,
+}
 
 impl Console {
     /// Ends with one object if `json`, with a table otherwise.
@@ -46,7 +50,10 @@ impl Console {
         }
         if !self.watched {
             say(&what);
-            return Stage::hidden();
+            return Stage {
+                bar: ProgressBar::hidden(),
+                in_lines: true,
+            };
         }
         let bar = ProgressBar::new(steps).with_message(what);
         // Only a template with a mistake is refused, and this one is constant.
@@ -54,7 +61,10 @@ impl Console {
             bar.set_style(style);
         }
         bar.enable_steady_tick(TICK);
-        Stage(bar)
+        Stage {
+            bar,
+            in_lines: false,
+        }
     }
 
     /// A line for people, unless only the object is wanted.
@@ -90,28 +100,35 @@ impl Console {
 impl Stage {
     /// A part of the run that nobody watches.
     pub(crate) fn hidden() -> Self {
-        Self(ProgressBar::hidden())
+        Self {
+            bar: ProgressBar::hidden(),
+            in_lines: false,
+        }
     }
 
     /// So many more steps are done.
     pub(crate) fn inc(&self, steps: u64) {
-        self.0.inc(steps);
+        self.bar.inc(steps);
     }
 
     /// So many steps are done in all.
     pub(crate) fn set(&self, steps: u64) {
-        self.0.set_position(steps);
+        self.bar.set_position(steps);
     }
 
     /// What is being done now.
     pub(crate) fn says(&self, what: impl Into<String>) {
-        self.0.set_message(what.into());
+        let what = what.into();
+        if self.in_lines {
+            say(&what);
+        }
+        self.bar.set_message(what);
     }
 }
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 }
 

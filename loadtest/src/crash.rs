@@ -13,6 +13,9 @@ use crate::cli::CrashOptions;
 use crate::console::Console;
 use crate::report::{Report, shown};
 
+/// Kills where nothing is said about their number.
+const KILLS: u32 = 50;
+
 /// Runs what the options ask for, and prints what came of it. Whether everything is as it has to be.
 ///
 /// # Errors
@@ -20,7 +23,8 @@ use crate::report::{Report, shown};
 pub(crate) async fn run(options: &CrashOptions) -> anyhow::Result<bool> {
     let console = Console::new(options.json);
     let mut parts = Vec::new();
-    if let Some(count) = options.kills {
+    let unsaid = options.power.is_none().then_some(KILLS);
+    if let Some(count) = options.kills.or(unsaid) {
         parts.push(kills::run(count, options.seed, console).await?);
     }
     if let Some(images) = options.power {

@@ -164,7 +164,10 @@ async fn kills(
     for kill in 1..=u64::from(count) {
         let part = total * kill / (u64::from(count) + 1);
         reached(part, said, stage).await;
-        stage.says(format!("replay: messages, kill {kill} of {count}"));
+        let shown = shown(number(said.load(Ordering::Relaxed)));
+        stage.says(format!(
+            "replay: kill {kill} of {count} at {shown} messages"
+        ));
         server.kill()?;
         let killed = Instant::now();
         server.launch().await?;

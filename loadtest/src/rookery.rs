@@ -6,10 +6,12 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail, ensure};
+use cluster_types::Rng;
 use rookery_client::{Client, KnownServers, Server, Trust, Tuning};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
@@ -22,6 +24,12 @@ const PROGRAM: &str = "rookery";
 
 /// What an invitation begins with.
 const INVITATION: &str = "rk_i_";
+
+/// Where servers listen. Linux gives clients ports from 32,768 on.
+const SERVER_PORTS: Range<u16> = 20_000..32_000;
+
+/// Ports that are tried before we believe that none is free.
+const PORTS_TRIED: usize = 100;
 
 /// A load generator is thousands of people behind one address, and sends faster than people type. These
 /// are the limits that exist to stop exactly that; all others are as they are shipped.
@@ -188,12 +196,21 @@ fn program() -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago, below those that the system gives to clients: while the server is
+/// away, thousands of clients try to connect, and one whose own port is the server's would connect to
+/// itself and keep the port from the server.
 fn free_address() -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("no free port on 127.0.0.1")?;
-    listener
-        .local_addr()
-        .context("a bound socket has an address")
+    let rng = Rng::from_os();
+    let ports = u64::from(SERVER_PORTS.end - SERVER_PORTS.start);
+    let candidates = (0..PORTS_TRIED).map(|_| {
+        let offset = u16::try_from(rng.below(ports)).unwrap_or(0);
+        SocketAddr::from(([127, 0, 0, 1], SERVER_PORTS.start + offset))
+    });
+    let free = |address: &SocketAddr| TcpListener::bind(address).is_ok();
+    candidates
+        .into_iter()
+        .find(free)
+        .context("no free port on 127.0.0.1")
 }
 
 /// The first invitation in what the server printed, whatever stands around it.
@@ -206,6 +223,17 @@ fn invitation_in(log: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_client_is_given_the_port_of_a_server() {
+        let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
+        let range = range.expect("Linux says which ports clients get");
+        let first = range.split_ascii_whitespace().next();
+        let first: u16 = first.and_then(|port| port.parse().ok()).expect("a port");
+        assert!(SERVER_PORTS.end <= first);
+        let port = free_address().expect("a free port").port();
+        assert!(SERVER_PORTS.contains(&port));
+    }
 
     #[test]
     fn the_invitation_is_found_in_any_sentence() {

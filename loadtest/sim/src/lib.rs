@@ -13,11 +13,6 @@
 //! Leaves out: sockets, TLS and the limits of the edge; more than one node; what a disk does when the
 //! power fails (`cargo xtask power`).
 
-#![allow(
-    clippy::wildcard_enum_match_arm,
-    reason = "a rule picks the few kinds of events that it is about; the rest is for other rules"
-)]
-
 mod calls;
 mod campaign;
 pub mod check;

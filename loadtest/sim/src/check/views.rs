@@ -186,12 +186,9 @@ const fn as_member(view: &MemberView) -> Member {
     }
 }
 
-/// When somebody asked to mark, when it was answered, how far, and which operation it was.
-type Marked = (usize, usize, Seq, Op);
-
 /// A mark never moves back while its owner stays in the room.
 fn marks_stay(facts: &Facts<'_>, verdict: &mut Verdict) {
-    let mut marks: BTreeMap<(Person, Room), Vec<Marked>> = BTreeMap::new();
+    let mut marks: BTreeMap<(Person, Room), Vec<(usize, usize, Seq, Op)>> = BTreeMap::new();
     for (op, order) in &facts.orders {
         for attempt in &order.attempts {
             if let (
