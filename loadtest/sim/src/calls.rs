@@ -115,7 +115,30 @@ impl Order {
             Wire::Delete(request) => Command::DeleteMessage(request),
             Wire::MarkRead(request) => Command::MarkRead(request),
             Wire::Typing(request) => Command::SetTyping(request),
-            _ => return None,
+            Wire::Page(_)
+            | Wire::Readers(_)
+            | Wire::Create(_)
+            | Wire::Direct(_)
+            | Wire::View(_)
+            | Wire::List(_)
+            | Wire::Update(_)
+            | Wire::Archive(_)
+            | Wire::Unarchive(_)
+            | Wire::DeleteRoom(_)
+            | Wire::Members(_)
+            | Wire::Bans(_)
+            | Wire::Add(_)
+            | Wire::Remove(_)
+            | Wire::Leave(_)
+            | Wire::SetRole(_)
+            | Wire::Mute(_)
+            | Wire::Unmute(_)
+            | Wire::Ban(_)
+            | Wire::Unban(_)
+            | Wire::MakeLink(_)
+            | Wire::VoidLink(_)
+            | Wire::Join(_)
+            | Wire::SignOut(_) => return None,
         })
     }
 }

@@ -280,19 +280,26 @@ impl Injected {
             ..Self::default()
         };
         for entry in &outcome.history.entries {
-            match &entry.what {
-                What::World(World::Crashed) => injected.crashes += 1,
-                What::World(World::Drained) => injected.restarts += 1,
-                What::World(World::Clock { .. }) => injected.clock_jumps += 1,
-                What::World(World::Full(true)) => injected.disks_full += 1,
-                What::Answered {
-                    answer: Answer::Doubtful(why),
-                    ..
-                } if why.code == tonic::Code::Cancelled => injected.given_up += 1,
-                _ => {}
+            if let What::World(world) = &entry.what {
+                injected.add_world(world);
+            } else if let What::Answered { answer, .. } = &entry.what
+                && let Answer::Doubtful(why) = answer
+                && why.code == tonic::Code::Cancelled
+            {
+                injected.given_up += 1;
             }
         }
         injected
+    }
+
+    const fn add_world(&mut self, world: &World) {
+        match world {
+            World::Crashed => self.crashes += 1,
+            World::Drained => self.restarts += 1,
+            World::Clock { .. } => self.clock_jumps += 1,
+            World::Full(true) => self.disks_full += 1,
+            World::Full(false) | World::Started { .. } | World::Weather(_) | World::Settled => {}
+        }
     }
 
     /// Each kind by its name.

@@ -396,8 +396,8 @@ impl Ask {
         }
     }
 
-    /// Whether it is about somebody's standing in a room.
-    pub const fn standing(&self) -> bool {
+    /// Whether it may let somebody into a room, or out of one.
+    pub const fn moves_somebody(&self) -> bool {
         matches!(
             self,
             Self::Add { .. }
@@ -405,6 +405,8 @@ impl Ask {
                 | Self::Leave { .. }
                 | Self::Ban { .. }
                 | Self::Join { .. }
+                | Self::CreateRoom { .. }
+                | Self::OpenDirect { .. }
                 | Self::DeleteRoom { .. }
         )
     }

@@ -14,6 +14,9 @@ pub const PEOPLE: RangeInclusive<u64> = 2..=5;
 /// own, and when that is done is the one thing that a seed cannot decide.
 pub const DEVICES: RangeInclusive<u64> = 1..=3;
 
+/// How long before a password is hashed: by then, whatever a start of the node sets going is done.
+pub const ALONE: Duration = Duration::from_millis(200);
+
 /// Rooms made at the start.
 pub const ROOMS: RangeInclusive<u64> = 1..=3;
 

@@ -156,9 +156,8 @@ impl Somebody {
         let state = self.clients.world.lock();
         let anywhere = percent(&self.rng, 8);
         let rooms = state.rooms.iter();
-        let rooms = rooms.filter(|(_, room)| {
-            (anywhere || room.members.contains(&self.me)) && (anywhere || !room.is_gone)
-        });
+        let rooms =
+            rooms.filter(|(_, room)| anywhere || room.members.contains(&self.me) && !room.is_gone);
         let rooms: Vec<_> = rooms.map(|(room, _)| *room).collect();
         self.one_of(&rooms).copied()
     }

@@ -101,7 +101,9 @@ impl Client {
         let body = match connect(node, &token, frames).await {
             Ok(body) => body,
             Err(status) => {
-                world.note_stream(no, OnStream::NotOpened(why(&sights::answer(&status))));
+                if let Err(why) = outcome(&sights::answer(&status)) {
+                    world.note_stream(no, OnStream::NotOpened(why));
+                }
                 return None;
             }
         };
@@ -362,10 +364,7 @@ impl Client {
             return;
         };
         let answer = calls::replied(reply, &mut self.world.lock());
-        let outcome = match &answer {
-            Answer::Done(_) => Ok(()),
-            failed => Err(why(failed)),
-        };
+        let outcome = outcome(&answer);
         match waiting {
             // Nobody waits any more if it took too long.
             Waiting::Order(waits) => _ = waits.send(answer),
@@ -422,15 +421,13 @@ async fn connect(
     }
 }
 
-fn why(answer: &Answer) -> Why {
+/// Whether it was done, and if not, why.
+fn outcome(answer: &Answer) -> Result<(), Why> {
     match answer {
+        Answer::Done(_) => Ok(()),
         Answer::Refused(why) | Answer::NotNow(why) | Answer::Doubtful(why) | Answer::Fault(why) => {
-            why.clone()
+            Err(why.clone())
         }
-        Answer::Done(_) => Why {
-            code: Code::Ok,
-            reason: String::new(),
-        },
     }
 }
 

@@ -71,7 +71,7 @@ impl<'a> Topic<'a> {
             What::World(World::Crashed | World::Started { .. } | World::Drained) if near => 1,
             What::World(_) | What::Walk { .. } => 0,
             What::Asked { op, .. } if Some(*op) == self.about.op => 9,
-            What::Asked { op, ask, .. } if self.orders.contains(op) => match ask.standing() {
+            What::Asked { op, ask, .. } if self.orders.contains(op) => match ask.moves_somebody() {
                 true => 5,
                 false => u8::from(near),
             },

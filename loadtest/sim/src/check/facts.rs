@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cluster_types::Seq;
 
-use super::log::Log;
+use super::log::{Log, Stand};
 use super::{About, Rule, Verdict, numbered};
 use crate::history::{Answer, Ask, Done, Event, History, Item, Kind, OnStream, What, World};
 use crate::names::{Device, Op, Person, Room, Stream};
@@ -21,6 +21,7 @@ pub(super) struct Facts<'a> {
     /// When each device was asked to sign out, and when it was known to be.
     pub(super) sign_outs: BTreeMap<Device, (usize, Option<usize>)>,
     known: BTreeMap<Room, Vec<(usize, Seq)>>,
+    causes: BTreeMap<(Room, Seq), usize>,
 }
 
 /// Something that somebody wanted done.
@@ -75,12 +76,15 @@ impl<'a> Facts<'a> {
                 .map_or(history.entries.len(), |(at, _)| at),
             sign_outs: BTreeMap::new(),
             known: BTreeMap::new(),
+            causes: BTreeMap::new(),
         };
         let mut owners = BTreeMap::new();
         for (at, what) in numbered(history) {
             facts.take(at, what, &mut owners);
         }
         facts.read_logs();
+        facts.learn_effects();
+        facts.find_causes();
         let orders = facts.orders.values();
         let doubtful = orders.filter(|order| order.attempts.iter().any(Attempt::is_doubtful));
         verdict.checked.doubtful += doubtful.count() as u64;
@@ -140,21 +144,7 @@ impl<'a> Facts<'a> {
 
     /// Before this entry, nobody can have caused this change of somebody's standing.
     pub(super) fn cause(&self, room: Room, seq: Seq) -> usize {
-        let event = self.logs.get(&room).and_then(|log| log.events.get(&seq));
-        let Some(Event {
-            kind: Kind::Membership { whom, change, .. },
-            actor,
-            ..
-        }) = event
-        else {
-            return 0;
-        };
-        let causes = self.orders.values().filter(|order| {
-            let here = order.ask.room().is_none_or(|r| r == room);
-            let may_cause = order.ask.may_cause(order.by, *whom, *change);
-            here && order.by == *actor && may_cause && order.may_have_happened()
-        });
-        causes.map(Order::first_asked).min().unwrap_or_default()
+        self.causes.get(&(room, seq)).copied().unwrap_or_default()
     }
 
     // --- Gathering ---
@@ -264,6 +254,75 @@ impl<'a> Facts<'a> {
         let known = self.known.entry(room).or_default();
         if known.last().is_none_or(|(_, newest)| seq > *newest) {
             known.push((at, seq));
+        }
+    }
+
+    /// What was answered as done shows in the log, where it did so first or later: so much was there by
+    /// the time of the answer.
+    fn learn_effects(&mut self) {
+        let mut learnt: BTreeMap<Room, Vec<(usize, Seq)>> = BTreeMap::new();
+        for order in self.orders.values() {
+            let (Some(room), Some((at, _))) = (order.ask.room(), order.done().next()) else {
+                continue;
+            };
+            let Some(log) = self.logs.get(&room).filter(|log| log.is_complete) else {
+                continue;
+            };
+            let from = self.known(room, order.first_asked());
+            let shows = |stand: &Stand| stand.shows(order.ask, order.by) == Some(true);
+            if let Some(seq) = log.first_from(from, shows) {
+                learnt.entry(room).or_default().push((at, seq));
+            }
+        }
+        for (room, more) in learnt {
+            let known = self.known.entry(room).or_default();
+            known.extend(more);
+            known.sort_unstable();
+            let mut newest = Seq::ZERO;
+            known.retain(|(_, seq)| {
+                let grows = *seq > newest;
+                newest = newest.max(*seq);
+                grows
+            });
+        }
+    }
+
+    /// For each change of somebody's standing, the first entry at which somebody asked for it who had not
+    /// got the last answer before the change that came before it could be.
+    fn find_causes(&mut self) {
+        let orders: Vec<_> = self
+            .orders
+            .values()
+            .filter(|order| order.may_have_happened())
+            .collect();
+        let orders = orders
+            .into_iter()
+            .filter(|order| order.ask.moves_somebody());
+        let orders: Vec<_> = orders.collect();
+        for (room, log) in &self.logs {
+            for (whom, changes) in log.all_changes() {
+                let mut before = 0;
+                for (seq, _) in changes {
+                    let Some(event) = log.events.get(seq) else {
+                        continue;
+                    };
+                    let Kind::Membership { change, .. } = event.kind else {
+                        continue;
+                    };
+                    let causes = orders.iter().filter(|order| {
+                        order.by == event.actor
+                            && order.ask.room().is_none_or(|r| r == *room)
+                            && order.ask.may_cause(order.by, whom, change)
+                            && order
+                                .attempts
+                                .iter()
+                                .any(|attempt| attempt.answered() > before)
+                    });
+                    let first = causes.map(|order| order.first_asked()).min();
+                    before = before.max(first.unwrap_or_default());
+                    self.causes.insert((*room, *seq), before);
+                }
+            }
         }
     }
 

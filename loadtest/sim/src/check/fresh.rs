@@ -87,29 +87,13 @@ fn effects(facts: &Facts<'_>, op: Op, order: &Order<'_>, verdict: &mut Verdict) 
     let Some(log) = facts.logs.get(&room).filter(|log| log.is_complete) else {
         return;
     };
-    let ask = order.ask;
-    let by = order.by;
-    let holds = |stand: &Stand| match ask {
-        Ask::Add { whom, .. } => stand.members.contains_key(whom),
-        Ask::Remove { whom, .. } => !stand.members.contains_key(whom),
-        Ask::Join { .. } => stand.members.contains_key(&by),
-        Ask::Leave { .. } => !stand.members.contains_key(&by),
-        Ask::SetRole { whom, role, .. } => stand
-            .members
-            .get(whom)
-            .is_some_and(|member| member.role == *role),
-        Ask::Mute { whom, .. } => stand.members.get(whom).is_some_and(|member| member.muted),
-        Ask::Unmute { whom, .. } => stand.members.get(whom).is_some_and(|member| !member.muted),
-        Ask::Ban { whom, .. } => stand.banned.contains(whom),
-        Ask::Unban { whom, .. } => !stand.banned.contains(whom),
-        Ask::Archive { archived, .. } => stand.archived == *archived,
-        Ask::Rename { display_name, .. } => stand.display_name.as_ref() == Some(display_name),
-        Ask::DeleteRoom { .. } => false,
-        _ => true,
-    };
     let from = facts.known(room, order.first_asked());
-    if !log.stands_from(from).iter().any(holds) {
-        let what = format!("{op} was done, and from {from} on {ask:?} never holds");
+    let holds = |stand: &Stand| stand.shows(order.ask, order.by).unwrap_or(true);
+    if log.first_from(from, holds).is_none() {
+        let what = format!(
+            "{op} was done, and from {from} on {:?} never holds",
+            order.ask
+        );
         verdict.broken(Rule::Effect, About::entry(at).room(room).op(op), what);
     }
 }
@@ -132,7 +116,7 @@ fn refusals(facts: &Facts<'_>, op: Op, order: &Order<'_>, verdict: &mut Verdict)
             why.code,
             Code::NotFound | Code::PermissionDenied | Code::FailedPrecondition
         );
-        if about_room && !log.stands_from(from).iter().any(reason) {
+        if about_room && log.first_from(from, reason).is_none() {
             let what = format!("{op} was refused with {why:?}, which never held from {from} on");
             verdict.broken(Rule::Refusal, About::entry(at).room(*room).op(op), what);
         }

@@ -6,7 +6,7 @@ use cluster_types::Seq;
 use proto::v1::member::Role;
 use proto::v1::membership_change::Kind as Change;
 
-use crate::history::{Event, Kind};
+use crate::history::{Ask, Event, Kind};
 use crate::names::Person;
 
 /// A log. Of a room that is gone by the end, as much as anybody has seen.
@@ -84,29 +84,32 @@ impl Log {
         self.standings.get(&who).map_or(&[], Vec::as_slice)
     }
 
+    /// The same for everybody.
+    pub(super) fn all_changes(&self) -> impl Iterator<Item = (Person, &[(Seq, bool)])> {
+        let all = self.standings.iter();
+        all.map(|(who, changes)| (*who, changes.as_slice()))
+    }
+
     /// How often anybody lost the room.
     pub(super) fn losses(&self) -> usize {
         let changes = self.standings.values().flatten();
         changes.filter(|(_, is_member)| !is_member).count()
     }
 
-    /// The room after each event from `at` on, and as it is at `at`.
-    pub(super) fn stands_from(&self, at: Seq) -> Vec<Stand> {
-        let mut stand = Stand::default();
-        let mut stands = Vec::new();
-        for event in self.events.values() {
-            if event.seq > at && stands.is_empty() {
-                stands.push(stand.clone());
-            }
+    /// The first place from `at` on where the room is as `is_so` wants it.
+    pub(super) fn first_from(&self, at: Seq, is_so: impl Fn(&Stand) -> bool) -> Option<Seq> {
+        let mut stand = self.stand(at);
+        if is_so(&stand) {
+            return Some(at);
+        }
+        let later = self.events.range(at.next()..);
+        for (seq, event) in later.filter(|(_, event)| event.changes_the_room()) {
             stand.apply(event);
-            if event.seq > at {
-                stands.push(stand.clone());
+            if is_so(&stand) {
+                return Some(*seq);
             }
         }
-        if stands.is_empty() {
-            stands.push(stand);
-        }
-        stands
+        None
     }
 
     /// The room after this event.
@@ -134,6 +137,42 @@ impl Log {
 }
 
 impl Stand {
+    /// Whether the room is as `by` wanted it; `None` if what was wanted does not show here.
+    pub(super) fn shows(&self, ask: &Ask, by: Person) -> Option<bool> {
+        let member = |whom| self.members.get(whom);
+        Some(match ask {
+            Ask::Add { whom, .. } => member(whom).is_some(),
+            Ask::Remove { whom, .. } => member(whom).is_none(),
+            Ask::Join { .. } => member(&by).is_some(),
+            Ask::Leave { .. } => member(&by).is_none(),
+            Ask::SetRole { whom, role, .. } => member(whom).is_some_and(|m| m.role == *role),
+            Ask::Mute { whom, .. } => member(whom).is_some_and(|m| m.muted),
+            Ask::Unmute { whom, .. } => member(whom).is_some_and(|m| !m.muted),
+            Ask::Ban { whom, .. } => self.banned.contains(whom),
+            Ask::Unban { whom, .. } => !self.banned.contains(whom),
+            Ask::Archive { archived, .. } => self.archived == *archived,
+            Ask::Rename { display_name, .. } => self.display_name.as_ref() == Some(display_name),
+            // There is no room then, and no log.
+            Ask::DeleteRoom { .. } => false,
+            Ask::Send { .. }
+            | Ask::Edit { .. }
+            | Ask::Delete { .. }
+            | Ask::MarkRead { .. }
+            | Ask::Typing { .. }
+            | Ask::Page { .. }
+            | Ask::Readers { .. }
+            | Ask::CreateRoom { .. }
+            | Ask::OpenDirect { .. }
+            | Ask::ViewRoom { .. }
+            | Ask::ListRooms
+            | Ask::Members { .. }
+            | Ask::Bans { .. }
+            | Ask::MakeLink { .. }
+            | Ask::VoidLink { .. }
+            | Ask::SignOut => return None,
+        })
+    }
+
     fn apply(&mut self, event: &Event) {
         match &event.kind {
             Kind::Message(_) => self.messages += 1,

@@ -165,7 +165,7 @@ impl Page<'_> {
         }
         let first = self.events.first().map(|event| event.seq);
         let last = self.events.last().map(|event| event.seq);
-        let begins = self.from.or(self.forward.then_some(Seq(1)));
+        let begins = self.from.or_else(|| self.forward.then_some(Seq(1)));
         match (begins, first) {
             (Some(begins), Some(first)) if first != begins => {
                 wrong.push((

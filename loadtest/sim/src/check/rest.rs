@@ -75,9 +75,9 @@ fn knows(
     verdict: &mut Verdict,
 ) {
     let known = facts.known(room, ready);
-    let later = log.changes(track.by).iter().filter(|(seq, _)| *seq > known);
+    let mut later = log.changes(track.by).iter().filter(|(seq, _)| *seq > known);
     let told = track.told.get(&room).copied();
-    match later.last() {
+    match later.next_back() {
         // It may have happened just before the stream was greeted, and be known to nobody: then there
         // is nothing to tell. So only what was asked for afterwards counts.
         Some((lost, false)) if told != Some(false) && facts.cause(room, *lost) > ready => {

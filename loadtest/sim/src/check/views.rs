@@ -186,9 +186,12 @@ const fn as_member(view: &MemberView) -> Member {
     }
 }
 
+/// Where it was asked for and answered, where it stands, and whose order it was.
+type Mark = (usize, usize, Seq, Op);
+
 /// A mark never moves back while its owner stays in the room.
 fn marks_stay(facts: &Facts<'_>, verdict: &mut Verdict) {
-    let mut marks: BTreeMap<(Person, Room), Vec<(usize, usize, Seq, Op)>> = BTreeMap::new();
+    let mut marks: BTreeMap<(Person, Room), Vec<Mark>> = BTreeMap::new();
     for (op, order) in &facts.orders {
         for attempt in &order.attempts {
             if let (

@@ -1,8 +1,10 @@
 //! What an order came to, as whoever gave it was told.
 
+use cluster_types::{Seq, UnixMillis};
 use proto::v1::member::Role;
 
-use super::*;
+use super::Event;
+use crate::names::{Person, Room};
 
 /// What came of it.
 #[derive(Clone, Debug, Eq, PartialEq)]

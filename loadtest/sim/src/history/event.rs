@@ -137,6 +137,11 @@ impl Event {
             }
     }
 
+    /// Whether it says something about the room, and not about what was said in it.
+    pub const fn changes_the_room(&self) -> bool {
+        matches!(self.kind, Kind::Membership { .. } | Kind::Room { .. })
+    }
+
     /// The message that is seen through this event, and its place.
     pub fn message(&self) -> Option<(Seq, &Message)> {
         match &self.kind {
