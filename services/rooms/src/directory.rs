@@ -167,7 +167,7 @@ impl Rooms {
                     self.wake(room);
                     return Err(CommandError::OutcomeUnknown);
                 }
-                Err(error) if unknown && error.is_no_attempt() => break,
+                Err(error) if unknown && !error.settles(&command) => break,
                 outcome => return outcome,
             }
         }

@@ -6,8 +6,8 @@ use cluster_runtime::AskError;
 use cluster_store::{AsStoreError, StoreError};
 use cluster_types::{Coded, ErrorCode, FieldViolation, Seq};
 
-use crate::Role;
 use crate::limits::{BANS_MAX, MEMBERS_MAX, OVERLOADED_RETRY};
+use crate::{Command, Role};
 
 /// Why a command was not done.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -99,9 +99,14 @@ const fn whom(role: Role) -> &'static str {
 }
 
 impl CommandError {
-    /// Whether this attempt did nothing, for reasons that say nothing about an attempt before it.
-    pub(crate) const fn is_no_attempt(&self) -> bool {
-        matches!(self, Self::Overloaded | Self::Unavailable | Self::Store(_))
+    /// Whether an attempt at the same command before this one, whose outcome is unknown, has done
+    /// nothing. Only what carries an id is looked up before it is refused, and only for a member.
+    pub(crate) fn settles(&self, command: &Command) -> bool {
+        let is_refusal = !matches!(
+            self,
+            Self::NoSuchRoom | Self::Overloaded | Self::Unavailable | Self::Store(_)
+        );
+        is_refusal && command.draft().is_some()
     }
 }
 

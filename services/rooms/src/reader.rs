@@ -119,8 +119,8 @@ impl Rooms {
         self.with.store.read(read).await
     }
 
-    /// Moves a read mark forward, and tells those who follow the room. Returns where it stands and how
-    /// many messages come after it.
+    /// Moves a read mark forward, and tells those who follow the room; where it stands already, it tells
+    /// them again. Returns where it stands and how many messages come after it.
     ///
     /// # Errors
     /// [`ReadError::NoSuchRoom`] also for who is not in it; [`ReadError::FutureSeq`].
@@ -130,7 +130,7 @@ impl Rooms {
         room: RoomId,
         seq: Seq,
     ) -> Result<(ReadMark, u64), ReadError> {
-        let mark = |tx: Transaction, maybe_committed: cluster_store::MaybeCommitted| async move {
+        let mark = |tx: Transaction, _| async move {
             enter(&tx, account, room).await?;
             // Who only reads does not get in the way of those who write.
             let head = tx.row_snapshot(&RoomHead { room }).await?;
@@ -143,9 +143,9 @@ impl Rooms {
             let old = row.as_ref().map(store::read_mark).unwrap_or_default();
             let unread = |mark: ReadMark| head.message_count.saturating_sub(mark.message_count);
             if seq <= old.seq {
-                // It may be this very call that has moved it.
-                let moved = seq == old.seq && maybe_committed.is_yes();
-                return Ok((old, unread(old), moved));
+                // A mark may stand here without anybody having been told: the commit of this call, or
+                // of the one that it repeats, had an unknown outcome. To be told twice does no harm.
+                return Ok((old, unread(old), seq == old.seq));
             }
             let at = tx.row_snapshot(&RoomEvent { room, seq }).await?;
             let message_count = at.map_or(head.message_count, |event| event.message_count);
@@ -153,8 +153,8 @@ impl Rooms {
             store::set_mark(&tx, room, account, new)?;
             Ok((new, unread(new), true))
         };
-        let (mark, unread, moved) = self.with.store.run(mark).await?;
-        if moved {
+        let (mark, unread, is_news) = self.with.store.run(mark).await?;
+        if is_news {
             self.with.publisher.read(room, account, mark);
         }
         Ok((mark, unread))

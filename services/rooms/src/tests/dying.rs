@@ -12,7 +12,7 @@ use crate::limits::{
     INBOX, REQUEST_OVERHEAD_BYTES,
 };
 use crate::testing::{MEMBER, MODERATOR, OWNER, World, send};
-use crate::{Action, Command, CommandError, Standing};
+use crate::{Action, ClientMessageId, Command, CommandError, Standing};
 
 /// Every call of the store takes this long.
 const fn slow(span: Duration) -> Faults {
@@ -152,6 +152,21 @@ async fn an_unknown_outcome_is_found_out_for_the_caller() {
         world.heard.until_seq(room, seq).await;
     }
     assert_eq!(world.bodies(room, OWNER).await, ["hello", "hello"]);
+}
+
+#[test]
+fn only_some_refusals_say_that_an_unknown_attempt_did_nothing() {
+    let command = |action| Command {
+        account: MEMBER,
+        action,
+    };
+    let said = command(send(ClientMessageId([1; 16]), "hello"));
+    assert!(CommandError::Muted.settles(&said), "its id was looked up");
+    // Who was removed since is refused before anything is looked up.
+    assert!(!CommandError::NoSuchRoom.settles(&said));
+    assert!(!CommandError::Overloaded.settles(&said));
+    let archived = command(Action::SetArchived(true));
+    assert!(!CommandError::Muted.settles(&archived), "it has no id");
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use crate::testing::{MEMBER, MODERATOR, OWNER, Told, World};
 use crate::{Action, ReadError, ReadMark};
 
 #[tokio::test(start_paused = true)]
-async fn a_mark_moves_forward_only_and_is_told_when_it_does() {
+async fn a_mark_moves_forward_only_and_is_told_where_it_is_asked_for() {
     let (world, _disk) = World::simulated().await;
     let room = world.room().await;
     for text in ["one", "two", "three"] {
@@ -42,6 +42,7 @@ async fn a_mark_moves_forward_only_and_is_told_when_it_does() {
     assert_eq!(
         read.collect::<Vec<_>>(),
         [
+            &Told::Read(room, MEMBER, mark(5, 2)),
             &Told::Read(room, MEMBER, mark(5, 2)),
             &Told::Read(room, MEMBER, mark(6, 3)),
         ]
