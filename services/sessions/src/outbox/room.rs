@@ -59,7 +59,8 @@ pub(super) struct Room {
     priority: Option<Priority>,
     // The store has said how much is unread: before that, no counter is sent.
     known: bool,
-    // The counts are to be read, since the account may have lost the room while it was put in.
+    // The counts are to be read: the account may have lost the room while it was put in, or events of it
+    // did not come here.
     pub(super) to_check: bool,
     pub(super) waits_for_counter: bool,
     pub(super) waits_for_reader: bool,

@@ -88,14 +88,18 @@ impl State {
         let Some(room) = self.rooms.get_mut(&run.room()) else {
             return;
         };
+        let (first, last) = run.span();
+        let is_gap = first > room.head().next();
         let is_news = room.count(run, self.account);
+        // What is missing may be what the account itself has said: what was before that it has read.
+        room.to_check |= is_gap;
         let Some(follow) = &mut room.follow else {
             if is_news {
                 self.count(run.room());
             }
+            self.has_to_read(run.room());
             return;
         };
-        let (first, last) = run.span();
         if !follow.live || last < follow.next {
             return;
         }

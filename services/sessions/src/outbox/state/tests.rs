@@ -112,6 +112,17 @@ fn read_on(state: &mut State, head: u64) {
     }
 }
 
+/// What the actor is to read of the log, once it has read the counts if it is to.
+fn next_of_log(state: &mut State) -> Read {
+    loop {
+        let read = state.next_read().expect("it is behind");
+        if read.what != ToRead::Counts {
+            return read;
+        }
+        state.checked(read, counts(0, 0));
+    }
+}
+
 fn drain(state: &mut State) -> Vec<Item> {
     let mut items = Vec::new();
     while let Some(message) = state.take() {

@@ -113,7 +113,7 @@ fn an_event_that_was_told_and_cannot_be_read_yet_is_read_later() {
     let mut state = live_at(3);
     deliver(&mut state, [5]);
     assert!(state.wants_actor());
-    let read = state.next_read().expect("it is behind");
+    let read = next_of_log(&mut state);
     assert_eq!(state.fill(read, [], Seq(3)), Filled::Early);
     assert_eq!(state.next_read(), Some(read));
 }
@@ -160,7 +160,7 @@ fn the_actor_is_woken_once_until_it_has_found_nothing() {
     let mut state = live_at(0);
     deliver(&mut state, [2]);
     assert!(state.wants_actor() && !state.wants_actor());
-    let read = state.next_read().expect("it is behind");
+    let read = next_of_log(&mut state);
     deliver(&mut state, [3]);
     assert!(!state.wants_actor(), "it is reading, and asks again");
     let page = [1, 2].map(message).map(|event| (event.seq, event.frame));
@@ -192,7 +192,7 @@ fn a_page_for_a_cursor_that_was_moved_is_ignored() {
     let mut state = live_at(5);
     deliver(&mut state, [7]);
     assert!(state.wants_actor());
-    let read = state.next_read().expect("it is behind");
+    let read = next_of_log(&mut state);
     assert!(state.follow(cursor(ROOM, 2, false)));
     let page = [6, 7].map(message).map(|event| (event.seq, event.frame));
     assert_eq!(state.fill(read, page, Seq(7)), Filled::Taken);

@@ -37,6 +37,22 @@ fn what_one_says_one_has_read() {
 }
 
 #[test]
+fn after_a_gap_the_store_says_what_is_unread() {
+    let mut state = greeted(4, 4);
+    deliver(&mut state, [5]);
+    assert!(!state.wants_actor(), "nothing is missing");
+    deliver(&mut state, [9]);
+    assert_eq!(texts(&drain(&mut state)), ["5 of 9 unread"]);
+    assert!(state.wants_actor());
+    let read = state.next_read().expect("a read");
+    assert_eq!(read.what, ToRead::Counts);
+    // The account itself said the seventh.
+    state.checked(read, counts(9, 7));
+    assert_eq!(texts(&drain(&mut state)), ["2 of 9 unread"]);
+    assert_eq!(state.next_read(), None);
+}
+
+#[test]
 fn a_read_mark_counts_on_every_device() {
     let mut state = greeted(4, 2);
     state.mark(ROOM, 3);
