@@ -4,7 +4,7 @@
 //! promises, and that its store is strictly serializable: what was answered before something was asked
 //! is seen by it.
 //!
-//! Each file below has the rules of one promise. All start from [`Facts`], the history sorted by what it
+//! Each file below has the rules of one promise. All start from `Facts`, the history sorted by what it
 //! is about, in which the log of a room is what its members read after everything had come to rest.
 //!
 //! Invariant: every rule can fail. For each there is a history that breaks it and no other.

@@ -1,0 +1,204 @@
+//! The end of a run: everything comes to rest, and is looked at from all sides.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use cluster_types::Seq;
+use proto::v1;
+use tokio::time::sleep;
+
+use super::Run;
+use crate::calls::{Order, Wire};
+use crate::clients::{Clients, Ending};
+use crate::history::{Ask, Cursor, Done, What, World as Happened};
+use crate::limits::{CATCH_UP, SETTLE};
+use crate::names::{Device, Person, Room};
+use crate::people::{all_rooms, page};
+use crate::plan::among;
+use crate::stream::Client;
+
+impl Run {
+    /// Takes the node down in order, with its streams first.
+    pub(super) async fn drain(&self, clients: &Clients) {
+        clients.node.hub.drain();
+        let under_way = || clients.tasks.count() > 0;
+        clients
+            .come_to_rest(under_way, Duration::from_secs(30))
+            .await;
+        clients.node.stop().await;
+        self.world.note_world(Happened::Drained);
+    }
+
+    /// Lets everything come to rest, and looks at it from all sides.
+    pub(super) async fn last_look(
+        &self,
+        clients: &Clients,
+        people: &[Person],
+    ) -> anyhow::Result<()> {
+        // What is under way ends by itself; streams stay.
+        let streams = || clients.streams().len();
+        let under_way = || clients.tasks.count() > streams();
+        clients
+            .come_to_rest(under_way, Duration::from_secs(60))
+            .await;
+        let unresolved = std::mem::take(&mut clients.world.lock().unresolved);
+        for order in unresolved.into_values() {
+            if order.ask == Ask::SignOut {
+                self.leave_behind(clients, &order).await?;
+            } else if order.wire.is_repeatable() && !self.is_signed_out(order.device) {
+                self.resolve(clients, order).await;
+            }
+        }
+        for stream in clients.streams() {
+            stream.pause(false);
+        }
+        sleep(SETTLE).await;
+        self.world.note_world(Happened::Settled);
+        for person in people {
+            self.read_everything(clients, *person).await?;
+        }
+        self.connect_everybody(clients, people).await;
+        self.world.note_world(Happened::Settled);
+        Ok(())
+    }
+
+    /// Everything that a person can read, from both ends, in pages of all sizes.
+    async fn read_everything(&self, clients: &Clients, by: Person) -> anyhow::Result<()> {
+        let Some(device) = self.world.lock().devices_of(by).first().copied() else {
+            return Ok(());
+        };
+        let rooms: Vec<_> = self.world.lock().rooms.keys().copied().collect();
+        for room in rooms {
+            let name = self.world.lock().rooms[&room].name.clone();
+            let view = Wire::View(v1::GetRoomRequest { name: name.clone() });
+            let order = clients.order(by, device, Ask::ViewRoom { room }, view);
+            let Ending::Done(..) = self.resolve(clients, order).await else {
+                continue;
+            };
+            for forward in [true, false] {
+                self.walk(clients, by, device, room, forward).await?;
+            }
+            let members = Wire::Members(v1::ListMembersRequest {
+                parent: name.clone(),
+                page_size: 1_000,
+                page_token: String::new(),
+            });
+            let order = clients.order(by, device, Ask::Members { room }, members);
+            self.resolve(clients, order).await;
+            let bans = Wire::Bans(v1::ListBansRequest {
+                parent: name,
+                page_size: 1_000,
+                page_token: String::new(),
+            });
+            let order = clients.order(by, device, Ask::Bans { room }, bans);
+            self.resolve(clients, order).await;
+        }
+        let order = clients.order(by, device, Ask::ListRooms, Wire::List(all_rooms()));
+        self.resolve(clients, order).await;
+        Ok(())
+    }
+
+    async fn walk(
+        &self,
+        clients: &Clients,
+        by: Person,
+        device: Device,
+        room: Room,
+        forward: bool,
+    ) -> anyhow::Result<()> {
+        let name = self.world.lock().rooms[&room].name.clone();
+        let size = u32::try_from(among(&self.rng, 5..=256))?;
+        let mut request = page(name, forward, None, size);
+        let (mut from, mut all) = (None, Vec::new());
+        loop {
+            let ask = Ask::Page {
+                room,
+                forward,
+                from,
+                size,
+            };
+            let order = clients.order(by, device, ask, Wire::Page(request.clone()));
+            let Ending::Done(Done::Page { events, .. }, extra) = self.resolve(clients, order).await
+            else {
+                anyhow::bail!("{by} cannot read {room} in fair weather");
+            };
+            let last = events.last().map_or(Seq::ZERO, |event| event.seq);
+            all.extend(events);
+            if extra.page_token.is_empty() {
+                break;
+            }
+            from = Some(if forward {
+                last.next()
+            } else {
+                last.previous()
+            });
+            request.page_token = extra.page_token;
+        }
+        self.world.note(What::Walk {
+            room,
+            by,
+            forward,
+            events: all,
+        });
+        Ok(())
+    }
+
+    /// New streams for all, which follow everything from wherever their devices stand.
+    async fn connect_everybody(&self, clients: &Clients, people: &[Person]) {
+        for stream in clients.streams() {
+            stream.leave();
+        }
+        for by in people {
+            let (rooms, device) = {
+                let state = self.world.lock();
+                let Some(device) = state.devices_of(*by).first().copied() else {
+                    continue;
+                };
+                let own: BTreeSet<_> = state
+                    .rooms
+                    .iter()
+                    .filter(|(_, room)| room.members.contains(by))
+                    .map(|(room, _)| *room)
+                    .collect();
+                (own, device)
+            };
+            let cursor = |room| {
+                let state = self.world.lock();
+                let has = state
+                    .device(device)
+                    .and_then(|d| d.cursors.get(&room).copied());
+                let after = if self.rng.below(2) == 0 {
+                    Seq::ZERO
+                } else {
+                    has.unwrap_or_default()
+                };
+                Cursor {
+                    room,
+                    after: Some(after),
+                }
+            };
+            let cursors: Vec<_> = rooms.into_iter().map(cursor).collect();
+            let (node, world, tasks) = (&clients.node, &clients.world, &clients.tasks);
+            let opened = Client::open(node, world, tasks, *by, device, Some(cursors)).await;
+            if let Some(stream) = opened {
+                clients.add_stream(stream);
+            }
+        }
+        sleep(CATCH_UP).await;
+    }
+
+    /// Takes a new device in place of one of which nobody knows whether it is signed out.
+    async fn leave_behind(&self, clients: &Clients, order: &Order) -> anyhow::Result<()> {
+        if let Some(device) = self.world.lock().device_mut(order.device) {
+            device.is_signed_out = true;
+        }
+        self.sign_in(clients, order.by).await
+    }
+
+    fn is_signed_out(&self, device: Device) -> bool {
+        self.world
+            .lock()
+            .device(device)
+            .is_none_or(|device| device.is_signed_out)
+    }
+}
