@@ -1,6 +1,7 @@
 //! The one thread that writes: takes commits in groups, checks them, writes them, answers them.
 //!
-//! Invariant: versions are published in order, after the sync and before the answers.
+//! Invariant: versions are published in order, each once the fate of its group is known (synced, or
+//! refused for want of space, which changed nothing) and before the answers.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -95,7 +96,7 @@ struct Committer {
     /// Writes are refused while the file system has fewer bytes free.
     free_space_min: u64,
     recent: RecentWrites,
-    /// The newest version given out, also to groups that failed.
+    /// The newest version given out, also to groups that were refused.
     last: Version,
     /// The file system said that it is full: not before this is it asked again.
     full_until: Option<Instant>,
@@ -167,11 +168,15 @@ impl Committer {
             }
         }
         let (outcome, turn) = self.write(&winners, version);
-        if matches!(turn, Turn::End) {
+        match turn {
+            // Also after a refusal. The keys of the group are remembered at this version; who begins
+            // from now on has missed none of them, and must not be told that they changed.
+            Turn::Next => self.publish(version),
             // Before the answers, so that who hears one cannot ask again.
-            self.queue.close();
+            Turn::End => self.queue.close(),
         }
-        self.count(winners.len(), losers.len());
+        let written = if outcome.is_ok() { winners.len() } else { 0 };
+        self.count(written, losers.len());
         for winner in winners {
             // Who asked may have gone.
             let _ = winner.answer.send(outcome.clone());
@@ -196,10 +201,7 @@ impl Committer {
         }
         let mutations = winners.iter().flat_map(|request| &request.writes.mutations);
         match self.core.engine.write(mutations) {
-            Written::Synced => {
-                self.publish(version);
-                (Ok(version), Turn::Next)
-            }
+            Written::Synced => (Ok(version), Turn::Next),
             Written::NoSpace => self.no_space(),
             Written::Fatal(error) => self.fatal(&error),
         }

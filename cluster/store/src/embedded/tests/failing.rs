@@ -9,6 +9,7 @@ use redb::StorageBackend;
 
 use super::super::disk::FileDisk;
 use super::*;
+use crate::limits::RECENT_RANGES_MAX;
 
 /// What the stand-in is told to do.
 #[derive(Debug, Default)]
@@ -92,6 +93,7 @@ impl StorageBackend for Failing {
 
 struct Rig {
     store: Store,
+    embedded: Embedded,
     orders: Arc<Orders>,
     ended: Arc<AtomicUsize>,
     path: PathBuf,
@@ -119,7 +121,8 @@ fn rig(cache_bytes: usize, free_space_min: u64) -> Rig {
     };
     let embedded = Embedded::on_disk(disk, options).expect("opens");
     Rig {
-        store: Store::new(embedded),
+        store: Store::new(embedded.clone()),
+        embedded,
         orders,
         ended,
         path,
@@ -219,6 +222,71 @@ async fn a_write_that_finds_the_disk_full_is_refused_and_the_store_goes_on() {
         Some(&b"2"[..])
     );
     assert_eq!(rig.ended.load(Ordering::SeqCst), 0, "no restart was needed");
+}
+
+/// Reads a counter and writes one more, in one attempt: nothing here hides a conflict.
+async fn count_up(store: &Store, key: &[u8]) -> Result<(), StoreError> {
+    let tx = store.begin().await?;
+    let count = tx.get(key).await?.map_or(0, |value| value[0]);
+    tx.set(key, &[count + 1])?;
+    tx.commit().await.map(|_| ())
+}
+
+#[tokio::test]
+async fn what_was_refused_while_nearly_full_is_taken_at_the_first_try_after_it() {
+    let rig = rig(CACHE, 1_000);
+    count_up(&rig.store, b"a").await.expect("commits");
+    let counts = rig.embedded.group_counts();
+    rig.orders.free.store(1, Ordering::SeqCst);
+    assert_eq!(count_up(&rig.store, b"a").await, Err(StoreError::Full));
+    assert_eq!(count_up(&rig.store, b"a").await, Err(StoreError::Full));
+    assert_eq!(rig.embedded.group_counts(), counts, "nothing was written");
+
+    rig.orders.free.store(1 + 1_000, Ordering::SeqCst);
+    count_up(&rig.store, b"a")
+        .await
+        .expect("nobody else has written");
+    let value = get(&rig.store, b"a").await.expect("reads");
+    assert_eq!(value.as_deref(), Some(&[2][..]));
+}
+
+#[tokio::test]
+async fn what_a_full_disk_refused_is_taken_at_the_first_try_after_it() {
+    let rig = rig(CACHE, 0);
+    count_up(&rig.store, b"a").await.expect("commits");
+    rig.orders.writes_full.store(true, Ordering::SeqCst);
+    assert_eq!(count_up(&rig.store, b"a").await, Err(StoreError::Full));
+    rig.orders.writes_full.store(false, Ordering::SeqCst);
+    let first_try = async {
+        loop {
+            match count_up(&rig.store, b"a").await {
+                Err(StoreError::Full) => tokio::time::sleep(Duration::from_millis(20)).await,
+                outcome => break outcome,
+            }
+        }
+    };
+    assert_eq!(first_try.await, Ok(()), "nobody else has written");
+}
+
+#[tokio::test]
+async fn more_refusals_than_can_be_remembered_stand_in_nobodys_way() {
+    let rig = rig(CACHE, 1_000);
+    count_up(&rig.store, b"a").await.expect("commits");
+    rig.orders.free.store(1, Ordering::SeqCst);
+    for n in 0..=RECENT_RANGES_MAX {
+        let tx = rig.store.begin().await.expect("begins");
+        let begin = n.to_be_bytes();
+        tx.clear_range(&begin, &[&begin[..], &[0]].concat())
+            .expect("clears");
+        assert_eq!(tx.commit().await, Err(StoreError::Full));
+    }
+    assert_eq!(
+        count_up(&rig.store, b"a").await,
+        Err(StoreError::Full),
+        "full, and not too old"
+    );
+    rig.orders.free.store(1 + 1_000, Ordering::SeqCst);
+    count_up(&rig.store, b"a").await.expect("is not too old");
 }
 
 #[tokio::test]
