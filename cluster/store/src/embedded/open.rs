@@ -24,7 +24,7 @@ const UNFINISHED_NAME: &str = "rookery.redb.unfinished";
 
 /// The store's file in `data_dir`; both are made if they are not there.
 pub(super) fn file_in(data_dir: &Path, options: &EmbeddedOptions) -> Result<FileDisk, OpenError> {
-    make_directory(data_dir)?;
+    make_directory(data_dir, &mut sync_entries)?;
     let path = data_dir.join(FILE_NAME);
     match std::fs::metadata(&path) {
         Ok(found) if found.len() > 0 => {}
@@ -66,21 +66,36 @@ fn make_file(data_dir: &Path, path: &Path, options: &EmbeddedOptions) -> Result<
         .map_err(|error| refused(path, error))
 }
 
-fn make_directory(path: &Path) -> Result<(), OpenError> {
+/// Makes the folder and those above it that are missing. `sync` makes the entries of a folder durable:
+/// asked for each folder that got one, since a file is no safer than the way to it.
+fn make_directory(
+    path: &Path,
+    sync: &mut dyn FnMut(&Path) -> io::Result<()>,
+) -> Result<(), OpenError> {
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => Ok(()),
         Ok(_) => Err(OpenError::NotADirectory {
             path: path.to_owned(),
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let made = DirBuilder::new()
-                .recursive(true)
-                .mode(DIRECTORY_MODE)
-                .create(path);
-            made.map_err(|error| refused(path, error))
+            let above = match path.parent() {
+                Some(above) if above != Path::new("") => above,
+                _ => Path::new("."),
+            };
+            make_directory(above, sync)?;
+            match DirBuilder::new().mode(DIRECTORY_MODE).create(path) {
+                // Another process was quicker.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => made.map_err(|error| refused(path, error))?,
+            }
+            sync(above).map_err(|error| refused(above, error))
         }
         Err(error) => Err(refused(path, error)),
     }
+}
+
+fn sync_entries(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
 }
 
 /// What an error of the operating system means for the one who chose the path.
@@ -127,5 +142,33 @@ pub(super) fn unusable(path: &Path, error: DatabaseError) -> OpenError {
             path,
             source: error.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_folder_that_got_an_entry_is_synced() {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let (one, two) = (folder.path().join("one"), folder.path().join("one/two"));
+        let mut synced = Vec::new();
+        let mut sync = |path: &Path| {
+            synced.push(path.to_owned());
+            sync_entries(path)
+        };
+        make_directory(&two, &mut sync).expect("makes both");
+        make_directory(&two, &mut sync).expect("finds both");
+        assert!(two.is_dir());
+        assert_eq!(synced, [folder.path().to_owned(), one]);
+    }
+
+    #[test]
+    fn an_entry_that_may_not_last_is_an_error() {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let mut fails = |_: &Path| Err(io::ErrorKind::StorageFull.into());
+        let error = make_directory(&folder.path().join("data"), &mut fails);
+        assert!(matches!(error, Err(OpenError::Full { .. })), "{error:?}");
     }
 }
