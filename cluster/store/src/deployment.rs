@@ -21,9 +21,14 @@ pub async fn open_deployment(store: &Store, rng: &Rng) -> Result<DeploymentId, O
         tx.set_row(&Deployment {}, &row)?;
         Ok(row)
     };
-    let unusable = |source| OpenError::Unusable {
-        location: store.location(),
-        source,
+    let unusable = |source| {
+        let location = store.location();
+        if source == StoreError::Full {
+            let path = location.into();
+            OpenError::Full { path }
+        } else {
+            OpenError::Unusable { location, source }
+        }
     };
     let row = store.run(read_or_make).await.map_err(unusable)?;
     if row.schema_version > SCHEMA_VERSION {
@@ -79,23 +84,19 @@ mod tests {
         );
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_full_disk_is_not_mistaken_for_an_empty_one() {
-        let disk = crate::SimulatedDisk::new();
-        disk.set_full(true);
-        let store = Store::new(Simulated::new(disk, Rng::seeded(1)));
-        let error = open_deployment(&store, &Rng::seeded(1))
+    #[tokio::test]
+    async fn a_first_start_on_a_full_disk_says_where_and_what_to_do() {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let options = crate::EmbeddedOptions {
+            free_space_min: u64::MAX,
+            ..Default::default()
+        };
+        let embedded = crate::Embedded::open(folder.path(), options).expect("opens");
+        let error = open_deployment(&Store::new(embedded), &Rng::seeded(1))
             .await
             .expect_err("refused");
-        assert!(
-            matches!(
-                error,
-                OpenError::Unusable {
-                    source: StoreError::Full,
-                    ..
-                }
-            ),
-            "{error}"
-        );
+        assert!(matches!(error, OpenError::Full { .. }), "{error:?}");
+        let (text, path) = (error.to_string(), folder.path().display().to_string());
+        assert!(text.contains(&path) && text.contains("free some"), "{text}");
     }
 }

@@ -180,7 +180,7 @@ pub enum OpenError {
         /// The newest version that this program knows.
         known: u32,
     },
-    /// There is no space for the file.
+    /// There is no space to make the file, or for the first rows in it.
     #[error("no space is left for {}: free some, or choose another --data-dir", path.display())]
     Full {
         /// The file.
