@@ -9,22 +9,25 @@
 //! |---|---|---|---|---|---|
 //! | [`Deployment`] | `0001` | none: one row | `Deployment` | schema version grows | server, first start and upgrades |
 //! | [`Account`] | `0101` | account | `Account` | updated | accounts |
-//! | [`AccountName`] | `0102` | folded name, UTF-8, to the end | `AccountName` | written once, cleared | accounts |
-//! | [`SignIn`] | `0103` | account, sign-in | `SignIn` | written once, cleared | accounts |
-//! | [`Token`] | `0104` | SHA-256 of the token | `Token` | written once, cleared | accounts |
+//! | [`AccountName`] | `0102` | folded name, UTF-8, to the end | `AccountName` | written once | accounts |
+//! | [`SignIn`] | `0103` | account, sign-in | `SignIn` | day of expiry grows, cleared | accounts |
+//! | [`Token`] | `0104` | SHA-256 of the token | `Token` | day of expiry grows, cleared | accounts |
 //! | [`Invitation`] | `0105` | invitation | `Invitation` | written once, cleared | accounts |
 //! | [`InvitationSecret`] | `0106` | SHA-256 of the secret | `InvitationSecret` | written once, cleared | accounts |
-//! | [`Room`] | `0201` | room | `Room` | updated | room actor |
-//! | [`RoomHead`] | `0202` | room | `RoomHead` | updated with every append | room actor |
-//! | [`RoomEvent`] | `0203` | room, seq | `RoomEvent` | appended; edits and deletions change bodies | room actor |
-//! | [`RoomMember`] | `0204` | room, account | `RoomMember` | updated, cleared | room actor |
-//! | [`RoomBan`] | `0205` | room, account | `RoomBan` | written once, cleared | room actor |
-//! | [`ReadMark`] | `0206` | room, account | `ReadMark` | updated, grows | room actor |
-//! | [`ClientMessage`] | `0207` | account, client message id | `ClientMessage` | written once | room actor |
-//! | [`AccountRoom`] | `0208` | account, room | `AccountRoom` | written once, cleared | room actor |
-//! | [`DirectRoom`] | `0209` | lower account, higher account | `DirectRoom` | written once | rooms |
-//! | [`RoomLink`] | `020a` | SHA-256 of the link's secret | `RoomLink` | written once, cleared | rooms |
-//! | [`RoomDeletion`] | `020b` | room | `RoomDeletion` | written once, cleared | rooms |
+//! | [`Room`] | `0201` | room | `Room` | updated, cleared after a deletion | actor, lobby, clearing |
+//! | [`RoomHead`] | `0202` | room | `RoomHead` | updated with every append, cleared by a deletion | actor, lobby, clearing |
+//! | [`RoomEvent`] | `0203` | room, seq | `RoomEvent` | appended; edits and deletions change bodies; cleared after a room's deletion | actor, lobby, clearing |
+//! | [`RoomMember`] | `0204` | room, account | `RoomMember` | updated, cleared | actor, lobby, clearing |
+//! | [`RoomBan`] | `0205` | room, account | `RoomBan` | written once, cleared | actor, clearing |
+//! | [`ReadMark`] | `0206` | room, account | `ReadMark` | updated, grows; cleared with the membership | actor, lobby, reader, clearing |
+//! | [`ClientMessage`] | `0207` | account, client message id | `ClientMessage` | written once | actor, lobby |
+//! | [`AccountRoom`] | `0208` | account, room | `AccountRoom` | written with each change of the membership, cleared with it | actor, lobby, clearing |
+//! | [`DirectRoom`] | `0209` | lower account, higher account | `DirectRoom` | written once, cleared by a deletion | lobby; cleared by the actor |
+//! | [`RoomLink`] | `020a` | SHA-256 of the link's secret | `RoomLink` | written once, cleared | actor |
+//! | [`RoomDeletion`] | `020b` | room | `RoomDeletion` | written once, cleared | actor; cleared by clearing |
+//!
+//! Writers of rooms' rows are the parts of `services/rooms`: a room's actor, the lobby that makes rooms,
+//! the reader that moves read marks, and the clearing that follows a deletion.
 //!
 //! Retired tables keep their variant of [`Table`], marked deprecated, so that their bytes cannot be
 //! used again. Leaves out what rows mean: that is for the services.
