@@ -43,7 +43,7 @@ pub struct RowPage<K: Row> {
     /// Keys with their values.
     pub rows: Vec<(K, K::Value)>,
     /// Whether a limit ended the page before the range did. To go on, scan
-    /// [`RowRange::after`] the last key, or [`RowRange::before`] it when reading downwards.
+    /// [`RowRange::after`] the last key, or [`RowRange::between`] when reading downwards.
     pub more: bool,
 }
 
@@ -66,23 +66,11 @@ impl<K: Row> RowRange<K> {
         Self::of_bounds(from.encode(), to.encode())
     }
 
-    /// From `from` to the end of the table.
-    pub fn from(from: &K) -> Self {
-        Self::of_bounds(from.encode(), Self::all().end)
-    }
-
     /// The part of this range that lies after `key`.
     #[must_use]
     pub fn after(self, key: &K) -> Self {
         let begin = successor(&key.encode()).max(self.begin);
         Self::of_bounds(begin, self.end)
-    }
-
-    /// The part of this range that lies before `key`.
-    #[must_use]
-    pub fn before(self, key: &K) -> Self {
-        let end = key.encode().min(self.end);
-        Self::of_bounds(self.begin, end)
     }
 
     /// All keys that begin with these bytes, of which the first two name the table.
