@@ -236,7 +236,7 @@ impl RoomActor {
                     known: state.head,
                 });
             }
-            let mut batch = Batch::read(&tx, state.room, commands).await?;
+            let mut batch = Batch::read(&tx, state, commands).await?;
             let mut head = state.head;
             let mut decisions = Decisions::with_capacity(commands.len());
             for command in commands {

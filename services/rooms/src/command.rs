@@ -147,6 +147,28 @@ impl Command {
         }
     }
 
+    /// Who becomes a member by it.
+    pub(crate) const fn comer(&self) -> Option<AccountId> {
+        match self.action {
+            Action::Add { account, .. } => Some(account),
+            Action::Join(_) => Some(self.account),
+            Action::Send(_)
+            | Action::Edit { .. }
+            | Action::Delete { .. }
+            | Action::Update { .. }
+            | Action::SetArchived(_)
+            | Action::DeleteRoom { .. }
+            | Action::Remove(_)
+            | Action::Leave
+            | Action::SetRole { .. }
+            | Action::Mute { .. }
+            | Action::Unmute(_)
+            | Action::Ban(_)
+            | Action::Unban(_)
+            | Action::SetLink(_) => None,
+        }
+    }
+
     /// Whether the caller need not be a member.
     pub(crate) const fn comes_from_outside(&self) -> bool {
         matches!(

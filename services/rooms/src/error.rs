@@ -6,7 +6,7 @@ use cluster_runtime::AskError;
 use cluster_store::{AsStoreError, StoreError};
 use cluster_types::{Coded, ErrorCode, FieldViolation, Seq};
 
-use crate::limits::{BANS_MAX, MEMBERS_MAX, OVERLOADED_RETRY};
+use crate::limits::{BANS_MAX, MEMBERS_MAX, OVERLOADED_RETRY, ROOMS_PER_ACCOUNT_MAX};
 use crate::{Command, Role};
 
 /// Why a command was not done.
@@ -57,6 +57,9 @@ pub enum CommandError {
     /// The room has all the members it can have.
     #[error("the room has {MEMBERS_MAX} members, which is the limit")]
     RoomFull,
+    /// The account that would come, whoever asked for it, is in all the rooms it can be in.
+    #[error("the account can be in no more rooms: {ROOMS_PER_ACCOUNT_MAX} is the limit")]
+    TooManyRooms,
     /// The room has all the bans it can have.
     #[error("the room has {BANS_MAX} bans, which is the limit: lift some")]
     TooManyBans,
@@ -126,6 +129,7 @@ impl Coded for CommandError {
             | Self::Banned
             | Self::LastOwner
             | Self::RoomFull
+            | Self::TooManyRooms
             | Self::TooManyBans => ErrorCode::Conflict,
             Self::IdReused => ErrorCode::AlreadyExists,
             Self::FutureSeq { .. } => ErrorCode::Invalid,
@@ -153,6 +157,7 @@ impl Coded for CommandError {
             Self::Banned => "ACCOUNT_BANNED",
             Self::LastOwner => "LAST_OWNER",
             Self::RoomFull => "ROOM_FULL",
+            Self::TooManyRooms => "TOO_MANY_ROOMS",
             Self::TooManyBans => "TOO_MANY_BANS",
             Self::IdReused => "CLIENT_MESSAGE_ID_REUSED",
             Self::FutureSeq { .. } => "SEQ_IN_THE_FUTURE",

@@ -37,7 +37,8 @@ pub use error::{CommandError, ReadError};
 pub use lobby::NewRoom;
 pub use model::{
     ClientMessageId, Event, EventKind, Format, Kind, LinkHash, Member, MembershipChange,
-    MembershipKind, Message, Mute, Priority, ReadMark, Role, RoomChange, RoomView, ServerRoomView,
+    MembershipKind, Message, Mute, Priority, ReadMark, Role, RoomChange, RoomStanding, RoomView,
+    ServerRoomView,
 };
 pub use publish::{NobodyListens, Published, Publisher, Standing};
 pub use reader::{Direction, EventPage, Start};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cluster_runtime::InboxLimits;
+use cluster_store::limits::{RANGE_BYTES_MAX, RANGE_ROWS_MAX};
 
 /// Bytes in a message's body. Far more than people type, and with room for keys and envelope below
 /// the store's 100 kB for a value.
@@ -16,6 +17,14 @@ pub const TOPIC_CHARS_MAX: usize = 500;
 
 /// Members of a room. All of them are in the memory of its actor, at about 64 bytes each.
 pub const MEMBERS_MAX: usize = 200_000;
+
+/// Rooms that an account is in. Far more than anybody looks into, and few enough that all of them can
+/// be counted in the transaction that adds one, and listed to whoever connects.
+pub const ROOMS_PER_ACCOUNT_MAX: usize = 5_000;
+
+// One page of the store holds them all: a row of this index is below 100 bytes.
+const _: () = assert!(ROOMS_PER_ACCOUNT_MAX <= RANGE_ROWS_MAX);
+const _: () = assert!(ROOMS_PER_ACCOUNT_MAX * 100 <= RANGE_BYTES_MAX);
 
 /// Accounts that are kept out of a room. All of them are in the memory of its actor.
 pub const BANS_MAX: usize = 200_000;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use cluster_runtime::{Reply, TaskKind};
+use cluster_store::Transaction;
 use cluster_store::schema::{DirectRoom, RoomLink};
-use cluster_store::{StoreError, Transaction};
 use cluster_types::{AccountId, LogId, RoomId, SecretBytes, Seq};
 use data_encoding::BASE64URL_NOPAD;
 
@@ -42,7 +42,7 @@ impl Rooms {
     /// Makes a room that `account` owns, once for each request id.
     ///
     /// # Errors
-    /// [`CommandError::IdReused`]; [`CommandError::NoSuchRoom`] if this is a retry and the account has
+    /// [`CommandError::IdReused`]; [`CommandError::TooManyRooms`]; [`CommandError::NoSuchRoom`] if this is a retry and the account has
     /// lost the room meanwhile; [`CommandError::TimedOut`]; or if the store fails.
     pub async fn create(
         &self,
@@ -74,7 +74,8 @@ impl Rooms {
     /// The one direct conversation of two accounts; made when it is first asked for.
     ///
     /// # Errors
-    /// [`CommandError::NoSuchAccount`]; [`CommandError::TimedOut`]; or if the store fails.
+    /// [`CommandError::NoSuchAccount`]; [`CommandError::TooManyRooms`], of either of the two;
+    /// [`CommandError::TimedOut`]; or if the store fails.
     pub async fn open_direct(
         &self,
         account: AccountId,
@@ -152,6 +153,7 @@ impl Rooms {
                     Err(CommandError::IdReused)
                 };
             }
+            all_have_place(&tx, state).await?;
             store::create(&tx, state, arrivals(state, account))?;
             store::remember(&tx, account, request_id, used)?;
             Ok(state.room)
@@ -171,11 +173,12 @@ impl Rooms {
         let make = |tx: Transaction, _maybe_committed| async move {
             let key = DirectRoom::between(account, peer);
             if let Some(row) = tx.row(&key).await? {
-                return store::direct_room(&row);
+                return Ok(store::direct_room(&row)?);
             }
+            all_have_place(&tx, state).await?;
             store::create(&tx, state, arrivals(state, account))?;
             store::set_direct_room(&tx, &key, state.room)?;
-            Ok::<_, StoreError>(state.room)
+            Ok::<_, CommandError>(state.room)
         };
         let room = self.with.store.run(make).await?;
         self.tell_of(room, state);
@@ -225,6 +228,16 @@ impl Rooms {
             bans: Default::default(),
         }
     }
+}
+
+/// Whether each member of a new room can be in one more.
+async fn all_have_place(tx: &Transaction, state: &State) -> Result<(), CommandError> {
+    for account in state.members.keys() {
+        if store::has_no_place(tx, *account).await? {
+            return Err(CommandError::TooManyRooms);
+        }
+    }
+    Ok(())
 }
 
 /// The first events of a room: its members arrive, one by one.

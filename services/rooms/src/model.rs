@@ -281,6 +281,21 @@ pub struct RoomView {
     pub member_count: u64,
 }
 
+/// How a room stands for one of its members, without what it is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct RoomStanding {
+    /// Which room.
+    pub room: RoomId,
+    /// Which life of the log.
+    pub log_id: LogId,
+    /// The newest event.
+    pub head: Seq,
+    /// Messages up to there.
+    pub message_count: u64,
+    /// How far the member has read.
+    pub mark: ReadMark,
+}
+
 /// A room as an administrator sees it: nothing of what it is about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ServerRoomView {

@@ -6,10 +6,11 @@ use cluster_store::schema::AccountRoom;
 use cluster_store::{Scan, StoreError, Transaction};
 use cluster_types::{AccountId, RoomId};
 
-use crate::{ReadError, Rooms};
+use crate::{ReadError, Rooms, store};
 
 impl Rooms {
-    /// The ids of all rooms that an account is in. Cheaper than [`Rooms::memberships`] by a few reads
+    /// The ids of all rooms that an account is in, at most
+    /// [`ROOMS_PER_ACCOUNT_MAX`](crate::limits::ROOMS_PER_ACCOUNT_MAX). Cheaper than [`Rooms::memberships`] by a few reads
     /// for each room.
     ///
     /// # Errors
@@ -42,23 +43,12 @@ impl Rooms {
     }
 }
 
+/// An account is in no more than fit in one page.
 async fn room_ids(tx: &Transaction, account: AccountId) -> Result<BTreeSet<RoomId>, StoreError> {
-    let mut rooms = BTreeSet::new();
-    let mut range = AccountRoom::of(account);
-    loop {
-        let page = tx
-            .scan(
-                range,
-                Scan {
-                    snapshot: true,
-                    ..Scan::default()
-                },
-            )
-            .await?;
-        rooms.extend(page.rows.iter().map(|(key, _)| key.room));
-        match page.rows.last() {
-            Some((last, _)) if page.more => range = AccountRoom::of(account).after(last),
-            Some(_) | None => return Ok(rooms),
-        }
-    }
+    let all = Scan {
+        snapshot: true,
+        ..store::ALL_ROOMS
+    };
+    let rooms = tx.scan(AccountRoom::of(account), all).await?.rows;
+    Ok(rooms.into_iter().map(|(key, _)| key.room).collect())
 }

@@ -12,9 +12,9 @@ use cluster_types::{AccountId, RoomId, Seq};
 use proto::storage::v1;
 use tokio::try_join;
 
-use crate::limits::{EVENTS_PAGE_BYTES_MAX, ROOMS_PAGE_MAX};
+use crate::limits::{EVENTS_PAGE_BYTES_MAX, ROOMS_PAGE_MAX, ROOMS_PER_ACCOUNT_MAX};
 use crate::store::{self, Info};
-use crate::{Kind, Member, ReadError, ReadMark, RoomView, Rooms, ServerRoomView};
+use crate::{Kind, Member, ReadError, ReadMark, RoomStanding, RoomView, Rooms, ServerRoomView};
 
 mod log;
 mod people;
@@ -51,21 +51,14 @@ impl Rooms {
         limit: usize,
     ) -> Result<(Vec<RoomView>, Option<RoomId>), ReadError> {
         let read = |tx: Transaction| async move {
-            let range = AccountRoom::of(account);
-            let range = match after {
-                Some(room) => range.after(&AccountRoom { account, room }),
-                None => range,
-            };
-            let found = tx.scan(range, rows(limit)).await?;
-            let last = found.rows.last().map(|(key, _)| key.room);
-            let next = last.filter(|_| found.more);
-            let rows = found.rows.into_iter().map(|(key, row)| (key.room, row));
-            Ok((views(&tx, account, rows.collect()).await?, next))
+            let (found, next) = page_of(&tx, account, after, limit).await?;
+            Ok((views(&tx, account, found).await?, next))
         };
         self.with.store.read(read).await
     }
 
-    /// All rooms of an account, by id.
+    /// All rooms of an account, by id, at most [`ROOMS_PER_ACCOUNT_MAX`]. With their names and topics,
+    /// so that many of them weigh megabytes: who only counts goes through [`Rooms::standings`].
     ///
     /// # Errors
     /// If the store fails.
@@ -76,10 +69,31 @@ impl Rooms {
             let (page, next) = self.list(account, after, ROOMS_PAGE_MAX).await?;
             rooms.extend(page);
             after = next;
-            if next.is_none() {
+            // Whoever comes and goes meanwhile must not make this longer.
+            if next.is_none() || rooms.len() >= ROOMS_PER_ACCOUNT_MAX {
+                rooms.truncate(ROOMS_PER_ACCOUNT_MAX);
                 return Ok(rooms);
             }
         }
+    }
+
+    /// How the rooms of an account stand, by id, and the room to go on after if there are more. A page
+    /// may hold less than `limit`, and more may follow all the same.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn standings(
+        &self,
+        account: AccountId,
+        after: Option<RoomId>,
+        limit: usize,
+    ) -> Result<(Vec<RoomStanding>, Option<RoomId>), ReadError> {
+        let read = |tx: Transaction| async move {
+            let (found, next) = page_of(&tx, account, after, limit).await?;
+            let ids: Vec<_> = found.into_iter().map(|(room, _)| room).collect();
+            Ok((standings(&tx, account, ids).await?, next))
+        };
+        self.with.store.read(read).await
     }
 
     /// Every room of the server, by id, without what it is about, and the room to go on after. A page
@@ -207,6 +221,50 @@ async fn enter(
     // The members' rows of a deleted room go one after the other.
     let (member, info) = member.zip(info).ok_or(ReadError::NoSuchRoom)?;
     Ok((store::member(&member)?, info))
+}
+
+/// Some rooms of an account, by id, and the room to go on after if there are more.
+async fn page_of(
+    tx: &Transaction,
+    account: AccountId,
+    after: Option<RoomId>,
+    limit: usize,
+) -> Result<(Vec<(RoomId, v1::AccountRoom)>, Option<RoomId>), StoreError> {
+    let range = match after {
+        Some(room) => AccountRoom::of(account).after(&AccountRoom { account, room }),
+        None => AccountRoom::of(account),
+    };
+    let found = tx.scan(range, rows(limit)).await?;
+    let last = found.rows.last().map(|(key, _)| key.room);
+    let next = last.filter(|_| found.more);
+    let rows = found.rows.into_iter().map(|(key, row)| (key.room, row));
+    Ok((rows.collect(), next))
+}
+
+/// How these rooms of an account stand, without those that are deleted.
+async fn standings(
+    tx: &Transaction,
+    account: AccountId,
+    ids: Vec<RoomId>,
+) -> Result<Vec<RoomStanding>, ReadError> {
+    let infos = keys(&ids, |room| Room { room });
+    let heads = keys(&ids, |room| RoomHead { room });
+    let marks = keys(&ids, |room| ReadMarkRow { room, account });
+    let (infos, heads, marks) = try_join!(tx.rows(&infos), tx.rows(&heads), tx.rows(&marks))?;
+    let mut standings = Vec::with_capacity(ids.len());
+    for (((room, info), head), mark) in ids.into_iter().zip(infos).zip(heads).zip(marks) {
+        if let Some(info) = info.map(store::existing).transpose()?.flatten() {
+            let head = head.as_ref().map(store::head).unwrap_or_default();
+            standings.push(RoomStanding {
+                room,
+                log_id: info.log_id,
+                head: head.seq,
+                message_count: head.message_count,
+                mark: mark.as_ref().map(store::read_mark).unwrap_or_default(),
+            });
+        }
+    }
+    Ok(standings)
 }
 
 /// These rooms of an account, without those that are deleted.

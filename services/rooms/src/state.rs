@@ -55,6 +55,8 @@ pub(crate) struct Facts {
     pub(crate) earlier: Option<Earlier>,
     /// The event that an edit or a deletion is about.
     pub(crate) target: Option<Event>,
+    /// Whether the account that would come is in all the rooms it can be in.
+    pub(crate) has_no_place: bool,
 }
 
 /// An earlier use of a client message id.
@@ -251,8 +253,8 @@ impl State {
             } => self.update(caller, display_name.as_ref(), topic.as_ref()),
             Action::SetArchived(archived) => self.set_archived(caller, *archived),
             Action::DeleteRoom { by_administrator } => self.delete_room(caller, *by_administrator),
-            Action::Add { account, role } => self.add(caller, *account, *role),
-            Action::Join(link) => self.join(caller, *link),
+            Action::Add { account, role } => self.add(caller, *account, *role, facts),
+            Action::Join(link) => self.join(caller, *link, facts),
             Action::Remove(account) => self.remove(caller, *account),
             Action::Leave => self.leave(caller),
             Action::SetRole { account, role } => self.set_role(caller, *account, *role),

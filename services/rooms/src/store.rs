@@ -4,6 +4,7 @@
 //! message: edits and deletions change that row, and their own events only point to it. So whatever
 //! removes the row has removed what was said.
 
+use cluster_store::limits::RANGE_BYTES_MAX;
 use cluster_store::schema::{
     AccountRoom, ClientMessage, DirectRoom, ReadMark as ReadMarkRow, Room, RoomBan, RoomDeletion,
     RoomEvent, RoomHead, RoomLink, RoomMember,
@@ -12,7 +13,7 @@ use cluster_store::{RowRange, Scan, StoreError, Transaction};
 use cluster_types::{AccountId, Day, LogId, RoomId, Seq, UnixMillis};
 use proto::storage::v1;
 
-use crate::limits::LOAD_PAGE;
+use crate::limits::{LOAD_PAGE, ROOMS_PER_ACCOUNT_MAX};
 use crate::state::{Change, Earlier, Head, Prepared, State};
 use crate::{
     ClientMessageId, Event, EventKind, Kind, LinkHash, Member, MembershipChange, MembershipKind,
@@ -27,6 +28,14 @@ mod values;
 pub(crate) use deletion::{clear_some, next_deletion};
 pub(crate) use values::{
     direct_room, earlier as read_earlier, event, head, kind, link_room, member, peer, read_mark,
+};
+
+/// All rooms of an account in one page.
+pub(crate) const ALL_ROOMS: Scan = Scan {
+    limit_rows: ROOMS_PER_ACCOUNT_MAX,
+    limit_bytes: RANGE_BYTES_MAX,
+    reverse: false,
+    snapshot: false,
 };
 
 /// What a room is, without who is in it.
@@ -137,6 +146,13 @@ pub(crate) async fn stored_event(
 ) -> Result<Option<Event>, StoreError> {
     let row = tx.row(&RoomEvent { room, seq }).await?;
     row.map(|row| event(seq, row)).transpose()
+}
+
+/// Whether an account is in as many rooms as it can be in. Another room that it comes to at the same
+/// time conflicts, so the limit is exact; it costs as many keys as the account has rooms.
+pub(crate) async fn has_no_place(tx: &Transaction, account: AccountId) -> Result<bool, StoreError> {
+    let rooms = tx.scan(AccountRoom::of(account), ALL_ROOMS).await?.rows;
+    Ok(rooms.len() >= ROOMS_PER_ACCOUNT_MAX)
 }
 
 /// Writes one decision, all but the head.

@@ -2,28 +2,40 @@
 
 use cluster_types::AccountId;
 
-use super::{Change, Decision, State};
+use super::{Change, Decision, Facts, State};
 use crate::limits::{BANS_MAX, MEMBERS_MAX};
 use crate::{CommandError, LinkHash, Member, MembershipChange, MembershipKind, Mute, Role};
 
 impl State {
-    pub(super) fn add(&self, caller: AccountId, account: AccountId, role: Role) -> Decision {
+    pub(super) fn add(
+        &self,
+        caller: AccountId,
+        account: AccountId,
+        role: Role,
+        facts: &Facts,
+    ) -> Decision {
         let own = self.ranks_in_group(caller, Role::Moderator)?;
         if role > own {
             return Err(CommandError::RankTooLow);
         }
-        self.admit(account, MembershipKind::Added, role)
+        self.admit(account, MembershipKind::Added, role, facts)
     }
 
-    pub(super) fn join(&self, caller: AccountId, link: LinkHash) -> Decision {
+    pub(super) fn join(&self, caller: AccountId, link: LinkHash, facts: &Facts) -> Decision {
         // A banned account and a void link look the same from outside.
         if self.link != Some(link) || self.bans.contains(&caller) {
             return Err(CommandError::NoSuchLink);
         }
-        self.admit(caller, MembershipKind::Joined, Role::Member)
+        self.admit(caller, MembershipKind::Joined, Role::Member, facts)
     }
 
-    fn admit(&self, account: AccountId, kind: MembershipKind, role: Role) -> Decision {
+    fn admit(
+        &self,
+        account: AccountId,
+        kind: MembershipKind,
+        role: Role,
+        facts: &Facts,
+    ) -> Decision {
         if self.members.contains_key(&account) {
             return Ok(None);
         }
@@ -33,6 +45,9 @@ impl State {
         }
         if self.members.len() >= MEMBERS_MAX {
             return Err(CommandError::RoomFull);
+        }
+        if facts.has_no_place {
+            return Err(CommandError::TooManyRooms);
         }
         Ok(membership(account, kind, Some(Member::new(role))))
     }

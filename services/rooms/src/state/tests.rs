@@ -5,7 +5,7 @@ mod messages;
 mod properties;
 
 use super::*;
-use crate::limits::{BANS_MAX, MEMBERS_MAX};
+use crate::limits::{BANS_MAX, MEMBERS_MAX, ROOMS_PER_ACCOUNT_MAX};
 use crate::{Draft, Format, Priority, Role};
 
 const OWNER: AccountId = account(1);
@@ -30,6 +30,8 @@ struct Model {
     log: BTreeMap<Seq, Event>,
     used: BTreeMap<(AccountId, ClientMessageId), Earlier>,
     now: UnixMillis,
+    /// In how many other rooms whoever comes is.
+    elsewhere: usize,
     deleted: bool,
 }
 
@@ -68,6 +70,7 @@ impl Model {
             log: BTreeMap::from([(Seq(1), created)]),
             used: BTreeMap::new(),
             now: NOW,
+            elsewhere: 0,
             deleted: false,
         }
     }
@@ -106,6 +109,7 @@ impl Model {
         let facts = Facts {
             earlier: id.and_then(|id| self.used.get(&(account, id)).copied()),
             target: command.target().and_then(|seq| self.log.get(&seq).cloned()),
+            has_no_place: self.elsewhere >= ROOMS_PER_ACCOUNT_MAX,
         };
         self.state
             .prepare(self.state.head, &command, &facts, self.now)
@@ -311,6 +315,24 @@ fn a_room_takes_in_only_so_many() {
         model.refuses(OWNER, Action::Ban(STRANGER)),
         CommandError::TooManyBans
     );
+}
+
+#[test]
+fn who_is_in_all_the_rooms_it_can_be_in_does_not_come() {
+    let mut model = Model::peopled();
+    model.elsewhere = ROOMS_PER_ACCOUNT_MAX;
+    let role = Role::Member;
+    let add = |account| Action::Add { account, role };
+    let full = CommandError::TooManyRooms;
+    assert_eq!(model.refuses(OWNER, add(STRANGER)), full);
+    assert_eq!(model.refuses(STRANGER, Action::Join(LINK)), full);
+    assert_eq!(
+        model.does(OWNER, add(MEMBER)).change,
+        None,
+        "is there already"
+    );
+    let hidden = model.refuses(STRANGER, Action::Join([0; 32]));
+    assert_eq!(hidden, CommandError::NoSuchLink);
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! Who comes, goes, and is kept out; and what of it is told.
 
-use cluster_types::Seq;
+use cluster_store::schema::AccountRoom;
+use cluster_store::{StoreError, Table, Transaction};
+use cluster_types::{RoomId, Seq};
 
-use crate::limits::MEMBERS_PAGE_MAX;
+use crate::limits::{MEMBERS_PAGE_MAX, ROOMS_PER_ACCOUNT_MAX};
 use crate::testing::{MEMBER, MODERATOR, NOBODY, OWNER, STRANGER, Told, World, account, send};
 use crate::{
     Action, CommandError, Event, EventKind, Kind, Member, MembershipKind, Mute, NewRoom, ReadError,
-    Role, ServerRoomView, Standing,
+    Role, RoomStanding, ServerRoomView, Standing,
 };
 
 fn add(account: cluster_types::AccountId) -> Action {
@@ -284,6 +286,17 @@ async fn rooms_are_listed_in_pages_without_a_hole() {
             .map(|view| view.room)
             .eq(own.iter().copied())
     );
+    let (first, next) = world.rooms.standings(OWNER, None, 3).await.expect("lists");
+    let (rest, end) = world.rooms.standings(OWNER, next, 10).await.expect("lists");
+    assert_eq!((next, end), (Some(own[2]), None));
+    let standings = memberships.iter().map(|view| RoomStanding {
+        room: view.room,
+        log_id: view.log_id,
+        head: view.head,
+        message_count: view.message_count,
+        mark: view.mark,
+    });
+    assert!(standings.eq(first.into_iter().chain(rest)));
     let view = world.rooms.view(OWNER, own[0]).await;
     assert_eq!(view.as_ref(), Ok(&memberships[0]));
 
@@ -297,6 +310,71 @@ async fn rooms_are_listed_in_pages_without_a_hole() {
     assert_eq!(server, expected.collect::<Vec<_>>());
     let ids = world.rooms.room_ids(OWNER).await.expect("lists");
     assert!(ids.iter().eq(&own));
+}
+
+/// Somebody is in all the rooms but one that it can be in: of the ways into one more, the first to be
+/// taken is the last.
+#[tokio::test(start_paused = true)]
+async fn an_account_is_in_so_many_rooms_and_no_more() {
+    let (world, _disk) = World::simulated().await;
+    let room = world.room().await;
+    let link = world.rooms.make_link(OWNER, room).await.expect("is made");
+    let in_many = |tx: Transaction, _| async move {
+        for number in 1..ROOMS_PER_ACCOUNT_MAX as u128 {
+            let room = RoomId::from_bytes(number.to_be_bytes());
+            let key = AccountRoom {
+                account: STRANGER,
+                room,
+            };
+            tx.set_row(&key, &Default::default())?;
+        }
+        Ok::<_, StoreError>(())
+    };
+    world.store.run(in_many).await.expect("is written");
+    let new = |request_id| NewRoom {
+        display_name: "tea".to_owned(),
+        topic: String::new(),
+        request_id,
+    };
+    let (one, other) = (new(world.id()), new(world.id()));
+    let (one, other) = tokio::join!(
+        world.rooms.create(STRANGER, &one),
+        world.rooms.create(STRANGER, &other)
+    );
+    let full = CommandError::TooManyRooms;
+    let (made, refused) = if one.is_ok() {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    let made = made.expect("there was one place").room;
+    assert_eq!(refused, Err(full.clone()), "also of two at the same time");
+    assert_eq!(world.rooms.join(STRANGER, &link).await, Err(full.clone()));
+    assert_eq!(
+        world.act(room, OWNER, add(STRANGER)).await,
+        Err(full.clone())
+    );
+    for (account, peer) in [(STRANGER, OWNER), (OWNER, STRANGER)] {
+        let direct = world.rooms.open_direct(account, peer).await;
+        assert_eq!(direct, Err(full.clone()));
+    }
+    let ids = world.rooms.room_ids(STRANGER).await.expect("lists");
+    assert_eq!(ids.len(), ROOMS_PER_ACCOUNT_MAX);
+
+    world.does(made, STRANGER, Action::Leave).await;
+    while world
+        .rows_by_table()
+        .await
+        .contains_key(&Table::RoomDeletion)
+    {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    world.does(room, OWNER, add(STRANGER)).await;
+    world
+        .rooms
+        .join(STRANGER, &link)
+        .await
+        .expect("is there already");
 }
 
 #[tokio::test(start_paused = true)]

@@ -145,6 +145,7 @@ fn short(outcome: &Result<Prepared, CommandError>) -> &'static str {
             CommandError::LastOwner => "last",
             CommandError::NoSuchAccount
             | CommandError::RoomFull
+            | CommandError::TooManyRooms
             | CommandError::TooManyBans
             | CommandError::IdReused
             | CommandError::FutureSeq { .. }
