@@ -9,24 +9,22 @@
 //! Entries live for the day they were made on, so that the first use on a new day goes to the store,
 //! where the end of the token is moved, and for [`CALLER_AGE_MAX`] at most.
 
-use std::collections::HashMap;
-
 use cluster_types::{Caller, Day};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::limits::{CALLER_AGE_MAX, CALLERS_MAX, FORGET_PART};
+use crate::bounded::{BoundedMap, Forget};
+use crate::limits::{CALLER_AGE_MAX, CALLERS_MAX};
 use crate::secret::Digest;
 
 #[derive(Debug)]
 pub(crate) struct Callers {
     state: Mutex<State>,
-    max: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    entries: HashMap<Digest, Entry>,
+    entries: BoundedMap<Digest, Entry>,
     /// How often something was cleared.
     clearings: u64,
 }
@@ -36,6 +34,12 @@ struct Entry {
     caller: Caller,
     day: Day,
     since: Instant,
+}
+
+impl Forget for Entry {
+    fn forgotten_at(&self) -> Instant {
+        self.since + CALLER_AGE_MAX
+    }
 }
 
 /// The right to remember what is read from now on, unless something is cleared meanwhile.
@@ -52,17 +56,18 @@ impl Callers {
 
     fn bounded(max: usize) -> Self {
         Self {
-            state: Mutex::default(),
-            max,
+            state: Mutex::new(State {
+                entries: BoundedMap::new(max),
+                clearings: 0,
+            }),
         }
     }
 
     /// The caller with this token, or a ticket to remember who it is.
     pub(crate) fn look_up(&self, token: &Digest, today: Day) -> Result<Caller, Ticket> {
         let state = self.state.lock();
-        let entry = state.entries.get(token);
-        let fresh =
-            entry.filter(|entry| entry.day == today && entry.since.elapsed() < CALLER_AGE_MAX);
+        let entry = state.entries.get(token, Instant::now());
+        let fresh = entry.filter(|entry| entry.day == today);
         fresh.map(|entry| entry.caller).ok_or(Ticket {
             clearings: state.clearings,
         })
@@ -74,17 +79,10 @@ impl Callers {
         if state.clearings != ticket.clearings {
             return;
         }
-        if state.entries.len() >= self.max && !state.entries.contains_key(&token) {
-            state.make_room(self.max, day);
-        }
-        state.entries.insert(
-            token,
-            Entry {
-                caller,
-                day,
-                since: Instant::now(),
-            },
-        );
+        let since = Instant::now();
+        state
+            .entries
+            .insert(token, Entry { caller, day, since }, since);
     }
 
     /// Forgets these tokens, and whatever is being read right now.
@@ -94,30 +92,6 @@ impl Callers {
         for token in tokens {
             state.entries.remove(&token);
         }
-    }
-}
-
-impl State {
-    /// Drops the entries that are of no use any more, and the oldest of the others.
-    fn make_room(&mut self, max: usize, today: Day) {
-        self.entries
-            .retain(|_, entry| entry.day == today && entry.since.elapsed() < CALLER_AGE_MAX);
-        let too_many = self
-            .entries
-            .len()
-            .saturating_sub(max - max.div_ceil(FORGET_PART));
-        if too_many == 0 {
-            return;
-        }
-        let mut ages: Vec<Instant> = self.entries.values().map(|entry| entry.since).collect();
-        let (_, youngest_dropped, _) = ages.select_nth_unstable(too_many - 1);
-        let youngest_dropped = *youngest_dropped;
-        let mut left_to_drop = too_many;
-        self.entries.retain(|_, entry| {
-            let drop = left_to_drop > 0 && entry.since <= youngest_dropped;
-            left_to_drop -= usize::from(drop);
-            !drop
-        });
     }
 }
 

@@ -18,6 +18,7 @@
 //! [`SignInEnded`]), roles in rooms (`services-rooms`).
 
 mod accounts;
+mod bounded;
 mod callers;
 mod ended;
 mod error;

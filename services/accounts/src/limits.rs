@@ -82,9 +82,30 @@ pub const NAME_DELAY_MAX: Duration = Duration::from_secs(30);
 /// A user name without a try for this long starts anew.
 pub const NAME_FORGET_AFTER: Duration = Duration::from_secs(15 * 60);
 
-/// User names that the limiter remembers, at about 60 bytes each. Filling it takes as many failed
+/// User names that the limiter remembers, at about 100 bytes each. Filling it takes as many failed
 /// tries within [`NAME_FORGET_AFTER`]; then the ones that were tried the longest ago are forgotten.
 pub const NAMES_MAX: usize = 65_536;
+
+/// Tries of one address for one user name that the name's delay does not hold up: a person who
+/// mistypes while somebody else polls the name. Few, since every address of an attacker has them too.
+pub const OWN_TRIES: u32 = 5;
+
+/// One more of an address's own tries comes back after each span of this: all of them within
+/// [`NAME_FORGET_AFTER`].
+pub const OWN_REFILL: Duration = Duration::from_secs(3 * 60);
+
+/// Pairs of name and address that the limiter remembers, at about 50 bytes each; beyond, the ones that
+/// have recovered most are forgotten. What an attacker with so many addresses gains by that is bounded
+/// by [`BESIDE_BURST`].
+pub const OWN_TRIES_MAX: usize = 65_536;
+
+/// Tries for one user name that all addresses together have beside its delay: sixty addresses that use
+/// up all of their own. Bounds what a swarm can guess; with as many addresses it could also keep the
+/// hashing of a small machine busy, so nothing is lost by making the person wait as well.
+pub const BESIDE_BURST: u32 = 60 * OWN_TRIES;
+
+/// One more of these comes back after each span of this: what sixty addresses get back.
+pub const BESIDE_REFILL: Duration = Duration::from_secs(3);
 
 /// Failed tries from one address before it has to slow down: an office behind one address on a
 /// Monday. Successful sign-ins do not count.

@@ -8,45 +8,45 @@ use tokio::time::Instant;
 use crate::limits::FORGET_PART;
 
 /// A value that means nothing any more after a while.
-pub(super) trait Forget {
+pub(crate) trait Forget {
     /// From this moment on, having the value and not having it are the same.
     fn forgotten_at(&self) -> Instant;
 }
 
 #[derive(Debug)]
-pub(super) struct BoundedMap<K, V> {
+pub(crate) struct BoundedMap<K, V> {
     entries: HashMap<K, V>,
     max: usize,
 }
 
 impl<K: Copy + Eq + Hash, V: Copy + Forget> BoundedMap<K, V> {
-    pub(super) fn new(max: usize) -> Self {
+    pub(crate) fn new(max: usize) -> Self {
         Self {
             entries: HashMap::new(),
             max,
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// The value, if it still means something.
-    pub(super) fn get(&self, key: &K, now: Instant) -> Option<V> {
+    pub(crate) fn get(&self, key: &K, now: Instant) -> Option<V> {
         self.entries
             .get(key)
             .filter(|value| value.forgotten_at() > now)
             .copied()
     }
 
-    pub(super) fn insert(&mut self, key: K, value: V, now: Instant) {
+    pub(crate) fn insert(&mut self, key: K, value: V, now: Instant) {
         if self.entries.len() >= self.max && !self.entries.contains_key(&key) {
             self.make_room(now);
         }
         self.entries.insert(key, value);
     }
 
-    pub(super) fn remove(&mut self, key: &K) {
+    pub(crate) fn remove(&mut self, key: &K) {
         self.entries.remove(key);
     }
 
