@@ -290,7 +290,8 @@ impl SignInEnded for Ended {
 pub(crate) struct CountedHasher {
     hasher: Argon2id,
     hashed: AtomicUsize,
-    verified: AtomicUsize,
+    /// What each verification cost.
+    verified: Mutex<Vec<String>>,
 }
 
 impl CountedHasher {
@@ -299,7 +300,7 @@ impl CountedHasher {
         Self {
             hasher,
             hashed: AtomicUsize::new(0),
-            verified: AtomicUsize::new(0),
+            verified: Mutex::default(),
         }
     }
 
@@ -307,8 +308,14 @@ impl CountedHasher {
     pub(crate) fn counts(&self) -> (usize, usize) {
         (
             self.hashed.load(Ordering::SeqCst),
-            self.verified.load(Ordering::SeqCst),
+            self.verified.lock().len(),
         )
+    }
+
+    /// How the hash was made that each password was verified against: algorithm, version, memory,
+    /// passes and lanes, which is all that the time of a verification hangs on.
+    pub(crate) fn verified_against(&self) -> Vec<String> {
+        self.verified.lock().clone()
     }
 }
 
@@ -319,7 +326,8 @@ impl PasswordHasher for CountedHasher {
     }
 
     fn verify(&self, password: &Password, stored: &str) -> Result<bool, HashError> {
-        self.verified.fetch_add(1, Ordering::SeqCst);
+        let made_how: Vec<&str> = stored.split('$').take(4).collect();
+        self.verified.lock().push(made_how.join("$"));
         self.hasher.verify(password, stored)
     }
 

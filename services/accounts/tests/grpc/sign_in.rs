@@ -56,6 +56,11 @@ async fn an_unknown_name_and_a_wrong_password_are_the_same() {
         (between.0, between.1 + 1),
         "and one for an unknown name"
     );
+    let costs = server.hasher.verified_against();
+    let [known, nobody] = &costs[before.1..] else {
+        panic!("two were verified: {costs:?}");
+    };
+    assert_eq!(known, nobody, "and both cost the same");
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,6 +132,26 @@ async fn one_address_with_many_names_has_to_slow_down_and_others_need_not() {
         .sign_in(elsewhere)
         .await
         .expect("another address");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_polls_a_name_does_not_lock_its_person_out() {
+    let server = Server::start().await;
+    server.administrator("ada").await;
+    for second in 0..600 {
+        // Takes each turn as soon as there is one.
+        let polls = from_peer(1, credentials("ada", WRONG));
+        server.accounts.sign_in(polls).await.expect_err("wrong");
+        if second % 30 == 0 {
+            let signs_in = from_peer(2, credentials("ada", PASSWORD));
+            server
+                .accounts
+                .sign_in(signs_in)
+                .await
+                .expect("whatever somebody elsewhere does");
+        }
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
 }
 
 #[tokio::test]
