@@ -1,13 +1,16 @@
 //! Servers as processes of their own, and what the kernel says about them.
 //!
-//! Invariant: a process is killed and reaped when its handle goes, whatever ended the run.
+//! Invariant: a process is killed and reaped when its handle goes, whatever ended the run. One that ended
+//! by itself never counts as killed.
 
 use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail, ensure};
+use rustix::process::Signal;
 
 /// Lines of a process's own words that an error quotes.
 const LOG_LINES_QUOTED: usize = 15;
@@ -62,25 +65,34 @@ impl Process {
         self.child.stdout.take()
     }
 
-    /// How it ended, if it has.
+    /// Makes sure that it has not ended by itself.
     ///
     /// # Errors
-    /// If the kernel does not know it any more.
-    pub(crate) fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
-        self.child.try_wait().context("a process cannot be watched")
+    /// If it has: how, and its last words.
+    pub(crate) fn lives(&mut self) -> anyhow::Result<()> {
+        let ended = self.child.try_wait();
+        match ended.context("a process cannot be watched")? {
+            None => Ok(()),
+            Some(status) => bail!("the process ended by itself ({status})\n{}", self.log_end()),
+        }
     }
 
     /// Kills it with signal 9, and waits until it is gone.
     ///
     /// # Errors
-    /// If it cannot be waited for.
+    /// If it had ended by itself, or cannot be waited for.
     pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
-        // It may have ended by itself: then there is nothing to kill, and waiting says so.
+        self.lives()?;
+        // It may end by itself in this very moment: how it ended says so.
         let _ = self.child.kill();
-        self.child
-            .wait()
-            .map(drop)
-            .context("a killed process cannot be waited for")
+        let status = self.child.wait();
+        let status = status.context("a killed process cannot be waited for")?;
+        ensure!(
+            status.signal() == Some(Signal::KILL.as_raw()),
+            "the process ended by itself ({status})\n{}",
+            self.log_end()
+        );
+        Ok(())
     }
 
     /// What it has used.
@@ -119,7 +131,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // What cannot be waited for is gone already.
+        // What has ended by itself is gone already.
         let _ = self.kill();
     }
 }
@@ -183,6 +195,27 @@ mod tests {
         assert!(own.exists() && process.usage().is_ok());
         drop(process);
         assert!(!own.exists());
+    }
+
+    #[test]
+    fn a_process_that_ended_by_itself_was_not_killed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let start = |script: &str| {
+            let mut command = Command::new("sh");
+            command.args(["-c", script]);
+            Process::start(command, &folder.path().join("log")).expect("sh is everywhere")
+        };
+        let mut living = start("exec sleep 600");
+        living.lives().expect("it sleeps");
+        living.kill().expect("it was alive");
+        for script in ["echo the last words >&2; exit 3", "kill -9 $$"] {
+            let mut dead = start(script);
+            dead.child.wait().expect("it ends");
+            let error = dead.kill().expect_err("it was dead").to_string();
+            assert!(error.contains("by itself"), "{error}");
+            assert!(error.contains("the last words"), "{error}");
+            assert!(dead.lives().is_err());
+        }
     }
 
     #[test]

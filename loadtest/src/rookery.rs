@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use cluster_types::Rng;
 use rookery_client::{Client, KnownServers, Server, Trust, Tuning};
 use tempfile::TempDir;
@@ -21,6 +21,9 @@ use crate::process::{Process, Usage, log_file};
 
 /// The program, and the package that builds it.
 const PROGRAM: &str = "rookery";
+
+/// What there is to say where a server is asked for something between its kill and its next start.
+const NOT_RUNNING: &str = "the server does not run";
 
 /// What an invitation begins with.
 const INVITATION: &str = "rk_i_";
@@ -40,6 +43,7 @@ sign_in_tries = 1000000
 [limits.connections]
 unauthenticated_max = 20000
 unauthenticated_per_address_max = 20000
+authenticated_per_account_max = 100000
 unauthenticated_calls_max = 1000000
 authenticate_within = \"10m\"
 
@@ -87,12 +91,18 @@ impl Rookery {
     /// Kills the server with signal 9.
     ///
     /// # Errors
-    /// If it cannot be waited for.
+    /// If it does not run: what died by itself was not killed.
     pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
-        match self.process.take() {
-            Some(mut process) => process.kill(),
-            None => Ok(()),
-        }
+        let mut process = self.process.take().context(NOT_RUNNING)?;
+        process.kill()
+    }
+
+    /// Makes sure that the server has not ended by itself.
+    ///
+    /// # Errors
+    /// If it does not run: how it ended, and its last words.
+    pub(crate) fn lives(&mut self) -> anyhow::Result<()> {
+        self.process.as_mut().context(NOT_RUNNING)?.lives()
     }
 
     /// Starts the server again, on the port and the data that it had, and waits until it takes
@@ -114,9 +124,7 @@ impl Rookery {
         let mut process = Process::start(command, &log)?;
         let began = Instant::now();
         while TcpStream::connect(self.address).is_err() {
-            if let Some(status) = process.ended()? {
-                bail!("the server ended ({status})\n{}", process.log_end());
-            }
+            process.lives()?;
             ensure!(
                 began.elapsed() < START_MAX,
                 "the server takes no connections after {START_MAX:?}\n{}",
@@ -168,7 +176,7 @@ impl Rookery {
     }
 
     fn process(&self) -> anyhow::Result<&Process> {
-        self.process.as_ref().context("the server does not run")
+        self.process.as_ref().context(NOT_RUNNING)
     }
 }
 

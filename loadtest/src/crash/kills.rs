@@ -113,6 +113,7 @@ pub(super) async fn run(
             ended.context("a sender panicked")??;
         }
         let rested = timeout(SETTLE_WITHIN, load.gate.write()).await;
+        server.lives()?;
         closed = Some(rested.context("messages under way were not answered after a restart")?);
         verdict = verdict.and(check(&administrator.client, &load).await?);
         stage.inc(1);
@@ -124,18 +125,19 @@ pub(super) async fn run(
         .iter()
         .map(|room| room.ledger.lock().acks())
         .sum();
-    let report = report(count, seed, acks, verdict, &load, &away);
+    let report = report(seed, acks, verdict, &load, &away);
     let sentence = format!(
-        "{} acknowledged messages, looked for {} times after {count} kills: {} lost, {} doubled",
+        "{} acknowledged messages, looked for {} times after {} kills: {} lost, {} doubled",
         counted(acks),
         counted(verdict.acked),
+        away.len(),
         counted(verdict.lost),
         counted(verdict.doubled),
     );
     Ok((report, sentence))
 }
 
-fn report(count: u32, seed: u64, acks: u64, verdict: Verdict, load: &Load, away: &[f64]) -> Report {
+fn report(seed: u64, acks: u64, verdict: Verdict, load: &Load, away: &[f64]) -> Report {
     let mut report = Report::new("crash");
     for (figure, count) in [
         ("acknowledged messages lost", verdict.lost),
@@ -155,7 +157,7 @@ fn report(count: u32, seed: u64, acks: u64, verdict: Verdict, load: &Load, away:
         ))
         .check("acks", acks)
         .check("acks looked for, over all restarts", verdict.acked)
-        .check("kills", count.into())
+        .check("kills", away.len() as u64)
         .check(
             "streams that came back",
             load.reconnects.load(Ordering::Relaxed),
