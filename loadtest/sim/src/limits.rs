@@ -75,6 +75,9 @@ pub const HANG_UP_MAX: u64 = 30;
 /// Frames on their way from a client to the server: what a connection's window may hold.
 pub const INPUT_FRAMES: usize = 16;
 
+/// Most bytes of a frame from a client: as many as the edge lets a call have.
+pub const FRAME_BYTES_MAX: usize = 80 * 1024;
+
 /// Attempts to get a definite answer once the storm is over. A healthy store needs one; a room that has
 /// failed often is left alone for half a minute.
 pub const CALM_ATTEMPTS_MAX: u32 = 60;

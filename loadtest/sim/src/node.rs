@@ -6,17 +6,21 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use async_trait::async_trait;
 use cluster_runtime::Tasks;
 use cluster_store::{Simulated, SimulatedDisk, Store, StoreError};
 use cluster_types::{AccountId, Caller, Clock, Rng, SignInId};
-use services_accounts::{Accounts, Argon2id, FindError, HashCost, Options, Parts, SignInEnded};
+use services_accounts::{
+    Accounts, Argon2id, AuthenticateError, FindError, HashCost, Options, Parts, SignInEnded,
+};
 use services_rooms::{People, Rooms};
-use services_sessions::{Hub, Sessions, SignIns};
+use services_sessions::{Hub, Pace, Sessions, SignIns};
 
 use crate::clock::WallClock;
+use crate::limits::FRAME_BYTES_MAX;
 
 /// A node that runs. Clones are the same node.
 #[derive(Clone, Debug)]
@@ -70,6 +74,8 @@ impl Node {
         let dependencies = services_sessions::Dependencies {
             rooms: rooms.clone(),
             sign_ins: known,
+            pace: Arc::new(AnyPace),
+            frame_bytes_max: FRAME_BYTES_MAX,
         };
         let sessions = Sessions::start(hub.clone(), dependencies).await?;
         Ok(Self {
@@ -113,8 +119,23 @@ impl People for Known {
 
 #[async_trait]
 impl SignIns for Known {
-    async fn is_current(&self, caller: &Caller) -> bool {
-        self.0.check_signed_in(*caller).await.is_ok()
+    async fn is_current(&self, caller: &Caller) -> Result<bool, StoreError> {
+        match self.0.check_signed_in(*caller).await {
+            Ok(()) => Ok(true),
+            Err(AuthenticateError::Store(error)) => Err(error),
+            // It is not to be found, or over.
+            Err(_) => Ok(false),
+        }
+    }
+}
+
+/// The pace is kept by the edge.
+#[derive(Debug)]
+struct AnyPace;
+
+impl Pace for AnyPace {
+    fn take(&self, _: &Caller, _: u32) -> Result<(), Duration> {
+        Ok(())
     }
 }
 

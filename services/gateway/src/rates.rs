@@ -89,7 +89,15 @@ impl AccountRates {
     /// # Errors
     /// When it asked for more than its rate allows. Nothing is counted then.
     pub fn count(&self, account: AccountId) -> Result<(), TooFast> {
-        self.0.take(account, Instant::now())
+        self.count_many(account, 1)
+    }
+
+    /// Counts one thing that weighs as much as so many; what is more than a burst weighs as much as one.
+    ///
+    /// # Errors
+    /// As [`Self::count`].
+    pub fn count_many(&self, account: AccountId, many: u32) -> Result<(), TooFast> {
+        self.0.take_many(account, many, Instant::now())
     }
 
     /// Forgets accounts that were quiet for long enough.
@@ -111,6 +119,13 @@ impl<K: Copy + Eq + Hash> Rates<K> {
 
     /// Takes a token of `key` at `now`.
     pub(crate) fn take(&self, key: K, now: Instant) -> Result<(), TooFast> {
+        self.take_many(key, 1, now)
+    }
+
+    fn take_many(&self, key: K, many: u32, now: Instant) -> Result<(), TooFast> {
+        if many == 0 {
+            return Ok(());
+        }
         let mut full_at = self.full_at.lock();
         if full_at.len() >= self.keys_max && !full_at.contains_key(&key) {
             forget_full(&mut full_at, now);
@@ -122,11 +137,11 @@ impl<K: Copy + Eq + Hash> Rates<K> {
         }
         match full_at.entry(key) {
             Entry::Occupied(mut entry) => {
-                let next = self.pace.take(Some(*entry.get()), now)?;
+                let next = self.pace.take(Some(*entry.get()), many, now)?;
                 entry.insert(next);
             }
             Entry::Vacant(entry) => {
-                entry.insert(self.pace.take(None, now)?);
+                entry.insert(self.pace.take(None, many, now)?);
             }
         }
         Ok(())
@@ -172,7 +187,7 @@ impl Bucket {
     /// Takes a token at `now`.
     pub(crate) fn take(&self, now: Instant) -> Result<(), TooFast> {
         let mut full_at = self.full_at.lock();
-        *full_at = Some(self.pace.take(*full_at, now)?);
+        *full_at = Some(self.pace.take(*full_at, 1, now)?);
         Ok(())
     }
 }
@@ -188,9 +203,11 @@ impl Pace {
         }
     }
 
-    /// The moment at which the bucket is full again, with one more token taken.
-    fn take(self, full_at: Option<Instant>, now: Instant) -> Result<Instant, TooFast> {
-        let next = full_at.map_or(now, |at| at.max(now)) + self.every;
+    /// The moment at which the bucket is full again, with so many more tokens taken.
+    fn take(self, full_at: Option<Instant>, many: u32, now: Instant) -> Result<Instant, TooFast> {
+        // All that there is, at most: more would never be there.
+        let taken = self.every.saturating_mul(many).min(self.ahead_max);
+        let next = full_at.map_or(now, |at| at.max(now)) + taken;
         let ahead = next - now;
         if ahead > self.ahead_max {
             return Err(TooFast {
@@ -222,6 +239,20 @@ mod tests {
         assert_eq!(refused.retry_after, Duration::from_millis(100));
         assert_eq!(rates.take(2, now), Ok(()), "another key is not affected");
         assert_eq!(rates.take(1, now + refused.retry_after), Ok(()));
+    }
+
+    #[test]
+    fn what_weighs_much_takes_much_and_passes_when_there_is_as_much_again() {
+        let (rates, now) = (Rates::new(RATE, 10), Instant::now());
+        assert_eq!(rates.take_many(1, 2, now), Ok(()));
+        let refused = rates.take_many(1, 2, now).expect_err("one is left");
+        assert_eq!(refused.retry_after, Duration::from_millis(100));
+        assert_eq!(rates.take(1, now), Ok(()), "nothing was taken of it");
+        let later = now + Duration::from_millis(300);
+        assert_eq!(rates.take_many(1, 99, later), Ok(()), "all that there is");
+        let refused = rates.take(1, later).expect_err("nothing is left");
+        assert_eq!(refused.retry_after, Duration::from_millis(100));
+        assert_eq!(rates.take_many(1, 0, later), Ok(()));
     }
 
     #[test]

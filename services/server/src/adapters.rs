@@ -1,14 +1,15 @@
 //! What one service needs of another, where neither knows the other.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cluster_store::StoreError;
 use cluster_types::{AccountId, Caller, SignInId};
 use services_accounts::{Accounts, FindError, SignInEnded};
-use services_gateway::{Authenticate, AuthenticateError};
+use services_gateway::{AccountRates, Authenticate, AuthenticateError};
 use services_rooms::People;
-use services_sessions::{Hub, SignIns};
+use services_sessions::{Hub, Pace, SignIns};
 
 /// Accounts, as the gateway, rooms and sessions need them.
 #[derive(Clone)]
@@ -42,8 +43,24 @@ impl People for Known {
 
 #[async_trait]
 impl SignIns for Known {
-    async fn is_current(&self, caller: &Caller) -> bool {
-        self.0.check_signed_in(*caller).await.is_ok()
+    async fn is_current(&self, caller: &Caller) -> Result<bool, StoreError> {
+        match self.0.check_signed_in(*caller).await {
+            Ok(()) => Ok(true),
+            Err(services_accounts::AuthenticateError::Store(error)) => Err(error),
+            // It is not to be found, or over.
+            Err(_) => Ok(false),
+        }
+    }
+}
+
+/// What an account asks on its streams, counted with its calls.
+#[derive(Debug)]
+pub(crate) struct AsCalls(pub(crate) AccountRates);
+
+impl Pace for AsCalls {
+    fn take(&self, caller: &Caller, calls: u32) -> Result<(), Duration> {
+        let counted = self.0.count_many(caller.account, calls);
+        counted.map_err(|too_fast| too_fast.retry_after)
     }
 }
 
@@ -59,5 +76,64 @@ impl SignInEnded for EndStreams {
 impl EndStreams {
     pub(crate) fn hook(hub: Hub) -> Arc<dyn SignInEnded> {
         Arc::new(Self(hub))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cluster_runtime::Tasks;
+    use cluster_store::{Faults, Simulated, SimulatedDisk, Store};
+    use cluster_types::{ManualClock, Rng, UnixMillis};
+    use services_accounts::{Argon2id, HashCost, Options, Parts};
+    use services_gateway::{CallLimits, Rate};
+
+    use super::*;
+
+    fn somebody(rng: &Rng) -> Caller {
+        Caller {
+            account: AccountId::random(rng),
+            sign_in: SignInId::random(rng),
+            administrator: false,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_fails_does_not_say_that_a_sign_in_has_ended() {
+        let (rng, disk) = (Rng::seeded(1), SimulatedDisk::new());
+        let parts = Parts {
+            store: Store::new(Simulated::new(disk.clone(), rng.fork())),
+            clock: Arc::new(ManualClock::at(UnixMillis(1_000_000_000))),
+            rng: rng.fork(),
+            tasks: Tasks::new(),
+            hasher: Arc::new(Argon2id::new(HashCost::LEAST).expect("a hasher")),
+        };
+        let accounts = Accounts::start(parts, Options::default()).await;
+        let (known, caller) = (Known(accounts.expect("accounts")), somebody(&rng));
+        assert_eq!(known.is_current(&caller).await, Ok(false));
+        disk.set_faults(Faults {
+            unavailable: 1_000_000,
+            ..Faults::NONE
+        });
+        let unread = known.is_current(&caller).await;
+        assert!(unread.is_err(), "{unread:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_and_its_account_share_one_rate() {
+        let limits = CallLimits {
+            account_rate: Rate {
+                per_second: 10,
+                burst: 3,
+            },
+            ..CallLimits::default()
+        };
+        let rates = AccountRates::new(&limits);
+        let (pace, caller) = (AsCalls(rates.clone()), somebody(&Rng::seeded(1)));
+        assert_eq!(rates.count(caller.account), Ok(()));
+        let too_fast = Err(Duration::from_millis(100));
+        assert_eq!(pace.take(&caller, 3), too_fast);
+        assert_eq!(pace.take(&caller, 2), Ok(()));
+        assert_eq!(pace.take(&caller, 1), too_fast);
+        assert!(rates.count(caller.account).is_err());
     }
 }

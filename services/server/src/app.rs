@@ -20,7 +20,7 @@ use services_rooms::Rooms;
 use services_sessions::{Hub, SessionError, Sessions};
 use tonic::service::Routes;
 
-use crate::adapters::{EndStreams, Known};
+use crate::adapters::{AsCalls, EndStreams, Known};
 use crate::administration::Administration;
 use crate::config::Config;
 
@@ -52,6 +52,9 @@ pub enum StartError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The system does not tell of signals.
+    #[error("signals cannot be received, so nothing could stop the server in order")]
+    Signals(#[source] std::io::Error),
     /// The machine cannot hash passwords.
     #[error("passwords cannot be hashed")]
     Hash(#[from] HashError),
@@ -123,9 +126,12 @@ impl App {
             tasks: tasks.clone(),
         })
         .await?;
+        let account_rates = AccountRates::new(&config.limits.calls);
         let dependencies = services_sessions::Dependencies {
             rooms: rooms.clone(),
             sign_ins: known.clone(),
+            pace: Arc::new(AsCalls(account_rates.clone())),
+            frame_bytes_max: config.limits.messages.request_bytes_max.as_usize(),
         };
         let sessions = Sessions::start(hub.clone(), dependencies).await?;
 
@@ -140,7 +146,7 @@ impl App {
             routes: routes(messages, &accounts, administration, &rooms, &sessions),
             authenticate: known,
             certificates,
-            account_rates: AccountRates::new(&config.limits.calls),
+            account_rates,
             options: GatewayOptions {
                 tls_min: config.tls_min,
                 reflection: config.reflection,

@@ -8,6 +8,7 @@ use cluster_types::{AccountId, LogId, RoomId, Seq};
 use services_rooms::{Action, Outcome};
 
 use crate::error::Refusal;
+use crate::limits::WATCHED_ACCOUNTS_PER_CALL;
 use crate::presence;
 
 /// A frame of a client.
@@ -99,6 +100,19 @@ pub(crate) enum Answer {
 pub(crate) type Answered = Result<Answer, Refusal>;
 
 impl Asked {
+    /// How many calls it weighs as much as.
+    pub(crate) fn calls(&self) -> u32 {
+        match &self.command {
+            // It is the call by which the stream was opened, which has been counted.
+            Ok(Command::Hello(_)) => 0,
+            Ok(Command::WatchPresence(accounts)) => {
+                let more = accounts.len() / WATCHED_ACCOUNTS_PER_CALL;
+                u32::try_from(more).unwrap_or(u32::MAX).saturating_add(1)
+            }
+            Ok(_) | Err(_) => 1,
+        }
+    }
+
     /// Whether it says something in a room: those that follow one another are sent together.
     pub(crate) const fn is_send(&self) -> bool {
         matches!(self.command, Ok(Command::Act(Act::Send, _, _)))

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use cluster_rpc::InvalidRequest;
+use cluster_store::StoreError;
 use cluster_types::{Coded, ErrorCode, FieldViolation};
 use services_rooms::{CommandError, ReadError};
 
-use crate::limits::{DRAIN_RETRY, READ_RETRY, SESSIONS_PER_ACCOUNT_MAX};
+use crate::limits::{DRAIN_RETRY, FAULT_RETRY, READ_RETRY, SESSIONS_PER_ACCOUNT_MAX};
 
 /// Why a stream was not opened.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum SessionError {
     /// The node is going down, or has all the streams it can have.
     #[error("this node takes no more streams: connect again, elsewhere if there is more than one")]
@@ -20,12 +21,15 @@ pub enum SessionError {
     /// The sign-in has been ended.
     #[error("this sign-in has been ended")]
     SignedOut,
+    /// Whether the sign-in stands cannot be read now. It is as good as it was.
+    #[error("whether this sign-in stands cannot be read now")]
+    Unread(#[from] StoreError),
 }
 
 impl Coded for SessionError {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::Unavailable => ErrorCode::NotHere,
+            Self::Unavailable | Self::Unread(_) => ErrorCode::NotHere,
             Self::TooMany => ErrorCode::Exhausted,
             Self::SignedOut => ErrorCode::Unauthenticated,
         }
@@ -36,11 +40,16 @@ impl Coded for SessionError {
             Self::Unavailable => "NODE_UNAVAILABLE",
             Self::TooMany => "TOO_MANY_STREAMS",
             Self::SignedOut => "SIGNED_OUT",
+            Self::Unread(error) => error.reason(),
         }
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        (*self != Self::SignedOut).then_some(DRAIN_RETRY)
+        match self {
+            Self::Unavailable | Self::TooMany => Some(DRAIN_RETRY),
+            Self::SignedOut => None,
+            Self::Unread(_) => Some(FAULT_RETRY),
+        }
     }
 }
 
@@ -59,6 +68,12 @@ pub(crate) enum Refusal {
     /// The client sends faster than it is answered. Nothing happened.
     #[error("too many commands of this stream are under way: wait for replies")]
     TooMuchUnderWay,
+    /// The account asks for more than its rate allows. Nothing happened.
+    #[error("too many calls in a short time")]
+    TooFast {
+        /// When there is room for this.
+        retry_after: Duration,
+    },
     /// The log of a room has a hole.
     #[error("an event that the log must have is not in it")]
     Hole,
@@ -70,7 +85,7 @@ impl Refusal {
             Self::Invalid(error) => Some(error),
             Self::Unreadable(error) => Some(error),
             Self::NotDone(error) => Some(error),
-            Self::TooMuchUnderWay | Self::Hole => None,
+            Self::TooMuchUnderWay | Self::TooFast { .. } | Self::Hole => None,
         }
     }
 }
@@ -81,7 +96,7 @@ impl Coded for Refusal {
             Self::Invalid(error) => error.code(),
             Self::Unreadable(error) => error.code(),
             Self::NotDone(error) => error.code(),
-            Self::TooMuchUnderWay => ErrorCode::Exhausted,
+            Self::TooMuchUnderWay | Self::TooFast { .. } => ErrorCode::Exhausted,
             Self::Hole => ErrorCode::Corrupt,
         }
     }
@@ -92,6 +107,8 @@ impl Coded for Refusal {
             Self::Unreadable(error) => error.reason(),
             Self::NotDone(error) => error.reason(),
             Self::TooMuchUnderWay => "TOO_MUCH_UNDER_WAY",
+            // As a call of its own is refused.
+            Self::TooFast { .. } => "RATE_LIMITED",
             Self::Hole => "EVENT_MISSING",
         }
     }
@@ -103,6 +120,7 @@ impl Coded for Refusal {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::TooMuchUnderWay => Some(READ_RETRY),
+            Self::TooFast { retry_after } => Some(*retry_after),
             Self::Invalid(_) | Self::Unreadable(_) | Self::NotDone(_) | Self::Hole => {
                 self.coded().and_then(Coded::retry_after)
             }

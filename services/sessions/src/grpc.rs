@@ -11,6 +11,7 @@ use cluster_types::Caller;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::{HeaderValue, Request, Response, header};
+use tokio_util::sync::CancellationToken;
 use tonic::server::NamedService;
 use tonic::{Code, Status};
 
@@ -54,7 +55,9 @@ async fn connect(
     let caller: Caller = cluster_rpc::caller(&request)?;
     let opened = sessions.open(caller).await;
     let opened = opened.map_err(|error| cluster_rpc::status(&error))?;
-    let body = body::SessionBody::new(opened, request.into_inner());
+    // Put there by whoever runs the connection, and cancelled when that has to go.
+    let leaving = request.extensions().get::<CancellationToken>().cloned();
+    let body = body::SessionBody::new(&sessions, opened, request.into_inner(), leaving);
     let mut response = Response::new(tonic::body::Body::new(body));
     let grpc = HeaderValue::from_static("application/grpc");
     response.headers_mut().insert(header::CONTENT_TYPE, grpc);

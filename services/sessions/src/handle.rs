@@ -1,9 +1,11 @@
 //! [`Sessions`], the handle: opens streams.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cluster_runtime::Supervisor;
+use cluster_store::StoreError;
 use cluster_types::Caller;
 use services_rooms::Rooms;
 
@@ -17,7 +19,19 @@ use crate::session::Session;
 #[async_trait]
 pub trait SignIns: std::fmt::Debug + Send + Sync + 'static {
     /// Whether the caller's token is still good.
-    async fn is_current(&self, caller: &Caller) -> bool;
+    ///
+    /// # Errors
+    /// If the store cannot say. Nobody is signed out by that.
+    async fn is_current(&self, caller: &Caller) -> Result<bool, StoreError>;
+}
+
+/// How fast an account goes. What it asks on a stream counts as much as a call of its own.
+pub trait Pace: std::fmt::Debug + Send + Sync + 'static {
+    /// Counts something that weighs as much as `calls` calls.
+    ///
+    /// # Errors
+    /// If the caller is too fast: when to come again. Nothing is counted then.
+    fn take(&self, caller: &Caller, calls: u32) -> Result<(), Duration>;
 }
 
 /// What sessions need from others.
@@ -27,6 +41,11 @@ pub struct Dependencies {
     pub rooms: Rooms,
     /// Knows which sign-ins stand.
     pub sign_ins: Arc<dyn SignIns>,
+    /// Knows how fast each account goes.
+    pub pace: Arc<dyn Pace>,
+    /// Most bytes of one frame from a client: as many as a call of its own may have, so that what is
+    /// too long is answered by field on both ways.
+    pub frame_bytes_max: usize,
 }
 
 /// All sessions of this node. Clones are the same handle.
@@ -67,7 +86,7 @@ impl Sessions {
             hub: Arc::clone(&self.hub),
         };
         self.hub.register(&opened.session)?;
-        if self.with.sign_ins.is_current(&caller).await {
+        if self.with.sign_ins.is_current(&caller).await? {
             Ok(opened)
         } else {
             Err(SessionError::SignedOut)
@@ -76,6 +95,14 @@ impl Sessions {
 
     pub(crate) fn rooms(&self) -> &Rooms {
         &self.with.rooms
+    }
+
+    pub(crate) fn pace(&self) -> Arc<dyn Pace> {
+        Arc::clone(&self.with.pace)
+    }
+
+    pub(crate) fn frame_bytes_max(&self) -> usize {
+        self.with.frame_bytes_max
     }
 
     pub(crate) fn hub(&self) -> &Inner {

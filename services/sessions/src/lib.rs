@@ -28,5 +28,5 @@ mod session;
 mod wire;
 
 pub use error::SessionError;
-pub use handle::{Dependencies, Sessions, SignIns};
+pub use handle::{Dependencies, Pace, Sessions, SignIns};
 pub use hub::Hub;

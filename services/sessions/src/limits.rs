@@ -44,9 +44,6 @@ pub const INBOX: InboxLimits = InboxLimits {
 /// Commands carried out together.
 pub const COMMANDS_AT_ONCE: usize = 64;
 
-/// Bytes of one frame from a client: a body of the largest size, and what goes with it.
-pub const CLIENT_FRAME_BYTES_MAX: usize = BODY_BYTES_MAX + 4 * 1024;
-
 /// Frames read from a client before what waits for it is sent.
 pub const FRAMES_AT_ONCE: usize = 32;
 
@@ -89,6 +86,10 @@ pub const HINTS_MAX: usize = 256;
 /// A member who goes on writing is shown to write again after this long. What is shown is good for
 /// twice as long.
 pub const TYPING_EVERY: Duration = Duration::from_secs(3);
+
+/// Watched accounts that weigh as much as a call: the rooms of each are looked up. All of
+/// [`WATCHED_ACCOUNTS_MAX`] together are below the burst that an account is allowed.
+pub const WATCHED_ACCOUNTS_PER_CALL: usize = 8;
 
 /// Accounts whose presence one session watches.
 pub const WATCHED_ACCOUNTS_MAX: usize = 512;

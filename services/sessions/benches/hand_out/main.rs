@@ -21,7 +21,7 @@ use services_rooms::{
     Action, ClientMessageId, Command, NewRoom, People, Priority, Published, Publisher as _, Role,
     Rooms,
 };
-use services_sessions::{Dependencies, Hub, Sessions, SignIns};
+use services_sessions::{Dependencies, Hub, Pace, Sessions, SignIns};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -49,8 +49,14 @@ impl People for Everybody {
 
 #[async_trait]
 impl SignIns for Everybody {
-    async fn is_current(&self, _: &Caller) -> bool {
-        true
+    async fn is_current(&self, _: &Caller) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+}
+
+impl Pace for Everybody {
+    fn take(&self, _: &Caller, _: u32) -> Result<(), Duration> {
+        Ok(())
     }
 }
 
@@ -106,6 +112,8 @@ impl Bench {
         let with = Dependencies {
             rooms: rooms.clone(),
             sign_ins: Arc::new(Everybody),
+            pace: Arc::new(Everybody),
+            frame_bytes_max: 80 * 1024,
         };
         let sessions = Sessions::start(hub.clone(), with)
             .await
@@ -124,15 +132,7 @@ impl Bench {
         let mut accounts = Vec::new();
         for _ in 0..count.div_ceil(SESSIONS_PER_ACCOUNT) {
             let account = AccountId::random(&rng);
-            let action = Action::Add {
-                account,
-                role: Role::Member,
-            };
-            let command = Command {
-                account: author,
-                action,
-            };
-            rooms.command(room, command).await.expect("added");
+            add(&rooms, room, author, account).await;
             accounts.push(account);
         }
         let before = resident_bytes();
@@ -198,6 +198,16 @@ impl Bench {
             cpu_nanos: (cpu_time() - cpu).as_nanos() as f64 / deliveries,
         }
     }
+}
+
+/// Makes `account` a member.
+async fn add(rooms: &Rooms, room: RoomId, author: AccountId, account: AccountId) {
+    let role = Role::Member;
+    let command = Command {
+        account: author,
+        action: Action::Add { account, role },
+    };
+    rooms.command(room, command).await.expect("added");
 }
 
 /// What was measured.

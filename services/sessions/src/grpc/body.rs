@@ -4,7 +4,9 @@
 //! answered; it is dropped with its connection, and the session with it.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use cluster_rpc::InvalidRequest;
@@ -12,34 +14,46 @@ use cluster_runtime::PushError;
 use http::HeaderMap;
 use http_body::{Body, Frame};
 use tokio::time::Sleep;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::Status;
 
 use super::input::Input;
 use crate::command::Asked;
 use crate::error::Refusal;
-use crate::handle::Opened;
+use crate::handle::{Opened, Pace, Sessions};
 use crate::hub::Close;
 use crate::limits::{FRAMES_AT_ONCE, HELLO_DEADLINE};
 use crate::outbox::{End, Next};
-use crate::wire::item;
+use crate::wire::item::{self, Reason};
 
 /// What one client is sent.
 #[derive(Debug)]
 pub(super) struct SessionBody {
     opened: Opened,
+    pace: Arc<dyn Pace>,
     // Until the client has nothing more to say.
     input: Option<Input>,
     // Until the client has said hello.
     hello: Option<Pin<Box<Sleep>>>,
+    // Until the connection has to go.
+    leaving: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     over: bool,
 }
 
 impl SessionBody {
-    pub(super) fn new(opened: Opened, input: tonic::body::Body) -> Self {
+    /// The session `opened`, which ends well when `leaving` is cancelled.
+    pub(super) fn new(
+        sessions: &Sessions,
+        opened: Opened,
+        input: tonic::body::Body,
+        leaving: Option<CancellationToken>,
+    ) -> Self {
         Self {
             opened,
-            input: Some(Input::new(input)),
+            pace: sessions.pace(),
+            input: Some(Input::new(input, sessions.frame_bytes_max())),
             hello: Some(Box::pin(tokio::time::sleep(HELLO_DEADLINE))),
+            leaving: leaving.map(|leaving| Box::pin(leaving.cancelled_owned())),
             over: false,
         }
     }
@@ -75,12 +89,30 @@ impl SessionBody {
 
     fn ask(&self, asked: Asked) {
         let session = &self.opened.session;
-        // Where the session has ended, there is nobody to answer.
-        if let Err((PushError::Full, asked)) = session.ask(asked)
-            && asked.request_id != 0
-        {
-            let refused = Err(Refusal::TooMuchUnderWay);
-            session.push(item::reply(asked.request_id, &refused));
+        let request_id = asked.request_id;
+        let refusal = match self.pace.take(&session.caller, asked.calls()) {
+            Err(retry_after) => Refusal::TooFast { retry_after },
+            Ok(()) => match session.ask(asked) {
+                Err((PushError::Full, _)) => Refusal::TooMuchUnderWay,
+                // Where the session has ended, there is nobody to answer.
+                Ok(()) | Err((PushError::Closed, _)) => return,
+            },
+        };
+        if request_id != 0 {
+            session.push(item::reply(request_id, &Err(refusal)));
+        }
+    }
+
+    fn wait_for_the_end(&mut self, context: &mut Context<'_>) {
+        let Some(leaving) = &mut self.leaving else {
+            return;
+        };
+        if leaving.as_mut().poll(context).is_ready() {
+            self.leaving = None;
+            let last = item::farewell(Reason::Aged, Duration::ZERO);
+            self.opened
+                .hub
+                .close(&self.opened.session, Close::After(last));
         }
     }
 
@@ -115,6 +147,7 @@ impl Body for SessionBody {
         }
         this.read(context);
         this.wait_for_hello(context);
+        this.wait_for_the_end(context);
         let end = match this.opened.session.poll_next(context) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Next::Message(message)) => {

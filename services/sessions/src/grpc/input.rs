@@ -14,7 +14,6 @@ use http_body::Body as _;
 use tonic::body::Body;
 
 use crate::command::Asked;
-use crate::limits::CLIENT_FRAME_BYTES_MAX;
 use crate::wire;
 use crate::wire::frame::PREFIX_BYTES;
 
@@ -26,6 +25,8 @@ pub(super) struct Input {
     body: Body,
     // What has come and was not read.
     buffer: BytesMut,
+    // Most bytes of a frame.
+    frame_bytes_max: usize,
     over: bool,
 }
 
@@ -39,10 +40,12 @@ impl fmt::Debug for Input {
 }
 
 impl Input {
-    pub(super) fn new(body: Body) -> Self {
+    /// What comes by `body`, in frames of at most so many bytes.
+    pub(super) fn new(body: Body, frame_bytes_max: usize) -> Self {
         Self {
             body,
             buffer: BytesMut::new(),
+            frame_bytes_max,
             over: false,
         }
     }
@@ -85,9 +88,10 @@ impl Input {
             return Err(invalid("must not be compressed"));
         }
         let length = u32::from_be_bytes(length) as usize;
-        if length > CLIENT_FRAME_BYTES_MAX {
+        let allowed = self.frame_bytes_max;
+        if length > allowed {
             return Err(invalid(format!(
-                "is {length} bytes long, {CLIENT_FRAME_BYTES_MAX} are allowed"
+                "is {length} bytes long, {allowed} are allowed"
             )));
         }
         if rest.len() < length {

@@ -19,6 +19,8 @@ use crate::session::SessionId;
 pub(crate) enum Reason {
     Draining,
     SignedOut,
+    /// The connection has to go; the node stays.
+    Aged,
     Fault,
 }
 
@@ -110,6 +112,7 @@ pub(crate) fn farewell(reason: Reason, retry_after: Duration) -> Frame {
     let reason = match reason {
         Reason::Draining => v1::farewell::Reason::Draining,
         Reason::SignedOut => v1::farewell::Reason::SignedOut,
+        Reason::Aged => v1::farewell::Reason::Aged,
         Reason::Fault => v1::farewell::Reason::Fault,
     };
     Frame::of(Item::Farewell(v1::Farewell {

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use cluster_rpc::name;
 use cluster_store::Faults;
-use proto::v1::{DeleteMessageRequest, EditMessageRequest, MarkReadRequest, SetTypingRequest};
-use services_sessions::limits::INBOX;
+use proto::v1::{
+    DeleteMessageRequest, EditMessageRequest, MarkReadRequest, SetTypingRequest, WatchPresence,
+};
+use services_rooms::limits::BODY_BYTES_MAX;
+use services_sessions::limits::{INBOX, WATCHED_ACCOUNTS_PER_CALL};
 
-use crate::wire::{Answer, Code, Command, Item, reason, status_of, violation};
-use crate::world::{World, after, hello, send, text, texts, uuid};
+use crate::wire::{Answer, Code, Command, Item, reason, retry_after, status_of, violation};
+use crate::world::{PACE_RETRY, World, after, hello, send, text, texts, uuid};
 
 #[tokio::test(start_paused = true)]
 async fn each_command_is_answered_as_its_call_would_be() {
@@ -81,6 +84,69 @@ async fn errors_name_field_reason_and_room() {
     };
     let status = status_of(client.done(Command::MarkRead(mark)).await);
     assert_eq!(violation(&status).0, "seq");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_too_long_is_named_and_the_stream_goes_on() {
+    let world = World::new().await;
+    let ann = world.person();
+    let room = world.room(&[ann]).await;
+    let mut client = world.client(ann, vec![]).await;
+    let before = client.send(send(room, 1, "before"));
+    let long = client.send(send(room, 2, &"x".repeat(BODY_BYTES_MAX + 8 * 1024)));
+    let after = client.send(send(room, 3, "after"));
+    assert!(matches!(
+        client.reply(before).await.1,
+        Answer::SendMessage(_)
+    ));
+    let status = status_of(client.reply(long).await.1);
+    assert_eq!(status.code(), Code::InvalidArgument);
+    assert_eq!(violation(&status).0, "body");
+    assert!(matches!(
+        client.reply(after).await.1,
+        Answer::SendMessage(_)
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn commands_count_against_the_callers_rate() {
+    let world = World::new().await;
+    let ann = world.person();
+    let room = world.room(&[ann]).await;
+    *world.everybody.calls_left.lock() = Some(2);
+    // What opened the stream was counted as a call.
+    let mut client = world.client(ann, vec![]).await;
+    for id in 1..=2 {
+        let sent = client.done(send(room, id, "x")).await;
+        assert!(matches!(sent, Answer::SendMessage(_)), "{sent:?}");
+    }
+    client.send_numbered(0, send(room, 3, "x"));
+    let status = status_of(client.done(send(room, 4, "x")).await);
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert_eq!(reason(&status), ("RATE_LIMITED".to_owned(), true));
+    assert_eq!(retry_after(&status), Some(PACE_RETRY));
+    let view = world.rooms.view(ann.account, room).await.expect("a view");
+    assert_eq!(view.message_count, 2, "nothing of it was done");
+    *world.everybody.calls_left.lock() = Some(1);
+    let sent = client.done(send(room, 4, "x")).await;
+    assert!(matches!(sent, Answer::SendMessage(_)), "{sent:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_watches_many_pays_for_many() {
+    let world = World::new().await;
+    let ann = world.person();
+    let mut client = world.client(ann, vec![]).await;
+    let watch = |count: usize| {
+        let others = (0..count).map(|_| name::of_account(world.person().account));
+        let accounts = others.collect();
+        Command::WatchPresence(WatchPresence { accounts })
+    };
+    *world.everybody.calls_left.lock() = Some(3);
+    let status = status_of(client.done(watch(3 * WATCHED_ACCOUNTS_PER_CALL)).await);
+    assert_eq!(reason(&status), ("RATE_LIMITED".to_owned(), true));
+    client.done(watch(WATCHED_ACCOUNTS_PER_CALL)).await;
+    assert_eq!(*world.everybody.calls_left.lock(), Some(1));
 }
 
 #[tokio::test(start_paused = true)]

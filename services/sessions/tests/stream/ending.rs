@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use cluster_rpc::name;
 use cluster_types::{Clock, UnixMillis};
 use proto::v1::SetTypingRequest;
+use tokio_util::sync::CancellationToken;
 
 use crate::wire::{Code, Command, Item, reason};
 use crate::world::{World, text, texts};
@@ -58,6 +59,40 @@ async fn a_draining_node_sends_what_waits_and_says_goodbye() {
     drop((first, last));
     assert_eq!(world.hub.count(), 0);
     world.sessions.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_says_goodbye_to_a_connection_that_has_to_go() {
+    let world = World::new().await;
+    let (ann, bob) = (world.person(), world.person());
+    let room = world.room(&[ann, bob]).await;
+    let leaving = CancellationToken::new();
+    let mut client = world.stream_until(bob, &leaving).await;
+    let follows = vec![crate::world::from_head(room)];
+    client.hello(crate::world::hello(follows)).await;
+    assert_eq!(text(&client.item().await), "live 2");
+    let mut other = world.follower(bob, room).await;
+    world.say(ann, room, "one").await;
+    assert_eq!(text(&other.item().await), "3 one");
+    leaving.cancel();
+    let (items, status) = client.rest().await;
+    assert_eq!(texts(&items), ["3 one", "REASON_AGED"]);
+    assert_eq!(status.code(), Code::Ok);
+    world.say(ann, room, "two").await;
+    assert_eq!(text(&other.item().await), "4 two", "others stay");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_nobody_reads_hears_that_its_connection_has_to_go() {
+    let world = World::new().await;
+    let leaving = CancellationToken::new();
+    let mut client = world.stream_until(world.person(), &leaving).await;
+    client.hello(crate::world::hello(vec![])).await;
+    let waiting = client.rest();
+    tokio::pin!(waiting);
+    assert!(futures::poll!(&mut waiting).is_pending());
+    leaving.cancel();
+    assert_eq!(texts(&waiting.await.0), ["REASON_AGED"]);
 }
 
 #[tokio::test(start_paused = true)]

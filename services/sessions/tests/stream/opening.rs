@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cluster_store::Faults;
+use cluster_store::{Faults, StoreError};
 use services_sessions::limits::{HELLO_DEADLINE, SESSIONS_PER_ACCOUNT_MAX};
 use tokio::time::Instant;
 
 use crate::wire::{Code, Command, Item, connect, message, open, reason, violation};
-use crate::world::{World, hello, send, texts};
+use crate::world::{World, hello, send, text, texts};
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_needs_a_caller_and_the_right_path() {
@@ -97,17 +97,40 @@ async fn a_sign_in_that_ends_while_its_stream_is_opened_ends_it() {
     let world = World::new().await;
     let ann = world.person();
     *world.everybody.silent.lock() = true;
-    let (asked, hub) = (Arc::clone(&world.everybody), world.hub.clone());
+    let (everybody, hub) = (Arc::clone(&world.everybody), world.hub.clone());
     let opening = world.stream(ann);
     tokio::pin!(opening);
     tokio::select! {
         biased;
         _ = &mut opening => unreachable!("nobody answers"),
-        () = asked.asked.notified() => {}
+        () = everybody.asked.notified() => {}
     }
     assert_eq!(hub.count(), 1);
     hub.sign_in_ended(ann.account, ann.sign_in);
     assert_eq!(hub.count(), 1, "until its connection is gone");
+    // The store had been read before: it says that the sign-in stands.
+    *everybody.silent.lock() = false;
+    everybody.speaks.notify_one();
+    let mut client = opening.await.expect("a stream");
+    client.send(Command::Hello(hello(vec![])));
+    let (items, status) = client.rest().await;
+    assert_eq!(texts(&items), ["REASON_SIGNED_OUT"]);
+    assert_eq!(status.code(), Code::Ok);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_cannot_be_read_signs_nobody_out() {
+    let world = World::new().await;
+    let ann = world.person();
+    *world.everybody.unreadable.lock() = Some(StoreError::Unavailable);
+    let refused = world.stream(ann).await.expect_err("it cannot be read");
+    assert_eq!(refused.code(), Code::Unavailable);
+    assert_eq!(reason(&refused), ("STORE_UNAVAILABLE".to_owned(), true));
+    assert_eq!(world.hub.count(), 0);
+    *world.everybody.unreadable.lock() = None;
+    let mut client = world.stream(ann).await.expect("a stream");
+    client.send(Command::Hello(hello(vec![])));
+    assert_eq!(text(&client.item().await), "ready");
 }
 
 #[tokio::test(start_paused = true)]

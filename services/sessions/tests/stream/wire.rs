@@ -17,6 +17,7 @@ use proto::v1::{ClientFrame, CommandError, Hello, ServerFrame};
 use services_sessions::Sessions;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 pub(crate) use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -49,11 +50,30 @@ pub(crate) async fn connect(sessions: &Sessions, caller: Option<Caller>) -> Resu
     open(sessions, caller, services_sessions::grpc::CONNECT).await
 }
 
+/// As [`connect`], on a connection that has to go when `leaving` is cancelled.
+pub(crate) async fn connect_until(
+    sessions: &Sessions,
+    caller: Caller,
+    leaving: CancellationToken,
+) -> Result<Client, Status> {
+    let path = services_sessions::grpc::CONNECT;
+    request(sessions, Some(caller), path, Some(leaving)).await
+}
+
 /// As [`connect`], by any path.
 pub(crate) async fn open(
     sessions: &Sessions,
     caller: Option<Caller>,
     path: &str,
+) -> Result<Client, Status> {
+    request(sessions, caller, path, None).await
+}
+
+async fn request(
+    sessions: &Sessions,
+    caller: Option<Caller>,
+    path: &str,
+    leaving: Option<CancellationToken>,
 ) -> Result<Client, Status> {
     let (input, sent) = mpsc::channel(ON_THE_WAY_MAX);
     let sent = stream::unfold(
@@ -64,6 +84,9 @@ pub(crate) async fn open(
     *request.uri_mut() = path.parse().expect("a path");
     if let Some(caller) = caller {
         request.extensions_mut().insert(caller);
+    }
+    if let Some(leaving) = leaving {
+        request.extensions_mut().insert(leaving);
     }
     let response = sessions.clone().oneshot(request).await.expect("infallible");
     if let Some(status) = Status::from_header_map(response.headers()) {
@@ -221,6 +244,11 @@ pub(crate) fn reason(status: &Status) -> (String, bool) {
     let details = status.get_error_details();
     let info = details.error_info().expect("an ErrorInfo");
     (info.reason.clone(), details.retry_info().is_some())
+}
+
+/// When to come again.
+pub(crate) fn retry_after(status: &Status) -> Option<Duration> {
+    status.get_error_details().retry_info()?.retry_delay
 }
 
 /// An error in a reply, as the status of the unary call.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cluster_rpc::name;
@@ -14,18 +15,39 @@ use services_rooms::{
     Action, ClientMessageId, Command as RoomCommand, Draft, Format, NewRoom, People, Priority,
     Role, Rooms,
 };
-use services_sessions::{Dependencies, Hub, Sessions, SignIns};
+use services_sessions::{Dependencies, Hub, Pace, Sessions, SignIns};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
-use crate::wire::{Client, Command, Item, Status, connect};
+use crate::wire::{Client, Command, Item, Status, connect, connect_until};
 
-/// Everybody exists; sign-ins stand until they are ended.
+/// Most bytes of a frame from a client, as the server is set up.
+pub(crate) const FRAME_BYTES_MAX: usize = 80 * 1024;
+
+/// When somebody who is too fast is told to come again.
+pub(crate) const PACE_RETRY: Duration = Duration::from_millis(1_234);
+
+/// Everybody exists; sign-ins stand until they are ended; nobody is too fast unless a test says so.
 #[derive(Debug, Default)]
 pub(crate) struct Everybody {
     ended: Mutex<BTreeSet<SignInId>>,
     /// While this is set, nobody is told whether a sign-in stands.
     pub(crate) silent: Mutex<bool>,
     pub(crate) asked: Notify,
+    pub(crate) speaks: Notify,
+    /// What the store fails with when it is asked for a sign-in.
+    pub(crate) unreadable: Mutex<Option<StoreError>>,
+    /// How many calls everybody together has left.
+    pub(crate) calls_left: Mutex<Option<u32>>,
+}
+
+impl Pace for Everybody {
+    fn take(&self, _: &Caller, calls: u32) -> Result<(), Duration> {
+        if let Some(left) = &mut *self.calls_left.lock() {
+            *left = left.checked_sub(calls).ok_or(PACE_RETRY)?;
+        }
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -37,12 +59,15 @@ impl People for Everybody {
 
 #[async_trait]
 impl SignIns for Everybody {
-    async fn is_current(&self, caller: &Caller) -> bool {
+    async fn is_current(&self, caller: &Caller) -> Result<bool, StoreError> {
         self.asked.notify_one();
-        if *self.silent.lock() {
-            std::future::pending::<()>().await;
+        while *self.silent.lock() {
+            self.speaks.notified().await;
         }
-        !self.ended.lock().contains(&caller.sign_in)
+        if let Some(error) = &*self.unreadable.lock() {
+            return Err(error.clone());
+        }
+        Ok(!self.ended.lock().contains(&caller.sign_in))
     }
 }
 
@@ -83,6 +108,8 @@ impl World {
         let with = Dependencies {
             rooms: rooms.clone(),
             sign_ins,
+            pace: Arc::clone(&everybody) as Arc<dyn Pace>,
+            frame_bytes_max: FRAME_BYTES_MAX,
         };
         let sessions = Sessions::start(hub.clone(), with).await;
         Self {
@@ -176,6 +203,12 @@ impl World {
     /// A stream that says nothing yet.
     pub(crate) async fn stream(&self, caller: Caller) -> Result<Client, Status> {
         connect(&self.sessions, Some(caller)).await
+    }
+
+    /// As [`Self::stream`], on a connection that has to go when `leaving` is cancelled.
+    pub(crate) async fn stream_until(&self, caller: Caller, leaving: &CancellationToken) -> Client {
+        let client = connect_until(&self.sessions, caller, leaving.clone()).await;
+        client.expect("a stream")
     }
 
     /// A stream that has said hello. What came before the reply is not looked at.

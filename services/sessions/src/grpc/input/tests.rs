@@ -14,13 +14,16 @@ use tonic::Status;
 
 use super::*;
 
+const FRAME_BYTES_MAX: usize = 1_000;
+
 fn input(chunks: impl IntoIterator<Item = Result<Vec<u8>, Status>>) -> Input {
     let chunks: Vec<_> = chunks.into_iter().collect();
     let frames = chunks
         .into_iter()
         .map(|chunk| chunk.map(|chunk| Frame::data(Bytes::from(chunk))));
     let frames: VecDeque<_> = frames.collect();
-    Input::new(Body::new(StreamBody::new(stream::iter(frames))))
+    let body = Body::new(StreamBody::new(stream::iter(frames)));
+    Input::new(body, FRAME_BYTES_MAX)
 }
 
 /// The numbers of the frames, and the error at the end.
@@ -89,7 +92,7 @@ fn a_compressed_frame_is_refused() {
 
 #[test]
 fn a_frame_is_refused_by_its_length_before_it_is_there() {
-    let length = u32::try_from(CLIENT_FRAME_BYTES_MAX + 1).expect("small");
+    let length = u32::try_from(FRAME_BYTES_MAX + 1).expect("small");
     let (_, invalid) = read(input([Ok([&[0][..], &length.to_be_bytes()].concat())]));
     assert!(text(invalid).contains("are allowed"));
 }
