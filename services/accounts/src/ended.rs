@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cluster_store::StoreError;
+use cluster_store::{MaybeCommitted, StoreError};
 use cluster_types::{AccountId, SignInId};
 use parking_lot::Mutex;
 
@@ -24,7 +24,9 @@ pub trait SignInEnded: Send + Sync + 'static {
 }
 
 /// The sign-ins that a transaction ends or changes. Clones are the same collection: the body of a
-/// transaction adds to it each time it runs, and what an earlier run may have ended stays in.
+/// transaction [begins](Touched::begin) it and adds to it each time it runs.
+///
+/// Invariant: what is in it was done by the last run, or may have been done by an earlier one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Touched {
     ended: Arc<Mutex<BTreeMap<SignInId, (AccountId, Digest)>>>,
@@ -32,6 +34,15 @@ pub(crate) struct Touched {
 }
 
 impl Touched {
+    /// A run begins. If no earlier one may have committed, what they wanted has not happened and is
+    /// forgotten: this one may want something else.
+    pub(crate) fn begin(&self, earlier: MaybeCommitted) {
+        if !earlier.is_yes() {
+            self.ended.lock().clear();
+            self.changed.lock().clear();
+        }
+    }
+
     pub(crate) fn ended(&self, account: AccountId, sign_in: &SignIn) {
         self.ended
             .lock()
@@ -44,8 +55,7 @@ impl Touched {
     }
 
     /// Lets everybody know, now that the outcome of the transaction is. Bodies add to the collection
-    /// after their last rule, so that what is in it was at least tried; without a failure of the store,
-    /// some run has or may have done it.
+    /// after their last rule, so that a refused run leaves nothing in it.
     pub(crate) fn settle(
         &self,
         failure: Option<&StoreError>,

@@ -7,7 +7,8 @@ mod account;
 mod invitation;
 mod sign_in;
 
-use cluster_store::{StoreError, Table};
+use cluster_store::schema::Row;
+use cluster_store::{RowPage, RowRange, Scan, StoreError, Table, Transaction};
 use proto::storage::v1;
 
 pub(crate) use account::*;
@@ -16,6 +17,25 @@ pub(crate) use sign_in::*;
 
 use crate::secret::Digest;
 use crate::state::Role;
+
+/// The rows of `all` after a key, up to a number of them. Others may change them before the commit.
+async fn page<K: Row>(
+    tx: &Transaction,
+    all: RowRange<K>,
+    after: Option<&K>,
+    limit_rows: usize,
+) -> Result<RowPage<K>, StoreError> {
+    let range = match after {
+        Some(key) => all.after(key),
+        None => all,
+    };
+    let scan = Scan {
+        limit_rows,
+        snapshot: true,
+        ..Scan::default()
+    };
+    tx.scan(range, scan).await
+}
 
 /// A role that this release does not know gives no rights.
 const fn role(row: v1::AccountRole) -> Role {

@@ -76,7 +76,8 @@ impl Accounts {
         let touched = Touched::default();
         let (inner, touching) = (self.inner.clone(), touched.clone());
         let work = async move {
-            let write = async |tx: Transaction| {
+            let write = async |tx: Transaction, earlier: MaybeCommitted| {
+                touching.begin(earlier);
                 let account = store::account(&tx, id).await?;
                 let mut account = account.ok_or(AdministerError::NotFound("account"))?;
                 let before = account.profile.clone();
@@ -90,7 +91,7 @@ impl Accounts {
                 if steps_down && store::administrator(&tx, Some(id)).await?.is_none() {
                     return Err(AdministerError::LastAdministrator);
                 }
-                for sign_in in store::sign_ins(&tx, id, false).await? {
+                for sign_in in store::sign_ins(&tx, id).await? {
                     if account.profile.suspended {
                         store::clear_sign_in(&tx, id, &sign_in)?;
                         touching.ended(id, &sign_in);
@@ -101,7 +102,7 @@ impl Accounts {
                 store::set_account(&tx, &account)?;
                 Ok(account.profile)
             };
-            inner.store.run(|tx, _: MaybeCommitted| write(tx)).await
+            inner.store.run(write).await
         };
         let profile = self.to_the_end("change an account", touched, work).await?;
         tracing::info!(by = %caller.account, account = %id, ?change, "account changed");

@@ -69,7 +69,8 @@ impl Accounts {
         let touched = Touched::default();
         let (inner, ending) = (self.inner.clone(), touched.clone());
         let change = async move {
-            let write = async |tx: Transaction| {
+            let write = async |tx: Transaction, earlier: MaybeCommitted| {
+                ending.begin(earlier);
                 let account = store::account(&tx, caller.account).await?;
                 let mut account = account.ok_or(ChangePasswordError::SignedOut)?;
                 if account.password_hash == password_hash {
@@ -81,7 +82,7 @@ impl Accounts {
                 }
                 account.password_hash.clone_from(&password_hash);
                 store::set_account(&tx, &account)?;
-                let sign_ins = store::sign_ins(&tx, caller.account, false).await?;
+                let sign_ins = store::sign_ins(&tx, caller.account).await?;
                 if !sign_ins.iter().any(|sign_in| sign_in.id == caller.sign_in) {
                     return Err(ChangePasswordError::SignedOut);
                 }
@@ -94,7 +95,7 @@ impl Accounts {
                 }
                 Ok(())
             };
-            inner.store.run(|tx, _: MaybeCommitted| write(tx)).await
+            inner.store.run(write).await
         };
         self.to_the_end("change a password", touched, change).await
     }

@@ -114,7 +114,8 @@ impl Accounts {
         let (inner, ending) = (self.inner.clone(), touched.clone());
         let today = self.inner.clock.today();
         let change = async move {
-            let write = async |tx: Transaction| {
+            let write = async |tx: Transaction, earlier: MaybeCommitted| {
+                ending.begin(earlier);
                 let id = verified.profile.account;
                 let account = store::account(&tx, id).await?;
                 let mut account = account.ok_or(SignInError::Refused)?;
@@ -130,7 +131,7 @@ impl Accounts {
                     account.password_hash.clone_from(rehashed);
                     store::set_account(&tx, &account)?;
                 }
-                let mut others = store::sign_ins(&tx, id, true).await?;
+                let mut others = store::sign_ins(&tx, id).await?;
                 others.retain(|other| other.id != sign_in.id);
                 for gone in displaced(others, today) {
                     store::clear_sign_in(&tx, id, &gone)?;
@@ -139,7 +140,7 @@ impl Accounts {
                 store::set_sign_in(&tx, id, &sign_in)?;
                 Ok(account.profile)
             };
-            let profile = inner.store.run(|tx, _: MaybeCommitted| write(tx)).await?;
+            let profile = inner.store.run(write).await?;
             Ok(SignedIn {
                 profile,
                 sign_in,

@@ -34,18 +34,17 @@ impl Accounts {
         let touched = Touched::default();
         let (inner, ending) = (self.inner.clone(), touched.clone());
         let change = async move {
-            let write = async |tx: Transaction, earlier: MaybeCommitted| match store::sign_in(
-                &tx, account, sign_in,
-            )
-            .await?
-            {
-                Some(found) => {
-                    store::clear_sign_in(&tx, account, &found)?;
-                    ending.ended(account, &found);
-                    Ok(())
+            let write = async |tx: Transaction, earlier: MaybeCommitted| {
+                ending.begin(earlier);
+                match store::sign_in(&tx, account, sign_in).await? {
+                    Some(found) => {
+                        store::clear_sign_in(&tx, account, &found)?;
+                        ending.ended(account, &found);
+                        Ok(())
+                    }
+                    None if earlier.is_yes() => Ok(()),
+                    None => Err(FindError::NotFound("sign-in")),
                 }
-                None if earlier.is_yes() => Ok(()),
-                None => Err(FindError::NotFound("sign-in")),
             };
             inner.store.run(write).await
         };

@@ -66,7 +66,8 @@ impl Accounts {
         let touched = Touched::default();
         let (inner, ending) = (self.inner.clone(), touched.clone());
         let change = async move {
-            let write = async |tx: Transaction| {
+            let write = async |tx: Transaction, earlier: MaybeCommitted| {
+                ending.begin(earlier);
                 let today = inner.clock.today();
                 let mut removed = 0;
                 for (key, row) in over.iter().zip(tx.rows(&over).await?) {
@@ -80,7 +81,7 @@ impl Accounts {
                 }
                 Ok::<u64, StoreError>(removed)
             };
-            inner.store.run(|tx, _: MaybeCommitted| write(tx)).await
+            inner.store.run(write).await
         };
         self.to_the_end("remove old sign-ins", touched, change)
             .await

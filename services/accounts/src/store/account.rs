@@ -1,11 +1,11 @@
 //! Accounts and their names.
 
 use cluster_store::schema::{self, Table};
-use cluster_store::{RowRange, Scan, StoreError, Transaction};
+use cluster_store::{RowRange, StoreError, Transaction};
 use cluster_types::{AccountId, Day};
 use proto::storage::v1;
 
-use super::{bytes, id, role, role_row};
+use super::{bytes, id, page, role, role_row};
 use crate::limits::WALK_ROWS;
 use crate::state::Profile;
 
@@ -46,20 +46,8 @@ pub(crate) async fn account_page(
     after: Option<AccountId>,
     limit_rows: usize,
 ) -> Result<(Vec<StoredAccount>, bool), StoreError> {
-    let range = match after {
-        Some(account) => RowRange::all().after(&schema::Account { account }),
-        None => RowRange::all(),
-    };
-    let page = tx
-        .scan(
-            range,
-            Scan {
-                limit_rows,
-                snapshot: true,
-                ..Scan::default()
-            },
-        )
-        .await?;
+    let after = after.map(|account| schema::Account { account });
+    let page = page(tx, RowRange::all(), after.as_ref(), limit_rows).await?;
     let rows = page.rows.into_iter();
     Ok((
         rows.map(|(key, row)| account_of_row(key.account, row))

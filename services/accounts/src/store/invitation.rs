@@ -1,11 +1,11 @@
 //! Invitations and their secrets.
 
 use cluster_store::schema::{self, Table};
-use cluster_store::{RowRange, Scan, StoreError, Transaction};
+use cluster_store::{RowRange, StoreError, Transaction};
 use cluster_types::{Day, InvitationId};
 use proto::storage::v1;
 
-use super::{bytes, digest, id, role, role_row};
+use super::{bytes, digest, id, page, role, role_row};
 use crate::secret::Digest;
 use crate::state::Invitation;
 
@@ -33,20 +33,8 @@ pub(crate) async fn invitation_page(
     after: Option<InvitationId>,
     limit_rows: usize,
 ) -> Result<(Vec<Invitation>, bool), StoreError> {
-    let range = match after {
-        Some(invitation) => RowRange::all().after(&schema::Invitation { invitation }),
-        None => RowRange::all(),
-    };
-    let page = tx
-        .scan(
-            range,
-            Scan {
-                limit_rows,
-                snapshot: true,
-                ..Scan::default()
-            },
-        )
-        .await?;
+    let after = after.map(|invitation| schema::Invitation { invitation });
+    let page = page(tx, RowRange::all(), after.as_ref(), limit_rows).await?;
     let rows = page.rows.into_iter();
     let rows: Result<_, _> = rows
         .map(|(key, row)| invitation_of_row(key.invitation, row))

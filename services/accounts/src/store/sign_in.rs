@@ -5,7 +5,7 @@ use cluster_store::{RowPage, RowRange, Scan, StoreError, Transaction};
 use cluster_types::{AccountId, Day, SignInId};
 use proto::storage::v1;
 
-use super::{bytes, digest, id};
+use super::{bytes, digest, id, page};
 use crate::limits::{SIGN_INS_MAX, WALK_ROWS};
 use crate::secret::Digest;
 use crate::state::SignIn;
@@ -27,22 +27,29 @@ pub(crate) async fn sign_in(
     row.map(|row| sign_in_of_row(sign_in, row)).transpose()
 }
 
-/// The sign-ins of an account, all of them unless tries at the same moment went over the bound.
-/// With `snapshot`, others may add and end some before the commit.
+/// All sign-ins of an account, in several goes if an earlier release allowed more than this one does.
+/// The commit fails if another transaction adds, changes or ends one first.
 pub(crate) async fn sign_ins(
     tx: &Transaction,
     account: AccountId,
-    snapshot: bool,
 ) -> Result<Vec<SignIn>, StoreError> {
     let scan = Scan {
-        limit_rows: SIGN_INS_MAX * 2,
-        snapshot,
+        limit_rows: SIGN_INS_MAX,
         ..Scan::default()
     };
-    let page = tx.scan(schema::SignIn::of(account), scan).await?;
-    let rows = page.rows.into_iter();
-    rows.map(|(key, row)| sign_in_of_row(key.sign_in, row))
-        .collect()
+    let mut all = Vec::new();
+    let mut range = schema::SignIn::of(account);
+    loop {
+        let RowPage { rows, more } = tx.scan(range, scan).await?;
+        let last = rows.last().filter(|_| more).map(|(key, _)| key.clone());
+        for (key, row) in rows {
+            all.push(sign_in_of_row(key.sign_in, row)?);
+        }
+        match last {
+            Some(last) => range = schema::SignIn::of(account).after(&last),
+            None => return Ok(all),
+        }
+    }
 }
 
 pub(crate) async fn sign_in_page(
@@ -51,21 +58,9 @@ pub(crate) async fn sign_in_page(
     after: Option<SignInId>,
     limit_rows: usize,
 ) -> Result<(Vec<SignIn>, bool), StoreError> {
+    let after = after.map(|sign_in| schema::SignIn { account, sign_in });
     let all = schema::SignIn::of(account);
-    let range = match after {
-        Some(sign_in) => all.after(&schema::SignIn { account, sign_in }),
-        None => all,
-    };
-    let page = tx
-        .scan(
-            range,
-            Scan {
-                limit_rows,
-                snapshot: true,
-                ..Scan::default()
-            },
-        )
-        .await?;
+    let page = page(tx, all, after.as_ref(), limit_rows).await?;
     let rows = page.rows.into_iter();
     let rows: Result<_, _> = rows
         .map(|(key, row)| sign_in_of_row(key.sign_in, row))
@@ -78,16 +73,7 @@ pub(crate) async fn sign_in_walk(
     tx: &Transaction,
     after: Option<&schema::SignIn>,
 ) -> Result<RowPage<schema::SignIn>, StoreError> {
-    let range = match after {
-        Some(key) => RowRange::all().after(key),
-        None => RowRange::all(),
-    };
-    let scan = Scan {
-        limit_rows: WALK_ROWS,
-        snapshot: true,
-        ..Scan::default()
-    };
-    tx.scan(range, scan).await
+    page(tx, RowRange::all(), after, WALK_ROWS).await
 }
 
 pub(crate) fn set_sign_in(

@@ -251,6 +251,46 @@ async fn a_suspension_and_a_sign_in_at_once_leave_nobody_signed_in() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn sign_ins_at_the_same_moment_stay_within_the_bound() {
+    for seed in 0..10 {
+        let server = server(seed).await;
+        let ada = server.administrator("ada").await;
+        let account = ada.caller.account;
+        assert_eq!(server.plant_sign_ins(account, 99).await, 100);
+        server.disk.set_faults(SLOW);
+        let all_at_once = (0..8).map(|_| server.sign_in("ada", PASSWORD));
+        for device in join_all(all_at_once).await {
+            device.expect("signs in");
+        }
+        server.disk.set_faults(Faults::NONE);
+        assert_eq!(server.sign_ins_of(account).await.len(), 100, "seed {seed}");
+    }
+}
+
+/// A sign-in that would displace another loses to one that makes room, and displaces nothing.
+#[tokio::test(start_paused = true)]
+async fn a_sign_in_that_still_stands_is_not_told_as_ended() {
+    for seed in 0..50 {
+        let server = server(seed).await;
+        let ada = server.administrator("ada").await;
+        let account = ada.caller.account;
+        assert_eq!(server.plant_sign_ins(account, 99).await, 100);
+        server.disk.set_faults(SLOW);
+        let (signed_in, signed_out) = tokio::join!(
+            server.sign_in("ada", PASSWORD),
+            server.accounts.sign_out(ada.asks(v1::SignOutRequest {})),
+        );
+        signed_in.expect("signs in");
+        signed_out.expect("signs out");
+        server.disk.set_faults(Faults::NONE);
+        let standing = server.sign_ins_of(account).await;
+        for (_, told) in server.ended.all() {
+            assert!(!standing.contains(&told), "seed {seed}: {told} stands");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_password_change_of_unknown_outcome_happens_once() {
     const NEW_PASSWORD: &str = "P4ck the lightest bag";
     for seed in 0..50 {

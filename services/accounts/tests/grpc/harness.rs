@@ -6,9 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cluster_runtime::Tasks;
-use cluster_store::{Simulated, SimulatedDisk, Store};
+use cluster_store::{
+    MaybeCommitted, Scan, Simulated, SimulatedDisk, Store, StoreError, Transaction, schema,
+};
 use cluster_types::{AccountId, Caller, ManualClock, PeerAddr, Rng, SignInId, UnixMillis};
 use parking_lot::Mutex;
+use proto::storage::v1 as storage;
 use proto::v1;
 use proto::v1::accounts_server::Accounts as _;
 use services_accounts::{
@@ -163,6 +166,37 @@ impl Server {
     pub(crate) async fn sign_in_as(&self, request: v1::SignInRequest) -> Result<Device, Status> {
         let answer = self.accounts.sign_in(Request::new(request)).await?;
         Ok(Self::device(answer))
+    }
+
+    /// Writes so many sign-ins of an account into the store, as an earlier release could have.
+    /// Their ids come before those of others. Answers how many that account has then.
+    pub(crate) async fn plant_sign_ins(&self, account: AccountId, count: u16) -> usize {
+        let planted = |tx: Transaction, _: MaybeCommitted| async move {
+            for n in 0..count {
+                let mut id = [0; 16];
+                id[1..3].copy_from_slice(&n.to_be_bytes());
+                let row = storage::SignIn {
+                    token_hash: [&id[..], &id[..]].concat().into(),
+                    expiry_day: 20_001,
+                    ..Default::default()
+                };
+                let sign_in = SignInId::from_bytes(id);
+                tx.set_row(&schema::SignIn { account, sign_in }, &row)?;
+            }
+            Ok::<_, StoreError>(())
+        };
+        self.store.run(planted).await.expect("the store works");
+        self.sign_ins_of(account).await.len()
+    }
+
+    /// All sign-ins of an account, as stored.
+    pub(crate) async fn sign_ins_of(&self, account: AccountId) -> Vec<SignInId> {
+        let all = |tx: Transaction| async move {
+            tx.scan(schema::SignIn::of(account), Scan::default()).await
+        };
+        let page = self.store.read(all).await.expect("the store works");
+        assert!(!page.more, "all of them");
+        page.rows.into_iter().map(|(key, _)| key.sign_in).collect()
     }
 
     pub(crate) async fn is_signed_in(&self, device: &Device) -> bool {

@@ -286,6 +286,30 @@ async fn a_new_password_ends_all_other_sign_ins() {
 }
 
 #[tokio::test]
+async fn all_sign_ins_end_however_many_there_are() {
+    let server = Server::start().await;
+    let ada = server.administrator("ada").await;
+    let grace = server.member(&ada, "grace").await;
+    let account = grace.caller.account;
+    assert_eq!(server.plant_sign_ins(account, 350).await, 351);
+    change_password(&server, &grace, PASSWORD)
+        .await
+        .expect("the sign-in that asks is found behind all the others");
+    assert_eq!(server.sign_ins_of(account).await, [grace.caller.sign_in]);
+    assert_eq!(server.ended.all().len(), 350);
+
+    assert_eq!(server.plant_sign_ins(account, 350).await, 351);
+    let request = ada.asks(v1::SuspendAccountRequest {
+        name: grace.account.name.clone(),
+    });
+    services_accounts::administration::suspend_account(&server.accounts, request)
+        .await
+        .expect("suspended");
+    assert_eq!(server.sign_ins_of(account).await, []);
+    assert!(!server.is_signed_in(&grace).await);
+}
+
+#[tokio::test]
 async fn a_new_password_needs_the_old_one_and_keeps_the_policy() {
     let server = Server::start().await;
     let ada = server.administrator("ada").await;
