@@ -1,11 +1,12 @@
 //! The server's side of a TLS handshake.
 //!
-//! Invariant: it needs no more memory than [`HANDSHAKE_BYTES_MAX`] for what the client sends. Time is
-//! bounded by the caller, who drops the handshake.
+//! Invariant: it keeps no more than [`HANDSHAKE_BYTES_MAX`] and one read of what the client sends. Time
+//! is bounded by the caller, who drops the handshake.
 
 use std::io;
 use std::sync::Arc;
 
+use bytes::BufMut as _;
 use rustls::ServerConfig;
 use rustls::server::UnbufferedServerConnection;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -53,8 +54,7 @@ where
         if filled >= HANDSHAKE_BYTES_MAX {
             return Err(AcceptError::TooLong);
         }
-        received.reserve(READ_BYTES);
-        let read = io.read_buf(&mut received).await;
+        let read = io.read_buf(&mut (&mut received).limit(READ_BYTES)).await;
         if read.map_err(AcceptError::Transport)? == 0 {
             return Err(AcceptError::Transport(io::ErrorKind::UnexpectedEof.into()));
         }

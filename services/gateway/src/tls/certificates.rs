@@ -12,16 +12,18 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::Fingerprint;
-use super::pair::{CertificateError, CertificateSource, FilesDigest, Pair, PairFiles};
+use super::generated;
+use super::pair::{CertificateError, CertificateSource, FilesDigest, Pair, PairFiles, PairPaths};
 
 /// The certificate in use, and where to look for its successor.
 #[derive(Debug)]
 pub struct Certificates {
-    source: CertificateSource,
+    paths: PairPaths,
     clock: Arc<dyn Clock>,
     current: ArcSwap<Pair>,
-    /// The files last looked at, whether they were taken or not: a bad pair is reported once.
-    seen: Mutex<FilesDigest>,
+    /// The files last looked at, whether they were taken or not; `None` if they did not read. What is
+    /// wrong with them is reported once.
+    seen: Mutex<Option<FilesDigest>>,
 }
 
 /// What [`Certificates::reload`] found.
@@ -45,13 +47,21 @@ impl Certificates {
         source: CertificateSource,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, CertificateError> {
-        let files = PairFiles::read(&source)?;
+        let paths = PairPaths::prepare(&source)?;
+        let files = PairFiles::read(&paths)?;
         let pair = files.parse()?;
+        if let CertificateSource::Generated { dir, names } = &source {
+            for name in generated::missing_names(&pair.certified.cert[0], names) {
+                let dir = dir.display();
+                tracing::warn!(%name, %dir, "the certificate was made without this name: to have one made \
+                    with it, stop the server and remove certificate.pem and key.pem; clients will ask again");
+            }
+        }
         let certificates = Self {
-            source,
+            paths,
             clock,
             current: ArcSwap::from_pointee(pair),
-            seen: Mutex::new(files.digest()),
+            seen: Mutex::new(Some(files.digest())),
         };
         certificates.warn(&files);
         Ok(certificates)
@@ -63,21 +73,23 @@ impl Certificates {
     /// # Errors
     /// What is wrong with the new pair; the old one stays in use.
     pub fn reload(&self) -> Result<Reloaded, CertificateError> {
-        let files = PairFiles::read(&self.source)?;
-        let pair = files.parse();
-        *self.seen.lock() = files.digest();
-        self.take(&files, pair?)
+        self.take(&self.look().0?)
     }
 
     /// [`Self::reload`], if the files have changed since they were last looked at.
     pub(crate) fn reload_if_changed(&self) -> Result<Reloaded, CertificateError> {
-        let files = PairFiles::read(&self.source)?;
-        let digest = files.digest();
-        if std::mem::replace(&mut *self.seen.lock(), digest) == digest {
-            return Ok(Reloaded::Unchanged);
+        match self.look() {
+            (_, false) => Ok(Reloaded::Unchanged),
+            (files, true) => self.take(&files?),
         }
-        let pair = files.parse()?;
-        self.take(&files, pair)
+    }
+
+    /// The files, and whether they are others than at the last look.
+    fn look(&self) -> (Result<PairFiles, CertificateError>, bool) {
+        let files = PairFiles::read(&self.paths);
+        let digest = files.as_ref().ok().map(PairFiles::digest);
+        let before = std::mem::replace(&mut *self.seen.lock(), digest);
+        (files, before != digest)
     }
 
     /// Of the certificate in use.
@@ -90,8 +102,11 @@ impl Certificates {
         self.current.load().expires
     }
 
-    fn take(&self, files: &PairFiles, pair: Pair) -> Result<Reloaded, CertificateError> {
-        if pair.fingerprint == self.fingerprint() {
+    /// The pair of `files` for the one in use, if it works and is another: a chain that was mended is,
+    /// although its first certificate is the same. (That one says which key there is.)
+    fn take(&self, files: &PairFiles) -> Result<Reloaded, CertificateError> {
+        let pair = files.parse()?;
+        if pair.certified.cert == self.current.load().certified.cert {
             return Ok(Reloaded::Unchanged);
         }
         let fingerprint = pair.fingerprint;

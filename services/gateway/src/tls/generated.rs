@@ -12,6 +12,9 @@ use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType,
 };
+use rustls::client::verify_server_name;
+use rustls::server::ParsedCertificate;
+use rustls_pki_types::{CertificateDer, ServerName};
 
 use super::pair::CertificateError;
 
@@ -68,9 +71,35 @@ fn subject_names(names: &[String]) -> Result<Vec<SanType>, CertificateError> {
         .into_iter()
         .for_each(&mut add);
     for name in names {
-        add(subject_name(name).ok_or_else(|| CertificateError::Name { name: name.clone() })?);
+        add(subject(name)?);
     }
     Ok(subjects)
+}
+
+/// `name` as it stands in a certificate.
+pub(super) fn subject(name: &str) -> Result<SanType, CertificateError> {
+    subject_name(name).ok_or_else(|| CertificateError::Name {
+        name: name.to_owned(),
+    })
+}
+
+/// Those of `names` that `certificate` is not good for.
+pub(super) fn missing_names<'a>(
+    certificate: &CertificateDer<'_>,
+    names: &'a [String],
+) -> Vec<&'a str> {
+    let Ok(certificate) = ParsedCertificate::try_from(certificate) else {
+        return Vec::new();
+    };
+    let is_missing = |name: &&str| {
+        ServerName::try_from(*name)
+            .is_ok_and(|name| verify_server_name(&certificate, &name).is_err())
+    };
+    names
+        .iter()
+        .map(String::as_str)
+        .filter(is_missing)
+        .collect()
 }
 
 fn subject_name(name: &str) -> Option<SanType> {

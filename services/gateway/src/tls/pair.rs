@@ -118,6 +118,14 @@ pub(super) struct Pair {
     pub(super) expires: UnixMillis,
 }
 
+/// Where a pair lies.
+#[derive(Clone, Debug)]
+pub(super) struct PairPaths {
+    chain: PathBuf,
+    key: PathBuf,
+    password: Option<PathBuf>,
+}
+
 /// The bytes of a pair, unread.
 pub(super) struct PairFiles {
     chain_path: PathBuf,
@@ -131,32 +139,58 @@ pub(super) struct PairFiles {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct FilesDigest([u8; 32]);
 
-// === impl PairFiles ===
+// === impl CertificateSource ===
 
-impl PairFiles {
-    /// Reads the files of `source`, making them first if need be.
-    pub(super) fn read(source: &CertificateSource) -> Result<Self, CertificateError> {
-        let (chain_path, key_path, password_path) = match source {
+impl CertificateSource {
+    /// Whether a certificate can be made for `name`.
+    ///
+    /// # Errors
+    /// If it is neither a host name nor an address.
+    pub fn check_name(name: &str) -> Result<(), CertificateError> {
+        generated::subject(name).map(drop)
+    }
+}
+
+// === impl PairPaths ===
+
+impl PairPaths {
+    /// Where the pair of `source` lies, which is made first if need be. Once, at the start: a server that
+    /// runs and does not find its files has not lost its identity.
+    pub(super) fn prepare(source: &CertificateSource) -> Result<Self, CertificateError> {
+        let (chain, key, password) = match source.clone() {
             CertificateSource::Files {
                 chain,
                 key,
                 password,
-            } => (chain.clone(), key.clone(), password.as_deref()),
+            } => (chain, key, password),
             CertificateSource::Generated { dir, names } => {
-                let (chain, key) = generated::ensure(dir, names)?;
+                let (chain, key) = generated::ensure(&dir, &names)?;
                 (chain, key, None)
             }
         };
-        let password = match password_path {
+        Ok(Self {
+            chain,
+            key,
+            password,
+        })
+    }
+}
+
+// === impl PairFiles ===
+
+impl PairFiles {
+    /// Reads the files at `paths`.
+    pub(super) fn read(paths: &PairPaths) -> Result<Self, CertificateError> {
+        let password = match &paths.password {
             Some(path) => Some(without_line_break(read_secret(path)?)),
             None => None,
         };
         Ok(Self {
-            chain: read_text(&chain_path)?,
-            key: read_secret(&key_path)?,
+            chain: read_text(&paths.chain)?,
+            key: read_secret(&paths.key)?,
             password,
-            chain_path,
-            key_path,
+            chain_path: paths.chain.clone(),
+            key_path: paths.key.clone(),
         })
     }
 

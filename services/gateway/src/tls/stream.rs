@@ -223,6 +223,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
         } = self;
         with_records(|records| {
             let kept = incoming.rest().len();
+            if kept >= records.len() {
+                // No record is as long: it is a message over several of them, and we take no such.
+                return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+            }
             records[..kept].copy_from_slice(incoming.rest());
             let mut room = ReadBuf::new(&mut records[kept..]);
             ready!(Pin::new(io).poll_read(cx, &mut room))?;

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cluster_types::{ManualClock, UnixMillis};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 use tempfile::TempDir;
 
 use super::*;
@@ -193,6 +195,52 @@ fn a_name_that_no_certificate_can_have_is_refused() {
 }
 
 #[test]
+fn a_name_that_a_kept_certificate_lacks_is_known() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let source = generated(&dir, &["chat.example.org", "192.0.2.7"]);
+    load(source).expect("made");
+    let pem = fs::read(dir.path().join("certificate.pem")).expect("reads");
+    let certificate = CertificateDer::from_pem_slice(&pem).expect("a certificate");
+    let names = [
+        "chat.example.org",
+        "localhost",
+        "192.0.2.7",
+        "new.example.org",
+        "192.0.2.8",
+    ];
+    let names = names.map(str::to_owned);
+    let missing = generated::missing_names(&certificate, &names);
+    assert_eq!(missing, ["new.example.org", "192.0.2.8"]);
+}
+
+#[test]
+fn a_server_that_runs_keeps_its_identity_when_its_files_are_gone() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let certificates = load(generated(&dir, &[])).expect("made");
+    let (fingerprint, key) = (certificates.fingerprint(), dir.path().join("key.pem"));
+    let kept = fs::read(&key).expect("reads");
+    fs::remove_file(&key).expect("removed");
+    assert!(certificates.reload_if_changed().is_err(), "reported");
+    for _ in 0..3 {
+        let again = certificates.reload_if_changed().expect("reported once");
+        assert_eq!(again, Reloaded::Unchanged);
+    }
+    assert!(certificates.reload().is_err(), "who asks is told again");
+    assert!(!key.exists(), "nothing was made");
+    fs::write(&key, kept).expect("writes");
+    assert_eq!(
+        certificates.reload_if_changed().expect("back"),
+        Reloaded::Unchanged
+    );
+    fs::remove_file(&key).expect("removed");
+    assert!(
+        certificates.reload_if_changed().is_err(),
+        "a new loss is news"
+    );
+    assert_eq!(certificates.fingerprint(), fingerprint);
+}
+
+#[test]
 fn a_folder_that_is_not_there_is_named() {
     let dir = tempfile::tempdir().expect("a folder");
     let source = CertificateSource::Generated {
@@ -241,6 +289,24 @@ fn a_new_pair_takes_the_place_of_the_old_one() {
     };
     assert_ne!(fingerprint, old);
     assert_eq!(certificates.fingerprint(), fingerprint);
+}
+
+#[test]
+fn a_chain_that_was_mended_is_taken_although_its_first_certificate_is_the_same() {
+    let Replaced { dir, certificates } = Replaced::new();
+    let mended =
+        ["ec.crt", "rsa.crt"].map(|name| fs::read_to_string(fixture(name)).expect("reads"));
+    fs::write(dir.path().join("chain"), mended.concat()).expect("writes");
+    let reloaded = certificates.reload_if_changed().expect("a pair");
+    assert!(
+        matches!(reloaded, Reloaded::Replaced { .. }),
+        "{reloaded:?}"
+    );
+    assert_eq!(certificates.fingerprint().to_string(), EC_FINGERPRINT);
+    assert_eq!(
+        certificates.reload().expect("the same"),
+        Reloaded::Unchanged
+    );
 }
 
 #[test]

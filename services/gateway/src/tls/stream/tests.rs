@@ -14,12 +14,11 @@ use tokio_rustls::client::TlsStream as ClientStream;
 use super::*;
 use crate::tls::{CertificateSource, Certificates, TlsVersion, accept, server_config};
 
-/// Both ends of a connection whose transport holds `transport_bytes` in either direction.
-async fn pair(
-    transport_bytes: usize,
+/// Settings for a server whose certificate lies in `dir`, and for a client that trusts it.
+fn settings(
+    dir: &tempfile::TempDir,
     version: &'static SupportedProtocolVersion,
-) -> (TlsStream<DuplexStream>, ClientStream<DuplexStream>) {
-    let dir = tempfile::tempdir().expect("a folder");
+) -> (Arc<rustls::ServerConfig>, ClientConfig) {
     let source = CertificateSource::Generated {
         dir: dir.path().to_owned(),
         names: Vec::new(),
@@ -37,6 +36,16 @@ async fn pair(
         .expect("a version")
         .with_root_certificates(roots)
         .with_no_client_auth();
+    (config, client)
+}
+
+/// Both ends of a connection whose transport holds `transport_bytes` in either direction.
+async fn pair(
+    transport_bytes: usize,
+    version: &'static SupportedProtocolVersion,
+) -> (TlsStream<DuplexStream>, ClientStream<DuplexStream>) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (config, client) = settings(&dir, version);
     let (ours, theirs) = duplex(transport_bytes);
     let name = ServerName::try_from("localhost").expect("a name");
     let connector = TlsConnector::from(Arc::new(client));
@@ -216,4 +225,61 @@ async fn records_without_content_do_not_keep_the_stream_busy_forever() {
     }
     let error = server.read(&mut [0; 1]).await.expect_err("too many");
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+}
+
+/// What `client` has to say now.
+fn said(client: &mut rustls::ClientConnection) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while client.wants_write() {
+        client.write_tls(&mut bytes).expect("writes");
+    }
+    bytes
+}
+
+#[tokio::test]
+async fn a_hello_in_two_parts_and_a_burst_after_it_are_taken() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (config, mut client) = settings(&dir, &rustls::version::TLS13);
+    // A hello that just fits: names of protocols are as good as any padding.
+    client.alpn_protocols = (0..54).map(|n| vec![n; 250]).collect();
+    client.alpn_protocols.push(b"h2".to_vec());
+    let name = ServerName::try_from("localhost").expect("a name");
+    let mut client = rustls::ClientConnection::new(Arc::new(client), name).expect("settings");
+    let (ours, mut theirs) = duplex(1 << 20);
+    let sent = pattern(29_000);
+    let talk = async {
+        let hello = said(&mut client);
+        assert!((15_000..16_384).contains(&hello.len()), "{}", hello.len());
+        theirs.write_all(&hello[..15_000]).await.expect("writes");
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        theirs.write_all(&hello[15_000..]).await.expect("writes");
+        while client.is_handshaking() {
+            let mut flight = vec![0; 16 * 1024];
+            let read = theirs.read(&mut flight).await.expect("reads");
+            client.read_tls(&mut &flight[..read]).expect("takes it");
+            client.process_new_packets().expect("a good flight");
+        }
+        io::Write::write_all(&mut client.writer(), &sent).expect("room");
+        theirs.write_all(&said(&mut client)).await.expect("writes");
+    };
+    let (accepted, ()) = tokio::join!(accept(ours, config), talk);
+    let mut got = vec![0; sent.len()];
+    let mut server = accepted.expect("a handshake");
+    server.read_exact(&mut got).await.expect("reads");
+    assert!(got == sent);
+}
+
+#[tokio::test]
+async fn what_has_no_end_ends_the_stream() {
+    let (mut server, mut client) = pair(1 << 20, &rustls::version::TLS13).await;
+    client.write_all(b"more").await.expect("writes");
+    // As rustls leaves behind a message of the handshake's kind that is spread over records.
+    for kept in [24 * 1024, 30_000] {
+        server.incoming = Queue::default();
+        server.incoming.push(&vec![0; kept]);
+        let error = server.read(&mut [0; 1]).await.expect_err("too long");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{kept}");
+    }
 }
