@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 use super::Connection;
 use crate::metrics::Metrics;
@@ -19,7 +20,9 @@ pub(super) struct Lifetime {
     pub(super) authenticate_within: Duration,
     pub(super) age_max: Duration,
     pub(super) leave_within: Duration,
-    /// Set when the whole node drains: when all connections have to be gone.
+    /// Cancelled when the whole node drains.
+    pub(super) draining: CancellationToken,
+    /// Set before that: when all connections have to be gone.
     pub(super) drained_by: Arc<OnceLock<Instant>>,
 }
 
@@ -42,6 +45,9 @@ pub(super) async fn drive<C>(
 {
     let leaving = connection.leaving().clone();
     let mut asked_to_leave = std::pin::pin!(leaving.cancelled());
+    let draining = lifetime.draining.clone();
+    let mut draining = std::pin::pin!(draining.cancelled());
+    let mut hurried = false;
     let mut due = Due::Authenticate;
     let first = connection.authenticate_by(lifetime.authenticate_within);
     let mut timer = std::pin::pin!(sleep_until(first));
@@ -57,6 +63,13 @@ pub(super) async fn drive<C>(
                 let by = lifetime.drained_by.get().copied();
                 timer.as_mut().reset(by.unwrap_or_else(|| Instant::now() + lifetime.leave_within));
                 http.as_mut().graceful_shutdown();
+            }
+            // One that was leaving for its age has no more time than the others.
+            () = &mut draining, if due == Due::Leave && !hurried => {
+                hurried = true;
+                let by = lifetime.drained_by.get().copied().unwrap_or_else(Instant::now);
+                let earlier = by.min(timer.deadline());
+                timer.as_mut().reset(earlier);
             }
             // How it ends is the client's business: it is told by its own side of the connection.
             _ = &mut http => return,

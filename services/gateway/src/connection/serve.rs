@@ -38,6 +38,7 @@ where
         authenticate_within: limits.connections.authenticate_within.duration(),
         age_max: limits.connections.age_max.duration().saturating_sub(jitter),
         leave_within: limits.connections.leave_within.duration(),
+        draining: shared.draining.clone(),
         drained_by: Arc::clone(&shared.drained_by),
     };
     let metrics = Arc::clone(&shared.metrics);

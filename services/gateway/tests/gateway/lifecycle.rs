@@ -56,6 +56,7 @@ async fn with_files() -> (Fixture, Trust) {
     fs::write(&both, text("ec.crt") + &text("rsa.crt")).expect("writes");
     let fixture = Fixture::with_certificate(dir, source, |limits, _| {
         limits.connections.unauthenticated_per_address_max = 1_000;
+        limits.connections.authenticated_per_account_max = 1_000;
     })
     .await;
     (fixture, Trust::file(&both))
@@ -162,6 +163,28 @@ async fn an_old_connection_that_does_not_go_is_cut() {
     fixture
         .until(|m| m.connections_cut == 1 && m.handlers_running == 0)
         .await;
+}
+
+#[tokio::test]
+async fn an_old_connection_has_no_more_time_than_the_node_that_drains() {
+    let fixture = Fixture::with(|limits, _| {
+        limits.connections.authenticate_within = Span::millis(100);
+        limits.connections.age_max = Span::millis(100);
+        limits.connections.age_jitter_max = Span::millis(0);
+        limits.connections.leave_within = Span::minutes(1);
+        limits.calls.unary_within = Span::minutes(1);
+    })
+    .await;
+    let client = fixture.client().await;
+    let stuck = client.account("alice", "accounts/never");
+    let down = async {
+        fixture.until(|m| m.connections_aged == 1).await;
+        let within = Duration::from_millis(100);
+        fixture.handle.shutdown(within, async {}).await
+    };
+    let (stuck, drained) = tokio::join!(soon(stuck), soon(down));
+    assert!(stuck.is_err(), "{stuck:?}");
+    assert_eq!(drained, Drained { connections_cut: 1 });
 }
 
 #[tokio::test]
