@@ -24,6 +24,17 @@ pub(crate) enum Failure {
     /// Nobody is signed in, and nobody can be asked. 77.
     #[error("{0}")]
     SignIn(String),
+    /// Messages that no room has. 75.
+    #[error("{0}")]
+    Unsent(String),
+    /// The server does not let this account do it. 77.
+    #[error("{error}; you are signed in as {user}, and --user NAME takes another account")]
+    NotAllowed {
+        /// Whose account it was.
+        user: String,
+        /// What the server said.
+        error: Error,
+    },
 }
 
 /// The command line makes no sense.
@@ -40,7 +51,7 @@ const SOFTWARE: u8 = 70;
 const CONFLICT: u8 = 73;
 /// A file or the terminal.
 const IO: u8 = 74;
-/// Over a limit, or lost a race: the same again later.
+/// Over a limit, lost a race, or messages not sent: the same again later.
 const TEMPORARY: u8 = 75;
 /// The server is not the one it was, or not trusted.
 const PROTOCOL: u8 = 76;
@@ -67,7 +78,7 @@ pub(crate) fn advice(error: &Error) -> Option<String> {
 /// The table for people, shown by `--help`.
 pub(crate) const HELP: &str = "Exit codes: 0 done; 64 usage; 65 the server found the input malformed; \
 66 no such thing; 69 server unavailable; 70 internal error; 73 conflict; 74 file or terminal; \
-75 try again later; 76 server not trusted; 77 not signed in or not allowed; 78 configuration";
+75 try again later, messages are not sent; 76 server not trusted; 77 not signed in or not allowed; 78 configuration";
 
 impl Failure {
     /// The number of the exit code.
@@ -77,7 +88,20 @@ impl Failure {
             Self::Io(_) => IO,
             Self::Configuration(_) => CONFIGURATION,
             Self::SignIn(_) => PERMISSION,
-            Self::Client(error) => of(error),
+            Self::Unsent(_) => TEMPORARY,
+            Self::Client(error) | Self::NotAllowed { error, .. } => of(error),
+        }
+    }
+
+    /// What the server or the way to it had to say.
+    pub(crate) const fn client(&self) -> Option<&Error> {
+        match self {
+            Self::Client(error) | Self::NotAllowed { error, .. } => Some(error),
+            Self::Usage(_)
+            | Self::Io(_)
+            | Self::Configuration(_)
+            | Self::SignIn(_)
+            | Self::Unsent(_) => None,
         }
     }
 

@@ -33,8 +33,8 @@ pub(crate) const CONNECT_AGAIN_EVERY: Duration = Duration::from_secs(3);
 /// The longest wait between two attempts to reconnect: somebody sits there and waits.
 pub(crate) const RECONNECT_MAX: Duration = Duration::from_secs(10);
 
-/// Before a page that did not come is asked for again.
-pub(crate) const LOAD_AGAIN_AFTER: Duration = Duration::from_secs(3);
+/// Before a page that did not come, or a room that could not be followed, is asked for again.
+pub(crate) const ASK_AGAIN_AFTER: Duration = Duration::from_secs(3);
 
 /// Clock of the screen: countdowns and typing marks move once a second.
 pub(crate) const TICK: Duration = Duration::from_secs(1);

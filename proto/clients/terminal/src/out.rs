@@ -30,7 +30,7 @@ pub(crate) fn trouble(failure: &Failure, as_json: bool) {
     };
     // There is nobody left to tell.
     let _ = writeln!(out, "{text}");
-    if let (Failure::Client(error), false) = (failure, as_json)
+    if let (Some(error), false) = (failure.client(), as_json)
         && let Some(advice) = exit::advice(error)
     {
         let _ = writeln!(out, "{advice}");
@@ -49,9 +49,7 @@ fn error_json(failure: &Failure) -> Value {
         "exit_code": failure.number(),
         "message": failure.to_string(),
     });
-    if let Failure::Client(client) = failure
-        && let Some(refusal) = client.refusal()
-    {
+    if let Some(refusal) = failure.client().and_then(|error| error.refusal()) {
         let violations: Vec<Value> = refusal
             .violations
             .iter()

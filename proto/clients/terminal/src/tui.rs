@@ -7,6 +7,7 @@ mod command;
 mod composer;
 mod form;
 mod history;
+mod left;
 mod model;
 mod people;
 mod perform;
@@ -29,8 +30,8 @@ use tokio_stream::StreamExt as _;
 use crate::args::ChatArgs;
 use crate::connect::{Place, given_token};
 use crate::exit::Failure;
-use crate::limits;
 use crate::time::Zone;
+use crate::{limits, out};
 use model::{Effect, Model, Msg, Screen, Wish};
 use perform::{Happened, Performer};
 use terminal::Terminal;
@@ -49,17 +50,23 @@ pub(crate) async fn run(args: ChatArgs) -> Result<(), Failure> {
     let performer = Performer::new(place, args.user, token, happened);
     let mut terminal = Terminal::open()?;
     model.size = terminal.size()?;
-    let ended = Screenplay {
+    let mut play = Screenplay {
         model,
         performer,
         inbox,
         incoming: None,
         leave_by: None,
-    }
-    .play(&mut terminal)
-    .await;
+    };
+    let ended = play.play(&mut terminal).await;
     drop(terminal);
-    ended
+    match (ended, play.model.unsent()) {
+        (Ok(()), Some(unsent)) => Err(Failure::Unsent(unsent)),
+        (Err(failure), Some(unsent)) => {
+            out::note(&unsent);
+            Err(failure)
+        }
+        (ended, None) => ended,
+    }
 }
 
 /// Everything that the loop holds.
@@ -73,7 +80,7 @@ struct Screenplay {
 }
 
 impl Screenplay {
-    async fn play(mut self, terminal: &mut Terminal) -> Result<(), Failure> {
+    async fn play(&mut self, terminal: &mut Terminal) -> Result<(), Failure> {
         let began = Instant::now();
         let mut input = EventStream::new();
         let mut ticks = interval(limits::TICK);
@@ -98,12 +105,16 @@ impl Screenplay {
             self.update(msg);
             self.catch_up();
             if self.is_over() {
-                return match self.model.screen {
+                let last = std::mem::replace(&mut self.model.screen, Screen::Connecting(None));
+                return match last {
                     Screen::Failed(error) => Err(error.into()),
-                    Screen::Connecting(_)
+                    other @ (Screen::Connecting(_)
                     | Screen::Trust(_)
                     | Screen::SignIn(_)
-                    | Screen::Chat(_) => Ok(()),
+                    | Screen::Chat(_)) => {
+                        self.model.screen = other;
+                        Ok(())
+                    }
                 };
             }
         }

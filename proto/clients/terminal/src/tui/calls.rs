@@ -40,10 +40,6 @@ pub(super) async fn perform(client: &Client, call: Call) -> Result<Outcome, Erro
             Ok(Outcome::Gone(room))
         }
         Call::Members(room) => members(client, &room).await,
-        Call::Edit(request) => {
-            client.edit_message(request).await?;
-            Ok(Outcome::Seen)
-        }
         Call::Delete(room, seq) => {
             client.delete_message(&room, seq).await?;
             Ok(Outcome::Seen)

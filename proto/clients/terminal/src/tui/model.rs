@@ -30,6 +30,8 @@ pub(crate) struct Model {
     /// Whether somebody looks.
     pub(crate) focused: bool,
     pub(crate) screen: Screen,
+    /// The chat of the sign-in that ended: what was written in it waits for its writer.
+    pub(crate) left: Option<Box<Chat>>,
     pub(crate) overlay: Option<Overlay>,
     pub(crate) notice: Option<Notice>,
     /// What the command line asked for.
@@ -65,7 +67,10 @@ pub(crate) struct Chat {
     pub(crate) rooms: BTreeMap<String, RoomState>,
     /// The room that one looks at.
     pub(crate) open: Option<String>,
-    /// What is written while no room is open.
+    /// What the room was called that one looked at when it was taken away; until another is opened or
+    /// somebody has taken note.
+    pub(crate) lost: Option<String>,
+    /// What is written while no room is open: commands.
     pub(crate) lobby: RoomState,
     /// Grows with each room that is opened.
     pub(crate) openings: u64,
@@ -145,6 +150,8 @@ pub(crate) enum Msg {
     Followed(String, Result<(), Error>),
     /// A message of one's own: its client message id and what became of it.
     Sent(String, Result<SendMessageResponse, Error>),
+    /// A change of a message was saved, or not.
+    Edited(EditMessageRequest, Result<(), Error>),
     /// A command was carried out, or not.
     Done(Result<Outcome, Error>),
 }
@@ -222,6 +229,7 @@ pub(crate) enum Ask {
     Members(String),
     Readers(String, u64),
     Page(String, Want),
+    Edit(EditMessageRequest),
     Call(Call),
 }
 
@@ -269,7 +277,6 @@ pub(crate) enum Call {
     Rename(String, String),
     Topic(String, String),
     Archive(String, bool),
-    Edit(EditMessageRequest),
     Delete(String, u64),
     Readers(String, u64),
     Nick(String),
@@ -298,6 +305,7 @@ impl Model {
             now: Duration::ZERO,
             focused: true,
             screen: Screen::Connecting(None),
+            left: None,
             overlay: None,
             notice: None,
             wish,
@@ -306,6 +314,11 @@ impl Model {
 }
 
 impl Chat {
+    /// No room has been open yet, and nothing is being written: any may be opened.
+    pub(crate) fn is_new_here(&self) -> bool {
+        self.openings == 0 && self.lobby.is_idle()
+    }
+
     pub(crate) fn new(me: Account) -> Self {
         let mut people = People::default();
         people.learn(&me);
@@ -314,6 +327,7 @@ impl Chat {
             people,
             rooms: BTreeMap::new(),
             open: None,
+            lost: None,
             lobby: RoomState::default(),
             openings: 0,
             unsent: Vec::new(),

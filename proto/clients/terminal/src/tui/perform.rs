@@ -239,6 +239,10 @@ impl Performer {
                     Msg::Readers(room, seq, readers)
                 }
                 Ask::Page(room, want) => Msg::Page(page(&client, room, want).await),
+                Ask::Edit(request) => {
+                    let edited = client.edit_message(request.clone()).await;
+                    Msg::Edited(request, edited.map(drop))
+                }
                 Ask::Call(call) => Msg::Done(calls::perform(&client, call).await),
             };
             tell(&out, msg(done)).await;

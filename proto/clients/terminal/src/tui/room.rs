@@ -24,6 +24,8 @@ pub(crate) struct RoomState {
     pub(crate) reply_to: Option<u64>,
     /// The message that is being changed.
     pub(crate) editing: Option<u64>,
+    /// Changes that the server did not take, by message: changing it again goes on from there.
+    pub(crate) unsaved: BTreeMap<u64, String>,
     /// The message that commands are about.
     pub(crate) selected: Option<u64>,
     /// How loud the loudest unread message is.
@@ -41,6 +43,8 @@ pub(crate) struct RoomState {
     /// Who writes, and until when that is shown.
     pub(crate) typing: BTreeMap<String, Duration>,
     pub(crate) follow: Following,
+    /// Following is not asked for before: the last time it failed.
+    pub(crate) follow_from: Duration,
     /// When it was opened last, by count; 0 for never.
     pub(crate) opened: u64,
     /// A page is on its way.
@@ -94,6 +98,18 @@ impl RoomState {
         } else {
             self.loudest.max(counter.highest_priority())
         };
+    }
+
+    /// Nothing is being written.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.composer.is_empty() && self.editing.is_none()
+    }
+
+    /// What was on its way is not any more: the session is over. What is loaded and written stays.
+    pub(crate) fn rest(&mut self) {
+        (self.follow, self.follow_from) = (Following::No, Duration::ZERO);
+        (self.loading, self.loading_members) = (false, false);
+        self.typing.clear();
     }
 
     pub(crate) fn name(&self) -> &str {

@@ -7,6 +7,7 @@ mod live;
 mod moderation;
 mod narrow;
 mod signing_in;
+mod written;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use prost_types::Timestamp;

@@ -39,6 +39,7 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Page(page) => results::page(model, page),
         Msg::Followed(room, result) => results::followed(model, &room, result),
         Msg::Sent(id, result) => results::sent(model, &id, result, &mut effects),
+        Msg::Edited(request, result) => results::edited(model, request, result),
         Msg::Done(result) => results::done(model, result, &mut effects),
     }
     settle::settle(model, &mut effects);
@@ -136,6 +137,7 @@ impl Chat {
         }
         self.openings += 1;
         self.open = Some(name.to_owned());
+        self.lost = None;
         let openings = self.openings;
         if let Some(room) = self.room_mut() {
             room.opened = openings;

@@ -129,7 +129,7 @@ fn one_changes_ones_own_messages_and_no_others() {
     stage.asked();
     stage.enter("lo");
     let asked = stage.asked();
-    let Some(Effect::Ask(Ask::Call(Call::Edit(request)))) = asked.last() else {
+    let Some(Effect::Ask(Ask::Edit(request))) = asked.last() else {
         panic!("{asked:?}");
     };
     assert_eq!((request.seq, request.body.as_str()), (1, "hello"));
@@ -151,6 +151,78 @@ fn what_cannot_be_undone_is_asked_about() {
     stage.write("y");
     let delete = Effect::from(Call::Delete(LOBBY.to_owned(), 1));
     assert_eq!(stage.asked(), [delete]);
+}
+
+#[test]
+fn whoever_goes_on_typing_over_a_chosen_message_writes_and_deletes_nothing() {
+    for text in ["day", "Dylan", "yes", "do y"] {
+        let mut stage = Stage::ada();
+        stage.say(1, ADA, "helo");
+        stage.asked();
+        stage.press(KeyCode::Up);
+        stage.write(text);
+        assert!(stage.model.overlay.is_none(), "{text}");
+        let asked = stage.asked();
+        assert!(
+            asked.iter().all(|effect| matches!(effect, Effect::Tell(_))),
+            "{text}: {asked:?}"
+        );
+        let room = stage.chat().room().expect("open");
+        assert_eq!((room.selected, room.composer.text()), (None, text));
+    }
+}
+
+#[test]
+fn a_chosen_message_is_deleted_by_its_key_and_a_yes() {
+    let mut stage = Stage::ada();
+    stage.say(1, ADA, "helo");
+    stage.asked();
+    stage.press(KeyCode::Up);
+    stage.shows_all(&["Del delete", "Esc"]);
+    stage.press(KeyCode::Delete);
+    stage.shows_all(&["Delete this message for everybody?"]);
+    stage.write("y");
+    let delete = Effect::from(Call::Delete(LOBBY.to_owned(), 1));
+    assert_eq!(stage.asked(), [delete]);
+}
+
+#[test]
+fn a_question_is_gone_with_any_key_but_a_yes() {
+    for key in [KeyCode::Char('d'), KeyCode::Enter, KeyCode::Left] {
+        let mut stage = Stage::ada();
+        stage.say(1, ADA, "helo");
+        stage.enter("/delete");
+        stage.asked();
+        stage.press(key);
+        assert!(stage.model.overlay.is_none(), "{key:?}");
+        stage.write("y");
+        let deletes = Effect::from(Call::Delete(LOBBY.to_owned(), 1));
+        assert!(!stage.asked().contains(&deletes), "{key:?}");
+    }
+    let mut stage = Stage::ada();
+    stage.enter("/leave");
+    stage.asked();
+    stage.press_with(KeyModifiers::CONTROL, KeyCode::Char('y'));
+    assert!(stage.asked().is_empty() && stage.model.overlay.is_none());
+}
+
+#[test]
+fn a_paste_answers_no_question_and_is_not_lost() {
+    let mut stage = Stage::ada();
+    stage.enter("/leave");
+    stage.asked();
+    stage.take(Msg::Paste("y".to_owned()));
+    assert!(stage.asked().is_empty() && stage.model.overlay.is_none());
+    assert_eq!(stage.chat().room().expect("open").composer.text(), "y");
+}
+
+#[test]
+fn that_there_are_more_commands_is_said() {
+    let mut stage = Stage::ada().resize(60, 24);
+    stage.write("/");
+    stage.shows_all(&["/new NAME", "/uninvite", "more: /help shows all"]);
+    stage.write("re");
+    assert!(!stage.text().contains("more: /help"));
 }
 
 #[test]

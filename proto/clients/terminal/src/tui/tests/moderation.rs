@@ -122,7 +122,7 @@ fn without_a_room_one_is_told_how_to_get_one() {
     stage.take(Msg::Opened(Ok(())));
     stage.take(Msg::Rooms(Ok(Vec::new())));
     stage.shows_all(&["You are in no room yet.", "/new NAME"]);
-    stage.enter("hello");
+    stage.enter("/high hello");
     stage.shows_all(&["open a room first"]);
     assert_eq!(
         asks(&mut stage, "/new lobby"),

@@ -120,7 +120,7 @@ fn say(model: &mut Model, room: String, words: Words, effects: &mut Vec<Effect>)
             format: format.into(),
             client_message_id: new_request_id(),
         };
-        effects.push(Call::Edit(request).into());
+        effects.push(Effect::Ask(Ask::Edit(request)));
         return;
     }
     if chat.unsent.len() >= limits::UNSENT_MAX {
@@ -169,7 +169,14 @@ fn reply(model: &mut Model, room: String, text: &str, effects: &mut Vec<Effect>)
 }
 
 fn edit(model: &mut Model) {
-    let Some(seq) = about(model, |chat, entry| entry.actor == chat.me.name) else {
+    // What could not be saved comes first, unless another message is chosen.
+    let room = model.chat_mut().and_then(|chat| chat.room_mut());
+    let unsaved = room
+        .filter(|room| room.selected.is_none())
+        .and_then(|room| room.unsaved.last_key_value())
+        .map(|(seq, _)| *seq);
+    let newest = || about(model, |chat, entry| entry.actor == chat.me.name);
+    let Some(seq) = unsaved.or_else(newest) else {
         return model.complain(NOT_THERE);
     };
     let Some(chat) = model.chat_mut() else {
@@ -181,10 +188,10 @@ fn edit(model: &mut Model) {
     };
     room.selected = None;
     let entry = room.history.get(seq).filter(|entry| entry.actor == me);
-    let body = entry
+    let shown = entry
         .and_then(Entry::message)
         .map(|message| message.body.clone());
-    match body {
+    match room.unsaved.remove(&seq).or(shown) {
         Some(body) => {
             room.editing = Some(seq);
             room.reply_to = None;

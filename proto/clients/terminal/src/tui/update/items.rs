@@ -1,9 +1,9 @@
 //! What comes in on the session.
 
+use rookery_client::Item;
 use rookery_client::v1::event::Kind;
 use rookery_client::v1::membership_change::Kind as Membership;
 use rookery_client::v1::{Event, Priority};
-use rookery_client::{Error, Item};
 
 use super::sign_in;
 use crate::limits;
@@ -79,16 +79,12 @@ pub(super) fn take(model: &mut Model, item: Item, effects: &mut Vec<Effect>) {
             effects.push(Effect::Ask(Ask::Rooms));
         }
         Item::SignedOut => sign_in::ask(model, Some("You were signed out.")),
-        Item::Ended(error) => ended(model, error),
+        Item::Ended(error) => model.leave_chat(Screen::Failed(error)),
     }
 }
 
-fn ended(model: &mut Model, error: Error) {
-    model.overlay = None;
-    model.screen = Screen::Failed(error);
-}
-
-/// The room is gone, or one is not in it any more.
+/// The room is gone, or one is not in it any more. No other takes its place by itself: what is being
+/// typed was not meant for it.
 pub(super) fn lost(model: &mut Model, room: &str) {
     let Some(chat) = model.chat_mut() else {
         return;
@@ -97,16 +93,19 @@ pub(super) fn lost(model: &mut Model, room: &str) {
         return;
     };
     let title = chat.title(&gone);
+    let before = chat.unsent.len();
     chat.unsent
         .retain(|unsent| unsent.message.request().room != room);
+    let unsent = before - chat.unsent.len();
     if chat.open.as_deref() == Some(room) {
         chat.open = None;
-        let next = chat.listing().first().map(|room| room.name().to_owned());
-        if let Some(next) = next {
-            chat.go_to(&next);
-        }
+        chat.lost = Some(title.clone());
     }
-    model.say(format!("you are not in {title} any more"));
+    let mut text = format!("you are not in {title} any more");
+    if unsent > 0 {
+        text.push_str(&format!("; not sent there: {unsent}"));
+    }
+    model.say(text);
 }
 
 fn went_live(chat: &mut Chat, room: &str, seq: u64, log_id: String) {

@@ -46,13 +46,30 @@ pub(super) fn paste(model: &mut Model, text: &str) {
             filter.push_str(&crate::text::clean_line(text));
             *chosen = 0;
         }
-        (Some(_), _) => {}
-        (None, Screen::SignIn(form)) => form.insert(text),
-        (None, Screen::Chat(chat)) => {
-            chat.writing_mut().composer.insert(text);
+        (Some(Overlay::Help(_) | Overlay::Text { .. }), _) => {}
+        // Nobody answers a question by pasting: it is written, and the question is gone.
+        (Some(Overlay::Confirm { .. }) | None, Screen::Chat(chat)) => {
+            if let Some(room) = chat.room_mut() {
+                room.selected = None;
+            }
+            insert(chat, text);
+            model.overlay = None;
         }
-        (None, Screen::Connecting(_) | Screen::Trust(_) | Screen::Failed(_)) => {}
+        (_, Screen::SignIn(form)) => form.insert(text),
+        (_, Screen::Connecting(_) | Screen::Trust(_) | Screen::Failed(_)) => {}
     }
+}
+
+/// Writes at the cursor. Where a room was taken away nothing is: whoever goes on typing says nothing
+/// anywhere else. Where none was open, only a command can be meant.
+fn insert(chat: &mut Chat, text: &str) {
+    let nowhere = chat.room().is_none();
+    let lost = chat.lost.is_some();
+    let composer = &mut chat.writing_mut().composer;
+    if lost || (nowhere && composer.is_empty() && !text.starts_with('/')) {
+        return;
+    }
+    composer.insert(text);
 }
 
 pub(super) fn is_ctrl(key: KeyEvent, letter: char) -> bool {
@@ -97,8 +114,7 @@ fn chat(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
 
 /// Nothing is being written.
 fn is_idle(chat: &Chat) -> bool {
-    let room = chat.writing();
-    room.composer.is_empty() && room.editing.is_none()
+    chat.writing().is_idle()
 }
 
 fn go_by(chat: &mut Chat, step: isize) {
@@ -109,6 +125,7 @@ fn go_by(chat: &mut Chat, step: isize) {
 
 /// One step back out of whatever one is in.
 fn back(chat: &mut Chat) {
+    chat.lost = None;
     let Some(room) = chat.room_mut() else {
         return;
     };
@@ -133,16 +150,26 @@ pub(super) fn to_the_end(chat: &mut Chat) {
     }
 }
 
-/// Keys while a message is chosen.
+/// Keys while a message is chosen. Letters do nothing that others see; what is no command is written,
+/// so that whoever came here by chance and goes on typing notices it and loses nothing.
 fn selection(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
-    let command = match key.code {
-        KeyCode::Up | KeyCode::Char('k') => return select(model, true),
-        KeyCode::Down | KeyCode::Char('j') => return select(model, false),
-        KeyCode::Char('r') | KeyCode::Enter => Here::Reply(String::new()),
-        KeyCode::Char('e') => Here::Edit,
-        KeyCode::Char('d') => Here::Delete,
-        KeyCode::Char('i') => Here::Readers,
-        _ => return,
+    let letter = match key.code {
+        KeyCode::Char(letter) if edit::is_text(key) => Some(letter),
+        _ => None,
+    };
+    let command = match (key.code, letter) {
+        (KeyCode::Up, _) | (_, Some('k')) => return select(model, true),
+        (KeyCode::Down, _) | (_, Some('j')) => return select(model, false),
+        (KeyCode::Enter, _) | (_, Some('r')) => Here::Reply(String::new()),
+        (KeyCode::Delete, _) => Here::Delete,
+        (_, Some('e')) => Here::Edit,
+        (_, Some('i')) => Here::Readers,
+        _ => {
+            if let Some(room) = model.chat_mut().and_then(Chat::room_mut) {
+                room.selected = None;
+            }
+            return input(model, key, effects);
+        }
     };
     commands::run(model, Command::Here(command), effects);
 }
@@ -208,8 +235,8 @@ fn write(model: &mut Model, text: &str, effects: &mut Vec<Effect>) {
     let Some(chat) = model.chat_mut() else {
         return;
     };
+    insert(chat, text);
     let room = chat.writing_mut();
-    room.composer.insert(text);
     let tells = !room.composer.text().starts_with('/') && !room.room.archived;
     let name = room.name().to_owned();
     let lapsed = chat

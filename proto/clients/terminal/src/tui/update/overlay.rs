@@ -21,14 +21,13 @@ pub(super) fn press(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>)
             KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q') => None,
             _ => Some(Overlay::Text { title, lines }),
         },
-        Overlay::Confirm { question, then } => match key.code {
-            KeyCode::Char('y' | 'Y') => {
+        // Whatever is not a yes is a no: a question that waits is answered by the next word.
+        Overlay::Confirm { then, .. } => {
+            if matches!(key.code, KeyCode::Char('y' | 'Y')) && edit::is_text(key) {
                 effects.push(then);
-                None
             }
-            KeyCode::Char('n' | 'N') | KeyCode::Esc => None,
-            _ => Some(Overlay::Confirm { question, then }),
-        },
+            None
+        }
         Overlay::Switch { filter, chosen } => go_to(model, filter, chosen, key),
     };
 }

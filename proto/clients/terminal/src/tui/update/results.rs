@@ -1,6 +1,6 @@
 //! What became of what was asked for.
 
-use rookery_client::v1::{Account, Member, Room, SendMessageResponse};
+use rookery_client::v1::{Account, EditMessageRequest, Member, Room, SendMessageResponse};
 use rookery_client::{Code, Error};
 
 use super::{items, sign_in};
@@ -17,6 +17,9 @@ pub(super) fn opened(model: &mut Model, result: Result<(), Error>, effects: &mut
             if let Some(chat) = model.chat_mut() {
                 chat.connection = Connection::Up;
                 effects.push(Effect::Ask(Ask::Rooms));
+                // From a session before this one. The room has each of them once, whatever came of them.
+                let waiting = chat.unsent.iter().filter(|unsent| unsent.failed.is_none());
+                effects.extend(waiting.map(|unsent| Effect::Send(unsent.message.clone())));
             }
         }
         Err(error) if error.code() == Some(Code::Unauthenticated) => {
@@ -24,9 +27,9 @@ pub(super) fn opened(model: &mut Model, result: Result<(), Error>, effects: &mut
         }
         Err(error) if error.is_transient() => {
             let again = model.now + limits::CONNECT_AGAIN_EVERY;
-            model.screen = Screen::Connecting(Some((error.to_string(), again)));
+            model.leave_chat(Screen::Connecting(Some((error.to_string(), again))));
         }
-        Err(error) => model.screen = Screen::Failed(error),
+        Err(error) => model.leave_chat(Screen::Failed(error)),
     }
 }
 
@@ -56,7 +59,7 @@ pub(super) fn rooms(
         .collect();
     if let Some(wish) = wish {
         open_wish(chat, &wish, effects);
-    } else if chat.open.is_none() {
+    } else if chat.is_new_here() {
         let first = chat.listing().first().map(|room| room.name().to_owned());
         if let Some(first) = first {
             chat.go_to(&first);
@@ -138,7 +141,7 @@ pub(super) fn readers(model: &mut Model, room: &str, seq: u64, result: Result<Ve
 }
 
 pub(super) fn page(model: &mut Model, page: Page) {
-    let later = model.now + limits::LOAD_AGAIN_AFTER;
+    let later = model.now + limits::ASK_AGAIN_AFTER;
     let state = model
         .chat_mut()
         .and_then(|chat| chat.rooms.get_mut(&page.room));
@@ -199,6 +202,7 @@ const fn catch_up(state: &mut RoomState) {
 }
 
 pub(super) fn followed(model: &mut Model, room: &str, result: Result<(), Error>) {
+    let later = model.now + limits::ASK_AGAIN_AFTER;
     let Some(chat) = model.chat_mut() else {
         return;
     };
@@ -210,8 +214,7 @@ pub(super) fn followed(model: &mut Model, room: &str, result: Result<(), Error>)
         Err(error) if error.code() == Some(Code::NotFound) => items::lost(model, room),
         Err(error) => {
             state.follow = Following::No;
-            // Looking at it again asks again; asking at once would go on for ever.
-            chat.open = None;
+            state.follow_from = later;
             model.complain(error.to_string());
         }
     }
@@ -260,6 +263,28 @@ pub(super) fn sent(
     }
 }
 
+/// A change of a message was saved, or not: then it is where it can be saved again.
+pub(super) fn edited(model: &mut Model, request: EditMessageRequest, result: Result<(), Error>) {
+    let Err(error) = result else {
+        return;
+    };
+    let Some(state) = model
+        .chat_mut()
+        .and_then(|chat| chat.rooms.get_mut(&request.room))
+    else {
+        return model.complain(error.to_string());
+    };
+    let seq = request.seq;
+    if state.is_idle() {
+        state.composer.set(&request.body);
+        state.editing = Some(seq);
+        model.complain(format!("not saved: {error}"));
+    } else {
+        state.unsaved.insert(seq, request.body);
+        model.complain(format!("not saved, /edit goes on with it: {error}"));
+    }
+}
+
 pub(super) fn done(model: &mut Model, result: Result<Outcome, Error>, effects: &mut Vec<Effect>) {
     let outcome = match result {
         Ok(outcome) => outcome,
@@ -275,10 +300,9 @@ pub(super) fn done(model: &mut Model, result: Result<Outcome, Error>, effects: &
         }
         Outcome::Room(room) => {
             if let Some(chat) = model.chat_mut() {
-                let first = chat.open.is_none();
                 let name = room.name.clone();
                 put(chat, room);
-                if first {
+                if chat.is_new_here() {
                     chat.go_to(&name);
                 }
             }

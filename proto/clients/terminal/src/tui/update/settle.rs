@@ -22,7 +22,7 @@ pub(super) fn settle(model: &mut Model, effects: &mut Vec<Effect>) {
     if chat.connection != Connection::Up {
         return;
     }
-    follow(chat, effects);
+    follow(chat, now, effects);
     if let Some(room) = chat.room_mut() {
         load(room, now, wants_older, effects);
         if focused {
@@ -41,11 +41,11 @@ pub(super) fn settle(model: &mut Model, effects: &mut Vec<Effect>) {
 }
 
 /// Follows the open room, and lets go of the one not opened for longest if there are too many.
-fn follow(chat: &mut Chat, effects: &mut Vec<Effect>) {
+fn follow(chat: &mut Chat, now: Duration, effects: &mut Vec<Effect>) {
     let Some(room) = chat.room_mut() else {
         return;
     };
-    if room.follow != Following::No {
+    if room.follow != Following::No || room.follow_from > now {
         return;
     }
     room.follow = Following::Asked;

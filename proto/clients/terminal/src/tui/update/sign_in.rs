@@ -23,16 +23,16 @@ pub(super) fn connected(
         Ok(Some(me)) if model.wish.invitation.is_none() => enter(model, me, effects),
         Ok(_) => ask(model, None),
         Err(Error::UnknownServer { fingerprint, .. }) => {
-            model.screen = Screen::Trust(fingerprint);
+            model.leave_chat(Screen::Trust(fingerprint));
         }
         Err(error) if error.is_transient() => {
             let again = model.now + limits::CONNECT_AGAIN_EVERY;
-            model.screen = Screen::Connecting(Some((error.to_string(), again)));
+            model.leave_chat(Screen::Connecting(Some((error.to_string(), again))));
         }
         Err(error) if error.code() == Some(Code::Unauthenticated) => {
             ask(model, Some("You were signed out. Sign in again."));
         }
-        Err(error) => model.screen = Screen::Failed(error),
+        Err(error) => model.leave_chat(Screen::Failed(error)),
     }
 }
 
@@ -41,11 +41,11 @@ pub(super) fn ask(model: &mut Model, problem: Option<&str>) {
     let invitation = model.wish.invitation.clone();
     let invitation = invitation.as_deref();
     // Whoever was here most likely comes back.
-    let last = model.chat_mut().map(|chat| chat.me.user_name.clone());
+    model.leave_chat(Screen::Connecting(None));
+    let last = model.left.as_ref().map(|chat| chat.me.user_name.clone());
     let user = model.wish.user.clone().or(last);
     let mut form = SignInForm::new(user.as_deref(), invitation);
     form.problems.extend(problem.map(str::to_owned));
-    model.overlay = None;
     model.screen = Screen::SignIn(form);
 }
 
@@ -69,7 +69,10 @@ pub(super) fn signed_in(
 
 fn enter(model: &mut Model, me: Account, effects: &mut Vec<Effect>) {
     model.notice = None;
-    model.screen = Screen::Chat(Box::new(Chat::new(me)));
+    // What somebody wrote is nobody else's.
+    let left = model.left.take().filter(|chat| chat.me.name == me.name);
+    let chat = left.map_or_else(|| Box::new(Chat::new(me.clone())), Chat::resumed);
+    model.screen = Screen::Chat(chat);
     effects.push(Effect::OpenSession);
 }
 

@@ -27,11 +27,11 @@ pub(super) fn draw(model: &Model, chat: &Chat, frame: &mut Frame<'_>) {
         draw_history(model, chat, room, frame, areas.history);
         draw_hint(model, chat, room, frame, areas.hint);
     } else {
-        draw_welcome(chat, frame, areas.history);
+        draw_nowhere(chat, frame, areas.history);
         draw_notice(model, frame, areas.hint);
     }
     let room = chat.writing();
-    draw_input(model, room, frame, areas.input);
+    draw_input(model, idle(chat), room, frame, areas.input);
     draw_suggestions(room, frame, areas);
     draw_status(model, chat, frame, areas.status);
 }
@@ -44,19 +44,29 @@ fn draw_separator(frame: &mut Frame<'_>, areas: Areas) {
     }
 }
 
-fn draw_welcome(chat: &Chat, frame: &mut Frame<'_>, area: Rect) {
-    let lines = if !chat.listed {
-        vec![Line::styled("…", theme::DIM)]
-    } else {
-        vec![
-            Line::default(),
-            Line::from("  You are in no room yet."),
-            Line::default(),
-            Line::from("  /new NAME    makes one"),
-            Line::from("  /join LINK   joins one by its link"),
-            Line::from("  /dm USER     talks to somebody"),
-        ]
-    };
+/// Instead of a conversation, while no room is open.
+fn draw_nowhere(chat: &Chat, frame: &mut Frame<'_>, area: Rect) {
+    let mut lines = vec![Line::default()];
+    if !chat.listed {
+        lines = vec![Line::styled("…", theme::DIM)];
+    } else if let Some(lost) = &chat.lost {
+        lines.push(Line::from(format!("  You are not in {lost} any more.")));
+        lines.push(Line::default());
+    } else if chat.rooms.is_empty() {
+        lines.push(Line::from("  You are in no room yet."));
+        lines.push(Line::default());
+    }
+    if chat.listed && !chat.rooms.is_empty() {
+        lines.push(Line::from("  Alt-↑ Alt-↓  goes to a room of the list"));
+        lines.push(Line::from("  Ctrl-K       goes to one by its name"));
+    }
+    if chat.listed && chat.lost.is_some() {
+        lines.push(Line::from("  Esc          lets you write a command"));
+    } else if chat.listed {
+        lines.push(Line::from("  /new NAME    makes one"));
+        lines.push(Line::from("  /join LINK   joins one by its link"));
+        lines.push(Line::from("  /dm USER     talks to somebody"));
+    }
     frame.render_widget(Paragraph::new(lines), area);
 }
 
@@ -225,7 +235,7 @@ fn draw_hint(model: &Model, chat: &Chat, room: &RoomState, frame: &mut Frame<'_>
     } else if room.selected.is_some() {
         Line::styled(
             elide(
-                "↑↓ choose  r answer  e change  d delete  i who has read  Esc",
+                "↑↓  r answer  e change  Del delete  i readers  Esc",
                 columns,
             ),
             theme::ACCENT,
@@ -270,7 +280,17 @@ fn draw_notice(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     }
 }
 
-fn draw_input(model: &Model, room: &RoomState, frame: &mut Frame<'_>, area: Rect) {
+/// What the input says while nothing is written in it.
+fn idle(chat: &Chat) -> &'static str {
+    match chat.room() {
+        Some(room) if room.room.archived => "this room is read-only",
+        Some(_) => "",
+        None if chat.lost.is_some() => "nothing can be written here",
+        None => "only commands can be written here",
+    }
+}
+
+fn draw_input(model: &Model, idle: &str, room: &RoomState, frame: &mut Frame<'_>, area: Rect) {
     let inner = area.width.saturating_sub(PROMPT_COLUMNS);
     let (rows, row, column) = room.composer.rows(inner.into());
     // The rows around the cursor, if there are more than fit.
@@ -293,9 +313,9 @@ fn draw_input(model: &Model, room: &RoomState, frame: &mut Frame<'_>, area: Rect
         })
         .collect();
     frame.render_widget(Paragraph::new(lines), area);
-    if room.composer.is_empty() && room.room.archived {
+    if room.composer.is_empty() && !idle.is_empty() {
         let place = Rect::new(area.x + PROMPT_COLUMNS, area.y, inner, area.height.min(1));
-        let text = Line::styled("this room is read-only", theme::DIM);
+        let text = Line::styled(elide(idle, inner.into()), theme::DIM);
         frame.render_widget(Paragraph::new(text), place);
     }
     let (column, row) = (u16::try_from(column), u16::try_from(row - skip));
@@ -316,9 +336,15 @@ fn draw_suggestions(room: &RoomState, frame: &mut Frame<'_>, areas: Areas) {
     }
     let columns = usize::from(areas.history.width);
     let fits = usize::from(areas.history.height).min(limits::SUGGESTIONS_MAX);
-    let lines: Vec<Line<'_>> = suggestions
+    // The last line says how many there are besides.
+    let shown = if suggestions.len() > fits {
+        fits.saturating_sub(1)
+    } else {
+        suggestions.len()
+    };
+    let mut lines: Vec<Line<'_>> = suggestions
         .iter()
-        .take(fits)
+        .take(shown)
         .map(|entry| {
             let usage = elide(&format!(" {} {}", entry.name, entry.usage), columns);
             let left = columns.saturating_sub(width(&usage));
@@ -328,6 +354,10 @@ fn draw_suggestions(room: &RoomState, frame: &mut Frame<'_>, areas: Areas) {
             ])
         })
         .collect();
+    if suggestions.len() > shown && fits > 0 {
+        let text = format!(" … {} more: /help shows all", suggestions.len() - shown);
+        lines.push(Line::styled(fit(&text, columns), theme::DIM));
+    }
     let height = u16::try_from(lines.len()).unwrap_or(0);
     let history = areas.history;
     let area = Rect::new(history.x, history.bottom() - height, history.width, height);

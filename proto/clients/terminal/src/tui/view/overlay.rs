@@ -20,7 +20,7 @@ const KEYS: &[(&str, &str)] = &[
     ("PgUp, PgDn", "scroll; End goes to the newest"),
     (
         "↑ in an empty line",
-        "choose a message: r answer, e change, d delete, i readers",
+        "choose a message: r answer, e change, Del delete, i readers",
     ),
     ("Alt-↑, Alt-↓", "the room above, below"),
     ("Ctrl-N", "the next room with something new"),
@@ -50,7 +50,7 @@ pub(super) fn draw(model: &Model, overlay: &Overlay, frame: &mut Frame<'_>) {
             let keys = Line::from(vec![
                 Span::styled("y", theme::ACCENT),
                 Span::raw(" yes    "),
-                Span::styled("n", theme::ACCENT),
+                Span::styled("any other key", theme::ACCENT),
                 Span::raw(" no"),
             ]);
             card(

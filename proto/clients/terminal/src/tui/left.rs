@@ -1,0 +1,54 @@
+//! What somebody wrote, when the screen has to show something else or is closed.
+//!
+//! Invariant: pure. What one person wrote is kept until they come back or are told of it, and is never
+//! another's.
+
+use super::model::{Chat, Connection, Model, Screen};
+
+impl Model {
+    /// Shows something else than the chat, which is kept for when the same person comes back.
+    pub(super) fn leave_chat(&mut self, screen: Screen) {
+        self.overlay = None;
+        if let Screen::Chat(chat) = std::mem::replace(&mut self.screen, screen) {
+            self.left = Some(chat);
+        }
+    }
+
+    /// The messages that no room has, for whoever leaves without them.
+    pub(crate) fn unsent(&self) -> Option<String> {
+        let chat = match &self.screen {
+            Screen::Chat(chat) => chat,
+            Screen::Connecting(_) | Screen::Trust(_) | Screen::Failed(_) | Screen::SignIn(_) => {
+                self.left.as_ref()?
+            }
+        };
+        let count = chat.unsent.len();
+        let mut text = match count {
+            0 => return None,
+            1 => "1 message was not sent:".to_owned(),
+            _ => format!("{count} messages were not sent:"),
+        };
+        for unsent in &chat.unsent {
+            let request = unsent.message.request();
+            let room = chat.rooms.get(&request.room);
+            let title = room.map_or_else(|| request.room.clone(), |room| chat.title(room));
+            text.push_str(&format!("\n  {title}: {}", request.body));
+        }
+        Some(text)
+    }
+}
+
+impl Chat {
+    /// The same chat, before its next session. What is loaded and written is there; what was on its way
+    /// is asked for again.
+    pub(crate) fn resumed(mut self: Box<Self>) -> Box<Self> {
+        self.connection = Connection::Opening;
+        self.watched.clear();
+        self.typing_told = None;
+        self.people.forgive();
+        for room in self.rooms.values_mut() {
+            room.rest();
+        }
+        self
+    }
+}
