@@ -1,7 +1,8 @@
 //! Chat without a screen: lines in, lines out, for scripts and tests.
 //!
 //! Invariant: every line of the input is in the room, in order and once, when the program ends with
-//! zero. What is printed is harmless on a terminal, unless it is JSON, which says it all and escapes it.
+//! zero, whether or not anybody reads what is printed. What is printed is harmless on a terminal, unless
+//! it is JSON, which says it all and escapes it.
 
 mod show;
 
@@ -11,7 +12,7 @@ use rookery_client::v1::{Event, Room};
 use rookery_client::{
     Client, Follow, Incoming, Item, Outgoing, Place as From, Session, SessionOptions,
 };
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -39,7 +40,7 @@ pub(crate) async fn run(args: ChatArgs) -> Result<(), Failure> {
         room,
         show,
         names: BTreeMap::new(),
-        shown: 0,
+        progress: Progress::new(args.follow),
     };
     let (lines, mut sending) = input(session, &plain.room.name);
     let ended = plain.talk(incoming, lines, &args).await;
@@ -82,7 +83,7 @@ async fn room(client: &Client, args: &ChatArgs) -> Result<Room, Failure> {
 /// What became of one line of the input.
 enum Line {
     Sent { id: String, seq: u64 },
-    Failed(rookery_client::Error),
+    Failed(Failure),
 }
 
 /// Sends the lines of the input one after the other.
@@ -91,18 +92,11 @@ fn input(session: Session, room: &str) -> (mpsc::Receiver<Line>, JoinSet<()>) {
     let room = room.to_owned();
     let mut task = JoinSet::new();
     task.spawn(async move {
-        let mut input = BufReader::new(tokio::io::stdin()).lines();
-        while let Ok(Some(text)) = input.next_line().await {
-            if text.trim().is_empty() {
-                continue;
-            }
-            let message = Outgoing::new(&room, text);
-            let line = match session.send_message(&message).await {
-                Ok(sent) => Line::Sent {
-                    id: message.id().to_owned(),
-                    seq: sent.seq,
-                },
-                Err(error) => Line::Failed(error),
+        let mut input = Input::new(tokio::io::stdin());
+        while let Some(text) = input.next().await.transpose() {
+            let line = match text {
+                Ok(text) => send(&session, &Outgoing::new(&room, text)).await,
+                Err(failure) => Line::Failed(failure),
             };
             let failed = matches!(line, Line::Failed(_));
             if done.send(line).await.is_err() || failed {
@@ -113,14 +107,85 @@ fn input(session: Session, room: &str) -> (mpsc::Receiver<Line>, JoinSet<()>) {
     (lines, task)
 }
 
+async fn send(session: &Session, message: &Outgoing) -> Line {
+    match session.send_message(message).await {
+        Ok(sent) => Line::Sent {
+            id: message.id().to_owned(),
+            seq: sent.seq,
+        },
+        Err(error) => Line::Failed(error.into()),
+    }
+}
+
+/// Lines that say something, counted.
+struct Input<R> {
+    lines: tokio::io::Lines<BufReader<R>>,
+    number: u64,
+}
+
+impl<R: AsyncRead + Unpin> Input<R> {
+    fn new(input: R) -> Self {
+        let lines = BufReader::new(input).lines();
+        Self { lines, number: 0 }
+    }
+
+    /// The next line; `None` at the end. One that cannot be read is a failure, not the end.
+    async fn next(&mut self) -> Result<Option<String>, Failure> {
+        loop {
+            self.number += 1;
+            let line = self.lines.next_line().await;
+            let line = line.map_err(|error| {
+                Failure::Io(format!("line {} of the input: {error}", self.number))
+            })?;
+            if line.as_ref().is_none_or(|text| !text.trim().is_empty()) {
+                return Ok(line);
+            }
+        }
+    }
+}
+
+/// How far the program has come, and whether that is the end.
+struct Progress {
+    /// Whether to go on printing after the end of the input.
+    follow: bool,
+    /// Whether there is more to send.
+    sending: bool,
+    /// Whether anybody reads what is printed.
+    heard: bool,
+    live: bool,
+    /// The newest event sent.
+    sent: u64,
+    /// The newest event seen.
+    seen: u64,
+}
+
+impl Progress {
+    const fn new(follow: bool) -> Self {
+        Self {
+            follow,
+            sending: true,
+            heard: true,
+            live: false,
+            sent: 0,
+            seen: 0,
+        }
+    }
+
+    /// The input has ended, and what it said has been seen to come. Without readers there is nothing
+    /// to print, and nothing else to wait for.
+    const fn is_over(&self) -> bool {
+        let said = !self.sending && self.live && self.seen >= self.sent;
+        said && !(self.follow && self.heard)
+    }
+}
+
 struct Plain {
     client: Client,
     room: Room,
     show: Show,
     /// By `accounts/{account}`.
     names: BTreeMap<String, show::Person>,
-    /// The newest event printed.
-    shown: u64,
+    progress: Progress,
 }
 
 impl Plain {
@@ -130,36 +195,23 @@ impl Plain {
         mut lines: mpsc::Receiver<Line>,
         args: &ChatArgs,
     ) -> Result<(), Failure> {
-        let mut reading = true;
-        let mut last_sent = 0;
-        let mut live = false;
-        loop {
-            // The input has ended, and what it said has been seen to come.
-            if !reading && live && self.shown >= last_sent && !args.follow {
-                return Ok(());
-            }
+        while !self.progress.is_over() {
             tokio::select! {
-                line = lines.recv(), if reading => match line {
+                line = lines.recv(), if self.progress.sending => match line {
                     Some(Line::Sent { id, seq }) => {
-                        last_sent = seq;
-                        if !self.show.sent(&id, seq) {
-                            return Ok(());
-                        }
+                        self.progress.sent = seq;
+                        self.progress.heard &= self.show.sent(&id, seq);
                     }
-                    Some(Line::Failed(error)) => return Err(error.into()),
-                    None => reading = false,
+                    Some(Line::Failed(failure)) => return Err(failure),
+                    None => self.progress.sending = false,
                 },
                 item = incoming.next() => match item {
-                    Some(Item::Event(event)) => {
-                        if !self.print(&event).await? {
-                            return Ok(());
-                        }
-                    }
+                    Some(Item::Event(event)) => self.print(&event).await?,
                     Some(Item::Live { seq, .. }) => {
-                        if !live {
-                            live = true;
+                        if !self.progress.live {
+                            self.progress.live = true;
                             self.before(seq, args.history).await?;
-                            self.show.live(seq);
+                            self.progress.heard &= self.show.live(seq);
                         }
                     }
                     Some(Item::RoomLost { room }) if room == self.room.name => {
@@ -187,6 +239,7 @@ impl Plain {
                 },
             }
         }
+        Ok(())
     }
 
     /// Prints the newest `count` messages up to `seq`.
@@ -213,19 +266,23 @@ impl Plain {
         for event in events.into_iter().rev() {
             self.print(&event).await?;
         }
-        self.shown = seq;
+        self.progress.seen = seq;
         Ok(())
     }
 
-    /// Prints an event. False if nobody reads any more.
-    async fn print(&mut self, event: &Event) -> Result<bool, Failure> {
-        self.shown = self.shown.max(event.seq);
+    /// Prints an event, as long as anybody reads.
+    async fn print(&mut self, event: &Event) -> Result<(), Failure> {
+        self.progress.seen = self.progress.seen.max(event.seq);
+        if !self.progress.heard {
+            return Ok(());
+        }
         if !self.names.contains_key(&event.actor) {
             let account = self.client.account(&event.actor).await?;
             self.names
                 .insert(event.actor.clone(), show::Person::of(&account));
         }
-        Ok(self.show.event(event, &self.names[&event.actor]))
+        self.progress.heard = self.show.event(event, &self.names[&event.actor]);
+        Ok(())
     }
 }
 
@@ -234,4 +291,46 @@ fn messages(events: &[Event]) -> usize {
         .iter()
         .filter(|event| show::is_message(event))
         .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_line_that_cannot_be_read_is_a_failure_that_names_it() {
+        let mut input = Input::new(&b"one\n\n\xff\xfe\nfour\n"[..]);
+        let first = input.next().await.expect("text");
+        assert_eq!(first.as_deref(), Some("one"));
+        let failure = input.next().await.expect_err("not UTF-8");
+        assert_eq!(failure.number(), 74);
+        assert!(failure.to_string().contains("line 3"), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_input_is_no_failure() {
+        let mut input = Input::new(&b"one\n  \n"[..]);
+        assert!(input.next().await.expect("text").is_some());
+        assert!(input.next().await.expect("the end").is_none());
+    }
+
+    #[test]
+    fn it_goes_on_until_all_is_sent_whether_or_not_anybody_reads() {
+        let mut progress = Progress::new(false);
+        (progress.live, progress.heard, progress.seen) = (true, false, 7);
+        assert!(!progress.is_over(), "the input goes on");
+        (progress.sending, progress.sent) = (false, 8);
+        assert!(!progress.is_over(), "the last line has not come back");
+        progress.seen = 8;
+        assert!(progress.is_over());
+    }
+
+    #[test]
+    fn to_follow_ends_when_nobody_reads_any_more() {
+        let mut progress = Progress::new(true);
+        (progress.live, progress.sending) = (true, false);
+        assert!(!progress.is_over());
+        progress.heard = false;
+        assert!(progress.is_over());
+    }
 }
