@@ -4,9 +4,9 @@
 
 mod table;
 
-use rookery_client::Client;
 use rookery_client::v1::account::Role;
 use rookery_client::v1::{Account, CreateInvitationRequest, Invitation, ServerRoom, room};
+use rookery_client::{Client, Code};
 use serde_json::{Value, json};
 
 use crate::args::{
@@ -32,10 +32,16 @@ pub(crate) async fn run(args: AdminArgs) -> Result<(), Failure> {
     let place = Place::new(&args.server)?;
     let client = signed_in(&place, &args.user).await?;
     let found = match args.command {
-        AdminCommand::Accounts(command) => accounts(&client, command).await?,
-        AdminCommand::Invitations(command) => invitations(&client, command).await?,
-        AdminCommand::Rooms(command) => rooms(&client, command).await?,
-        AdminCommand::Status => status(&client).await?,
+        AdminCommand::Accounts(command) => accounts(&client, command).await,
+        AdminCommand::Invitations(command) => {
+            invitations(&client, &args.server.server, command).await
+        }
+        AdminCommand::Rooms(command) => rooms(&client, command).await,
+        AdminCommand::Status => status(&client).await,
+    };
+    let found = match found {
+        Ok(found) => found,
+        Err(failure) => return Err(with_name(&client, failure).await),
     };
     if args.json {
         out::json(&found.json);
@@ -43,6 +49,24 @@ pub(crate) async fn run(args: AdminArgs) -> Result<(), Failure> {
         out::line(found.text.trim_end());
     }
     Ok(())
+}
+
+/// Whoever is not allowed may have meant another account of this machine: says which one it was.
+async fn with_name(client: &Client, failure: Failure) -> Failure {
+    let Failure::Client(error) = failure else {
+        return failure;
+    };
+    if error.code() != Some(Code::PermissionDenied) {
+        return Failure::Client(error);
+    }
+    match client.account("accounts/me").await {
+        Ok(me) => Failure::NotAllowed {
+            user: me.user_name,
+            error,
+        },
+        // What was asked for was refused; that the name is not known changes nothing.
+        Err(_) => Failure::Client(error),
+    }
 }
 
 async fn accounts(client: &Client, command: AccountsCommand) -> Result<Found, Failure> {
@@ -54,16 +78,16 @@ async fn accounts(client: &Client, command: AccountsCommand) -> Result<Found, Fa
                 json: all.iter().map(account_json).collect(),
             });
         }
-        AccountsCommand::Suspend { user } => {
-            let name = account_name(client, &user).await?;
+        AccountsCommand::Suspend { account } => {
+            let name = account_name(client, &account).await?;
             (client.suspend_account(&name).await?, "suspended")
         }
-        AccountsCommand::Resume { user } => {
-            let name = account_name(client, &user).await?;
+        AccountsCommand::Resume { account } => {
+            let name = account_name(client, &account).await?;
             (client.resume_account(&name).await?, "may sign in again")
         }
-        AccountsCommand::Role { user, role } => {
-            let name = account_name(client, &user).await?;
+        AccountsCommand::Role { account, role } => {
+            let name = account_name(client, &account).await?;
             let done = match role {
                 RoleArg::Member => "is a member",
                 RoleArg::Administrator => "is an administrator",
@@ -86,7 +110,11 @@ async fn account_name(client: &Client, user: &str) -> Result<String, Failure> {
     Ok(client.look_up_account(user).await?.name)
 }
 
-async fn invitations(client: &Client, command: InvitationsCommand) -> Result<Found, Failure> {
+async fn invitations(
+    client: &Client,
+    server: &str,
+    command: InvitationsCommand,
+) -> Result<Found, Failure> {
     match command {
         InvitationsCommand::Create { role, days, note } => {
             let request = CreateInvitationRequest {
@@ -99,9 +127,10 @@ async fn invitations(client: &Client, command: InvitationsCommand) -> Result<Fou
             let mut json = invitation_json(&invitation);
             json["secret"] = json!(made.secret);
             let text = format!(
-                "{}\n\nIt is shown this once, good for one registration until {}:\n  rookery chat \
---invitation {} --user NAME",
-                made.secret, invitation.expiry_date, made.secret
+                "{}\n\nIt is shown this once, good for one registration until {}:\n\n  {}",
+                made.secret,
+                invitation.expiry_date,
+                registration(&program(), server, &made.secret)
             );
             Ok(Found { text, json })
         }
@@ -119,6 +148,32 @@ async fn invitations(client: &Client, command: InvitationsCommand) -> Result<Fou
                 json: json!({ "name": name, "deleted": true }),
             })
         }
+    }
+}
+
+/// What the invited person types.
+fn registration(program: &str, server: &str, secret: &str) -> String {
+    format!("{program} chat --server {server} --invitation {secret} --user NAME")
+}
+
+/// What this program is called by, from any folder: by its name if it was found by it, else by where it
+/// is.
+fn program() -> String {
+    let called = std::env::args().next().unwrap_or_default();
+    if !called.is_empty() && !called.contains(std::path::MAIN_SEPARATOR) {
+        return called;
+    }
+    let path = std::env::current_exe().map(|path| path.display().to_string());
+    quoted(&path.unwrap_or(called))
+}
+
+/// One word for a shell.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:\\".contains(c);
+    if word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 
@@ -259,6 +314,18 @@ impl From<RoleArg> for Role {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_invited_person_types_names_program_and_server() {
+        let line = registration(&program(), "https://127.0.0.1:7444", "rk_i_x");
+        let (program, rest) = line.split_once(" chat ").expect("a command");
+        assert!(std::path::Path::new(program).is_absolute(), "{program}");
+        assert_eq!(
+            rest,
+            "--server https://127.0.0.1:7444 --invitation rk_i_x --user NAME"
+        );
+        assert_eq!(quoted("/a b/it's"), r"'/a b/it'\''s'");
+    }
 
     #[test]
     fn accounts_are_listed_for_people_and_for_programs() {

@@ -14,21 +14,38 @@ pub const DEFAULT_SERVER: &str = "https://localhost:7443";
 #[derive(Args, Clone, Debug)]
 pub struct ServerArgs {
     /// Address of the server
-    #[arg(long, value_name = "URL", env = "ROOKERY_CLIENT_SERVER", default_value = DEFAULT_SERVER)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "ROOKERY_CLIENT_SERVER",
+        default_value = DEFAULT_SERVER
+    )]
     pub server: String,
     /// Believe the server whose certificate has this SHA-256 fingerprint, and remember it
     #[arg(
         long,
+        global = true,
         value_name = "SHA256",
         env = "ROOKERY_CLIENT_FINGERPRINT",
         conflicts_with = "ca_file"
     )]
     pub fingerprint: Option<Fingerprint>,
     /// Believe servers that an authority in this PEM file vouches for; `system` for those of the system
-    #[arg(long, value_name = "FILE", env = "ROOKERY_CLIENT_CA_FILE")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "ROOKERY_CLIENT_CA_FILE"
+    )]
     pub ca_file: Option<PathBuf>,
     /// Folder for tokens and known servers [default: rookery in the user's configuration]
-    #[arg(long, value_name = "DIR", env = "ROOKERY_CLIENT_CONFIG_DIR")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "ROOKERY_CLIENT_CONFIG_DIR"
+    )]
     pub config_dir: Option<PathBuf>,
 }
 
@@ -36,16 +53,21 @@ pub struct ServerArgs {
 #[derive(Args, Clone, Debug)]
 pub struct UserArgs {
     /// User name; without it, whoever signed in last on this server
-    #[arg(long, value_name = "NAME", env = "ROOKERY_CLIENT_USER")]
+    #[arg(long, global = true, value_name = "NAME", env = "ROOKERY_CLIENT_USER")]
     pub user: Option<String>,
     /// Sign in with the password in the first line of this file instead of asking for it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
     /// Use the token in the first line of this file instead of signing in
-    #[arg(long, value_name = "FILE", conflicts_with = "password_file")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        conflicts_with = "password_file"
+    )]
     pub token_file: Option<PathBuf>,
     /// Do not keep the token for the next time
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub forget: bool,
 }
 
@@ -127,17 +149,20 @@ pub enum AccountsCommand {
     /// Keep an account from signing in, and end its sessions; nothing is deleted
     Suspend {
         /// User name or accounts/ID
-        user: String,
+        #[arg(value_name = "USER")]
+        account: String,
     },
     /// Let a suspended account sign in again
     Resume {
         /// User name or accounts/ID
-        user: String,
+        #[arg(value_name = "USER")]
+        account: String,
     },
     /// Set what an account may do on the server
     Role {
         /// User name or accounts/ID
-        user: String,
+        #[arg(value_name = "USER")]
+        account: String,
         /// The role from here on
         role: RoleArg,
     },
@@ -189,4 +214,34 @@ pub enum RoleArg {
     Member,
     /// And administer the server
     Administrator,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        admin: AdminArgs,
+    }
+
+    #[test]
+    fn who_and_where_may_stand_before_the_command_and_after_it() {
+        for line in [
+            "admin --server https://a:1 --user ada --json accounts suspend bo",
+            "admin accounts suspend bo --server https://a:1 --user ada --json",
+        ] {
+            let cli = Cli::try_parse_from(line.split(' ')).expect("understood");
+            assert_eq!(cli.admin.server.server, "https://a:1", "{line}");
+            assert_eq!(cli.admin.user.user.as_deref(), Some("ada"), "{line}");
+            let AdminCommand::Accounts(AccountsCommand::Suspend { account }) = cli.admin.command
+            else {
+                panic!("{line}");
+            };
+            assert_eq!(account, "bo");
+        }
+    }
 }
