@@ -28,8 +28,6 @@ pub enum TaskKind {
     Accept,
     /// Serves one connection. On stop: finishes what its client has asked for.
     Connection,
-    /// Reads the frames of one session's client. On stop: ends with its stream.
-    SessionInput,
     /// Hands published events to the sessions of one shard. On stop: ends when its queue is closed.
     Relay,
     /// Does something small from time to time: reloads certificates, forgets old limits. On stop: ends
@@ -39,7 +37,8 @@ pub enum TaskKind {
     /// next start.
     Clearing,
     /// Finishes a change that was begun for a client, whether or not the client still waits: ending
-    /// sign-ins, with the streams that hang on them. On stop: finishes.
+    /// sign-ins, with the streams that hang on them; making rooms, whose members have to be told. On
+    /// stop: finishes.
     Completion,
 }
 
@@ -48,11 +47,9 @@ impl TaskKind {
     pub const fn on_panic(self) -> OnPanic {
         match self {
             Self::Accept | Self::Relay => OnPanic::Stop,
-            Self::Connection
-            | Self::SessionInput
-            | Self::Housekeeping
-            | Self::Clearing
-            | Self::Completion => OnPanic::Log,
+            Self::Connection | Self::Housekeeping | Self::Clearing | Self::Completion => {
+                OnPanic::Log
+            }
         }
     }
 }
