@@ -12,6 +12,7 @@ use cluster_types::RoomId;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::time::Instant;
 
+use crate::error::Refusal;
 use crate::handle::Sessions;
 use crate::hub::Close;
 use crate::limits::{COMMANDS_AT_ONCE, READ_RETRY};
@@ -68,6 +69,10 @@ impl Actor for SessionActor {
         control: &mut Control,
     ) -> Result<(), ActorProcessingErr> {
         if self.session.has_ended() {
+            return Ok(());
+        }
+        if self.session.change(|state| state.is_overfull()) {
+            self.fail(Refusal::FellBehind);
             return Ok(());
         }
         // Boxed: an idle session must not keep room for what it does now and then.

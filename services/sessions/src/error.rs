@@ -74,6 +74,9 @@ pub(crate) enum Refusal {
         /// When there is room for this.
         retry_after: Duration,
     },
+    /// The client has left lying more than is kept for it.
+    #[error("too much waits for this client: come back, and read it from the log")]
+    FellBehind,
     /// The log of a room has a hole.
     #[error("an event that the log must have is not in it")]
     Hole,
@@ -85,7 +88,7 @@ impl Refusal {
             Self::Invalid(error) => Some(error),
             Self::Unreadable(error) => Some(error),
             Self::NotDone(error) => Some(error),
-            Self::TooMuchUnderWay | Self::TooFast { .. } | Self::Hole => None,
+            Self::TooMuchUnderWay | Self::TooFast { .. } | Self::FellBehind | Self::Hole => None,
         }
     }
 }
@@ -96,7 +99,7 @@ impl Coded for Refusal {
             Self::Invalid(error) => error.code(),
             Self::Unreadable(error) => error.code(),
             Self::NotDone(error) => error.code(),
-            Self::TooMuchUnderWay | Self::TooFast { .. } => ErrorCode::Exhausted,
+            Self::TooMuchUnderWay | Self::TooFast { .. } | Self::FellBehind => ErrorCode::Exhausted,
             Self::Hole => ErrorCode::Corrupt,
         }
     }
@@ -109,6 +112,7 @@ impl Coded for Refusal {
             Self::TooMuchUnderWay => "TOO_MUCH_UNDER_WAY",
             // As a call of its own is refused.
             Self::TooFast { .. } => "RATE_LIMITED",
+            Self::FellBehind => "FELL_BEHIND",
             Self::Hole => "EVENT_MISSING",
         }
     }
@@ -121,6 +125,7 @@ impl Coded for Refusal {
         match self {
             Self::TooMuchUnderWay => Some(READ_RETRY),
             Self::TooFast { retry_after } => Some(*retry_after),
+            Self::FellBehind => Some(FAULT_RETRY),
             Self::Invalid(_) | Self::Unreadable(_) | Self::NotDone(_) | Self::Hole => {
                 self.coded().and_then(Coded::retry_after)
             }

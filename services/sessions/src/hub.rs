@@ -132,9 +132,12 @@ impl Inner {
         }
     }
 
-    /// Ends a stream, once; its connection finds out by its outbox.
+    /// Ends a stream, once; its connection finds out by its outbox. One that is to end after what waits
+    /// can be cut short.
     pub(crate) fn close(&self, session: &Session, how: Close) {
-        if !session.end() {
+        let cuts_short = matches!(how, Close::AtOnce(_) | Close::Abandoned);
+        let is_first = session.end();
+        if !is_first && !cuts_short {
             return;
         }
         let (end, last, at_once) = match how {
@@ -146,6 +149,9 @@ impl Inner {
         };
         for room in session.change(|state| state.close(end, last, at_once)) {
             self.relay.unwatch(room, session.id);
+        }
+        if !is_first {
+            return;
         }
         self.presence.end(session);
         if let Some(actor) = session.actor() {
@@ -170,8 +176,11 @@ impl Inner {
         let is_its = |s: &Session| s.actor().is_some_and(|of| of.get_id() == actor);
         if let Some(session) = self.accounts.find(is_its) {
             tracing::error!(session = session.id.0, error, "a session failed");
-            let last = item::farewell(Reason::Fault, FAULT_RETRY);
-            self.close(&session, Close::AtOnce(last));
+            // Why it ends already is what its client has to hear.
+            if !session.has_ended() {
+                let last = item::farewell(Reason::Fault, FAULT_RETRY);
+                self.close(&session, Close::AtOnce(last));
+            }
         }
     }
 }

@@ -11,6 +11,14 @@ pub const OUTBOX_ITEMS_MAX: usize = 256;
 /// Bytes that wait for one client; see [`OUTBOX_ITEMS_MAX`].
 pub const OUTBOX_BYTES_MAX: usize = 1024 * 1024;
 
+/// Items that wait for one client besides, since they are sent in any case: replies, of which not more
+/// are owed than [`INBOX`] has places, and rooms that came and went. A client for which this does not
+/// suffice does not read: its stream ends, and it finds in the log what it missed.
+pub const OUTBOX_FORCED_ITEMS_MAX: usize = 1024;
+
+/// See [`OUTBOX_FORCED_ITEMS_MAX`]: as many replies as are owed, with long errors.
+pub const OUTBOX_FORCED_BYTES_MAX: usize = 512 * 1024;
+
 /// A session that fell behind reads on once its outbox is down to this: half of it, so that reads are
 /// few and the connection does not run dry.
 pub const OUTBOX_ITEMS_LOW: usize = OUTBOX_ITEMS_MAX / 2;
@@ -62,6 +70,10 @@ pub const SESSIONS_MAX: usize = 250_000;
 /// Published events that wait for one shard of the relay. What comes on top is left in the log, and
 /// the sessions that would have had it catch up.
 pub const RELAY_QUEUE_MAX: usize = 4_096;
+
+/// Bytes of the events that wait for one shard of the relay: as many as [`RELAY_QUEUE_MAX`] of 2 KiB,
+/// which few messages have. With large ones alone it would be a quarter of a GiB.
+pub const RELAY_QUEUE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Events taken from a relay's queue at a time: those of one room go to each session together. Well
 /// below what an outbox takes, so that one that was drained does not overflow by it.

@@ -22,7 +22,7 @@ mod state;
 pub(crate) use event::{Event, Missed, Run};
 pub(crate) use hints::Hint;
 pub(crate) use room::{Counts, Cursor, Read, Stay, ToRead};
-pub(crate) use state::{End, Filled, State};
+pub(crate) use state::{End, Filled, Followed, State};
 
 /// What one client is to be sent.
 #[derive(Debug)]

@@ -1,19 +1,20 @@
 //! What a client is told first: that its session stands, and what it has missed.
 //!
 //! Rooms are entered first and read afterwards: whoever is removed in between is not in what is read,
-//! and is taken out again.
+//! and is taken out again. What was read counts for that stay in the room alone: who is removed after
+//! it, and put in again by following, is looked up once more.
 
 use std::collections::BTreeMap;
 
 use cluster_rpc::InvalidRequest;
 use cluster_types::Seq;
-use services_rooms::RoomView;
+use services_rooms::{ReadError, RoomView};
 
 use super::SessionActor;
 use crate::command::{Follow, From};
 use crate::error::Refusal;
 use crate::limits::FOLLOWED_ROOMS_MAX;
-use crate::outbox::{Counts, Cursor};
+use crate::outbox::{Counts, Cursor, Followed};
 use crate::presence;
 use crate::wire::item;
 
@@ -23,15 +24,15 @@ impl SessionActor {
         let (session, hub, rooms) = (&self.session, self.sessions.hub(), self.sessions.rooms());
         let account = session.account();
         let entered = rooms.room_ids(account).await?;
-        let stays: Vec<_> = entered
+        let stays: BTreeMap<_, _> = entered
             .into_iter()
             .filter_map(|room| Some((room, hub.enter(room, session)?)))
             .collect();
         let views = rooms.memberships(account).await?;
         let views: BTreeMap<_, _> = views.into_iter().map(|view| (view.room, view)).collect();
-        for (room, stay) in stays {
-            if !views.contains_key(&room) {
-                hub.leave(room, session, Some(stay));
+        for (room, stay) in &stays {
+            if !views.contains_key(room) {
+                hub.leave(*room, session, Some(*stay));
             }
         }
         let mut cursors = Vec::with_capacity(follows.len());
@@ -42,15 +43,20 @@ impl SessionActor {
             });
         }
         let ready = item::ready(account, session.id);
-        let counts = views.values().map(|view| (view.room, counts(view)));
+        let counts = views
+            .values()
+            .filter_map(|view| Some((view.room, *stays.get(&view.room)?, counts(view))));
         session.change(|state| {
             state.greet(ready, counts);
             for cursor in cursors {
-                match cursor {
-                    // There are not more than can be followed: that was checked where they came in.
-                    Ok(cursor) => _ = state.follow(cursor),
+                // There are not more than can be followed: that was checked where they came in.
+                let lost = match cursor {
+                    Ok(cursor) => (state.follow(cursor) == Followed::Gone).then_some(cursor.room),
                     // It is gone since the client was here last.
-                    Err(room) => state.push(item::lost(room)),
+                    Err(room) => Some(room),
+                };
+                if let Some(room) = lost {
+                    state.push(item::lost(room));
                 }
             }
         });
@@ -63,15 +69,17 @@ impl SessionActor {
         let account = self.session.account();
         let view = self.sessions.rooms().view(account, follow.room).await?;
         let cursor = self.cursor(follow, &view)?;
-        let fits = self.session.change(|state| {
+        let followed = self.session.change(|state| {
             state.learn(view.room, counts(&view));
             state.follow(cursor)
         });
-        if fits {
-            Ok(())
-        } else {
-            let text = format!("at most {FOLLOWED_ROOMS_MAX} at a time: unfollow one first");
-            Err(InvalidRequest::field(follow.place.to_string(), text).into())
+        match followed {
+            Followed::Yes => Ok(()),
+            Followed::Gone => Err(ReadError::NoSuchRoom.into()),
+            Followed::TooMany => {
+                let text = format!("at most {FOLLOWED_ROOMS_MAX} at a time: unfollow one first");
+                Err(InvalidRequest::field(follow.place.to_string(), text).into())
+            }
         }
     }
 

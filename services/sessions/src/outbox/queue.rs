@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use crate::limits::{
-    MESSAGE_BYTES_TARGET, OUTBOX_BYTES_LOW, OUTBOX_BYTES_MAX, OUTBOX_FRAMES_IDLE, OUTBOX_ITEMS_LOW,
-    OUTBOX_ITEMS_MAX,
+    MESSAGE_BYTES_TARGET, OUTBOX_BYTES_LOW, OUTBOX_BYTES_MAX, OUTBOX_FORCED_BYTES_MAX,
+    OUTBOX_FORCED_ITEMS_MAX, OUTBOX_FRAMES_IDLE, OUTBOX_ITEMS_LOW, OUTBOX_ITEMS_MAX,
 };
 use crate::wire::frame::Frame;
 
@@ -68,6 +68,12 @@ impl Queue {
     /// Whether events may be added that weigh this.
     pub(super) const fn fits(&self, items: usize, bytes: usize) -> bool {
         self.items + items <= OUTBOX_ITEMS_MAX && self.bytes + bytes <= OUTBOX_BYTES_MAX
+    }
+
+    /// Whether a frame may be added that is sent in any case.
+    pub(super) fn takes(&self, frame: &Frame) -> bool {
+        self.items + frame.items() <= OUTBOX_ITEMS_MAX + OUTBOX_FORCED_ITEMS_MAX
+            && self.bytes + frame.len() <= OUTBOX_BYTES_MAX + OUTBOX_FORCED_BYTES_MAX
     }
 
     /// Whether there is room to read on from the log.

@@ -6,7 +6,8 @@
 //!
 //! Invariants: of a followed room exactly the events from the cursor on enter the queue, in the order of
 //! `seq`; after [`State::leave`] nothing of the room enters it but the word that it is lost; events enter
-//! only as far as the queue has room, so that it holds its limits and what a client was answered.
+//! only as far as the queue has room, and what is sent in any case as far as its own limits go. Where
+//! those are reached nothing enters any more, and the stream is to end.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -27,6 +28,7 @@ mod rooms;
 mod tests;
 
 pub(crate) use reading::Filled;
+pub(crate) use rooms::Followed;
 
 /// How a stream ends.
 #[derive(Debug)]
@@ -53,6 +55,8 @@ pub(crate) struct State {
     // The actor has been woken to read, and has not come back empty-handed.
     reading: bool,
     ready: bool,
+    // Something that is sent in any case found no place.
+    overfull: bool,
     end: Option<End>,
     closing: bool,
 }
@@ -69,6 +73,7 @@ impl State {
             stays: 0,
             reading: false,
             ready: false,
+            overfull: false,
             end: None,
             closing: false,
         }
@@ -76,15 +81,22 @@ impl State {
 
     // --- What comes in ---
 
-    /// Something that is sent in any case: its number is bounded by who asks for it.
+    /// Something that is sent in any case; where there is no place for it, the stream is to end.
     pub(crate) fn push(&mut self, frame: Frame) {
-        if !self.closing {
+        if !self.is_open() {
+            return;
+        }
+        self.overfull = !self.queue.takes(&frame);
+        if !self.overfull {
             self.queue.push(frame);
         }
     }
 
     /// Events of a room.
     pub(crate) fn deliver(&mut self, run: &Run) {
+        if !self.is_open() {
+            return;
+        }
         let Some(room) = self.rooms.get_mut(&run.room()) else {
             return;
         };
@@ -139,13 +151,14 @@ impl State {
     }
 
     /// Something ephemeral, unless too much of that waits already. What is about a room is for who
-    /// looks at it.
+    /// looks at it, and who writes there knows it.
     pub(crate) fn hint(&mut self, hint: Hint) {
         let wanted = match hint {
-            Hint::Typing { room, .. } | Hint::Read { room, .. } => self.is_live(room),
+            Hint::Typing { room, account } => account != self.account && self.is_live(room),
+            Hint::Read { room, .. } => self.is_live(room),
             Hint::Presence { .. } => true,
         };
-        if wanted && !self.closing {
+        if wanted && self.is_open() {
             self.hints.add(hint);
         }
     }
@@ -164,16 +177,19 @@ impl State {
         }
     }
 
-    /// Ends the stream, after `last`. What waits is not sent if it is `at_once`. Returns the rooms.
+    /// Ends the stream, after `last`. What waits is not sent if it is `at_once`, also where the stream
+    /// was to end after that. Returns the rooms.
     pub(crate) fn close(&mut self, end: End, last: Option<Frame>, at_once: bool) -> Vec<RoomId> {
         if at_once {
             self.queue.clear();
+        } else if self.closing {
+            return Vec::new();
         }
         self.counters = VecDeque::new();
         self.hints = Hints::default();
         self.to_read = VecDeque::new();
         if let Some(last) = last {
-            self.push(last);
+            self.queue.push(last);
         }
         self.end = Some(end);
         self.closing = true;
@@ -212,6 +228,16 @@ impl State {
     }
 
     // --- Small things ---
+
+    /// Whether anything may still enter.
+    const fn is_open(&self) -> bool {
+        !self.closing && !self.overfull
+    }
+
+    /// Whether the stream is to end because its client does not read.
+    pub(crate) const fn is_overfull(&self) -> bool {
+        self.overfull && !self.closing
+    }
 
     fn is_live(&self, id: RoomId) -> bool {
         let room = self.rooms.get(&id);

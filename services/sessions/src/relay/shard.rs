@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cluster_types::RoomId;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-use crate::limits::{HAND_OUT_AT_ONCE, HAND_OUT_EVENTS, RELAY_QUEUE_MAX};
+use crate::limits::{HAND_OUT_AT_ONCE, HAND_OUT_EVENTS, RELAY_QUEUE_BYTES_MAX, RELAY_QUEUE_MAX};
 use crate::outbox::{Event, Hint, Missed, Run};
 use crate::session::{Session, SessionId};
 
@@ -29,6 +30,14 @@ impl Post {
             Self::Event(room, _) | Self::Hint(room, _) => *room,
         }
     }
+
+    /// What it weighs. Hints are bounded by their number.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Event(_, event) => event.frame.len(),
+            Self::Hint(..) => 0,
+        }
+    }
 }
 
 type Watchers = BTreeMap<SessionId, Arc<Session>>;
@@ -38,6 +47,8 @@ pub(super) struct Shard {
     // A topic is there as long as somebody watches it: who is put in or taken out holds both locks.
     topics: Mutex<BTreeMap<RoomId, Arc<Mutex<Watchers>>>>,
     queue: mpsc::Sender<Post>,
+    // Bytes of the events in the queue. More only while `missed` is held.
+    queued_bytes: AtomicUsize,
     // Of rooms of which an event did not fit into the queue.
     missed: Mutex<BTreeMap<RoomId, Missed>>,
 }
@@ -49,6 +60,7 @@ impl Shard {
         let shard = Arc::new(Self {
             topics: Mutex::default(),
             queue,
+            queued_bytes: AtomicUsize::new(0),
             missed: Mutex::default(),
         });
         (Arc::clone(&shard), shard.run(posts))
@@ -92,16 +104,31 @@ impl Shard {
     pub(super) fn post(&self, post: Post) -> bool {
         // Held over both: see the invariant.
         let mut missed = self.missed.lock();
-        let Err(error) = self.queue.try_send(post) else {
+        let Err(post) = self.try_send(post) else {
             return true;
         };
-        if let Post::Event(room, event) = error.into_inner() {
+        if let Post::Event(room, event) = post {
             let entry = missed.entry(room);
             entry
                 .and_modify(|missed| *missed = missed.and(&event))
                 .or_insert_with(|| Missed::from(&event));
         }
         false
+    }
+
+    // Gives back what does not fit. Only under the lock of `missed`.
+    fn try_send(&self, post: Post) -> Result<(), Post> {
+        let bytes = post.bytes();
+        let queued = self.queued_bytes.load(Ordering::Acquire);
+        if queued + bytes > RELAY_QUEUE_BYTES_MAX {
+            return Err(post);
+        }
+        // Before the task can take it out again.
+        self.queued_bytes.fetch_add(bytes, Ordering::AcqRel);
+        self.queue.try_send(post).map_err(|error| {
+            self.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
+            error.into_inner()
+        })
     }
 
     fn topic(&self, room: RoomId) -> Option<Arc<Mutex<Watchers>>> {
@@ -111,6 +138,8 @@ impl Shard {
     async fn run(self: Arc<Self>, mut posts: mpsc::Receiver<Post>) {
         let mut batch = Vec::with_capacity(HAND_OUT_EVENTS);
         while posts.recv_many(&mut batch, HAND_OUT_EVENTS).await > 0 {
+            let bytes = batch.iter().map(Post::bytes).sum();
+            self.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
             // What is said in different rooms has no order, and in one room it keeps its own.
             batch.sort_by_key(Post::room);
             for parcel in parcels(batch.drain(..)) {

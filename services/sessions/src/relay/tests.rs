@@ -13,8 +13,9 @@ use services_rooms::{EventKind, Priority, RoomChange};
 use tokio::task::yield_now;
 
 use super::*;
-use crate::limits::RELAY_QUEUE_MAX;
-use crate::outbox::{Counts, Cursor, Filled, Next, Read, ToRead};
+use crate::limits::{RELAY_QUEUE_BYTES_MAX, RELAY_QUEUE_MAX};
+use crate::outbox::{Counts, Cursor, Filled, Followed, Next, Read, ToRead};
+use crate::wire::frame::Frame;
 use crate::wire::{item, read_back};
 
 const ROOM: RoomId = RoomId::from_bytes([1; 16]);
@@ -42,12 +43,13 @@ fn follower(relay: &Relay, number: u8) -> Arc<Session> {
     relay.watch(ROOM, &session);
     session.change(|state| {
         state.enter(ROOM);
-        state.follow(Cursor {
+        let followed = state.follow(Cursor {
             room: ROOM,
             next: Seq(1),
             log_id: LogId::from_bytes([3; 16]),
             rebuilt: false,
         });
+        assert_eq!(followed, Followed::Yes);
     });
     while let Some(read) = session.change(|state| state.next_read()) {
         fill(&session, read, 0);
@@ -163,6 +165,29 @@ async fn a_full_queue_makes_sessions_read_the_log() {
     relay.event(ROOM, event(ROOM, count + 1));
     settle().await;
     assert_eq!(seqs(&session), [count + 1], "it is live again");
+}
+
+#[tokio::test]
+async fn large_events_fill_a_queue_by_bytes() {
+    let (relay, _tasks) = start(1);
+    let session = follower(&relay, 1);
+    let large = |seq| Event {
+        frame: Frame::of_encoded(&vec![0; 64 * 1024]),
+        ..event(ROOM, seq)
+    };
+    let fit = (RELAY_QUEUE_BYTES_MAX / large(1).frame.len()) as u64;
+    assert!(fit < RELAY_QUEUE_MAX as u64);
+    let taken = (1..=fit + 10).filter(|seq| relay.event(ROOM, large(*seq)));
+    assert_eq!(taken.count() as u64, fit);
+    settle().await;
+    assert!(session.change(|state| state.next_read()).is_none(), "full");
+    let context = Context::from_waker(Waker::noop());
+    while session.poll_next(&context).is_ready() {}
+    let read = session.change(|state| state.next_read());
+    assert!(read.is_some(), "what did not fit is in the log");
+    for seq in fit + 11..=2 * fit + 10 {
+        assert!(relay.event(ROOM, large(seq)), "there is room again");
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use cluster_rpc::name;
 use cluster_types::{Clock, UnixMillis};
 use proto::v1::SetTypingRequest;
+use services_sessions::limits::{OUTBOX_FORCED_ITEMS_MAX, OUTBOX_ITEMS_MAX};
 use tokio_util::sync::CancellationToken;
 
 use crate::wire::{Code, Command, Item, reason};
@@ -93,6 +94,40 @@ async fn a_stream_that_nobody_reads_hears_that_its_connection_has_to_go() {
     assert!(futures::poll!(&mut waiting).is_pending());
     leaving.cancel();
     assert_eq!(texts(&waiting.await.0), ["REASON_AGED"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_signed_out_while_the_node_drains_gets_nothing_that_waited() {
+    let world = World::new().await;
+    let (ann, bob) = (world.person(), world.person());
+    let room = world.room(&[ann, bob]).await;
+    let mut client = world.follower(bob, room).await;
+    let mut last = world.follower(bob, room).await;
+    world.say(ann, room, "unsent").await;
+    last.until(|item| text(item) == "3 unsent").await;
+    world.hub.drain();
+    world.end_sign_in(bob);
+    assert_eq!(texts(&client.rest().await.0), ["REASON_SIGNED_OUT"]);
+    world.hub.drain();
+    assert!(last.rest().await.0.len() == 1, "one farewell");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_read_while_it_is_put_in_and_out_is_sent_away() {
+    let world = World::new().await;
+    let (ann, bob) = (world.person(), world.person());
+    let room = world.room(&[ann, bob]).await;
+    let mut client = world.client(bob, vec![]).await;
+    for _ in 0..=(OUTBOX_ITEMS_MAX + OUTBOX_FORCED_ITEMS_MAX) / 2 {
+        world.remove(ann, room, bob).await;
+        world.add(ann, room, bob).await;
+    }
+    let (items, status) = client.rest().await;
+    assert!(items.is_empty(), "{} items", items.len());
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert_eq!(reason(&status), ("FELL_BEHIND".to_owned(), true));
+    let mut client = world.client(bob, vec![crate::world::from_head(room)]).await;
+    assert!(matches!(client.item().await, Item::Live(_)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -27,7 +27,8 @@ pub(crate) enum Filled {
 impl State {
     /// Whether the actor is to be woken. Says so once, until the actor has asked for the last time.
     pub(crate) fn wants_actor(&mut self) -> bool {
-        let wants = !self.reading && self.ready && !self.to_read.is_empty() && self.queue.is_low();
+        let can_read = self.ready && !self.to_read.is_empty() && self.queue.is_low();
+        let wants = !self.reading && (can_read || self.is_overfull());
         self.reading |= wants;
         wants
     }
@@ -87,6 +88,9 @@ impl State {
         let ToRead::Events(from) = read.what else {
             return Filled::Taken;
         };
+        if !self.is_open() {
+            return Filled::Taken;
+        }
         let mut next = from;
         let Some(room) = self.rooms.get_mut(&read.room) else {
             return Filled::Taken;
@@ -110,13 +114,16 @@ impl State {
         if hole || (next == from && !full && next <= head) {
             return Filled::Hole;
         }
-        if next > known {
-            follow.live = true;
+        let is_live = next > known;
+        follow.live = is_live;
+        let live = is_live.then(|| {
             let rebuilt = std::mem::take(&mut follow.rebuilt);
-            let live = item::live(read.room, next.previous(), follow.log_id, rebuilt);
-            self.queue.push(live);
-        }
+            item::live(read.room, next.previous(), follow.log_id, rebuilt)
+        });
         room.reach(head);
+        if let Some(live) = live {
+            self.push(live);
+        }
         self.has_to_read(read.room);
         if head < read.told {
             Filled::Early

@@ -8,6 +8,17 @@ use crate::outbox::room::{Counts, Cursor, Follow, Room, Stay};
 use crate::wire::frame::Frame;
 use crate::wire::item;
 
+/// What became of a wish to follow a room.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+pub(crate) enum Followed {
+    Yes,
+    /// The account has lost the room since it was entered.
+    Gone,
+    /// As many rooms are followed as can be.
+    TooMany,
+}
+
 impl State {
     /// The account may be in this room: counts what happens there, and has the actor read whether it
     /// is. Returns which stay in the room this is.
@@ -39,6 +50,9 @@ impl State {
         if room.waits_for_counter {
             self.counters.retain(|counted| *counted != id);
         }
+        if room.waits_for_reader {
+            self.to_read.retain(|waiting| *waiting != id);
+        }
         self.rooms.remove(&id);
         self.hints.forget_room(id);
         if self.ready {
@@ -47,15 +61,15 @@ impl State {
         true
     }
 
-    /// What the store says of the rooms, read after they were entered. The session stands: `ready` is
-    /// the first thing that its client hears, and rooms that the store did not name are new.
+    /// What the store says of the rooms, each read after it was entered for this stay. The session
+    /// stands: `ready` is the first thing that its client hears, and all other rooms are new.
     pub(crate) fn greet(
         &mut self,
         ready: Frame,
-        counts: impl IntoIterator<Item = (RoomId, Counts)>,
+        counts: impl IntoIterator<Item = (RoomId, Stay, Counts)>,
     ) {
-        for (id, counts) in counts {
-            if let Some(room) = self.rooms.get_mut(&id) {
+        for (id, stay, counts) in counts {
+            if let Some(room) = self.rooms.get_mut(&id).filter(|room| room.stay == stay) {
                 room.to_check = false;
                 self.learn(id, counts);
             }
@@ -78,24 +92,25 @@ impl State {
         }
     }
 
-    /// Follows a room that was entered. `false`: too many rooms are followed.
-    pub(crate) fn follow(&mut self, cursor: Cursor) -> bool {
+    /// Follows a room that was entered.
+    pub(crate) fn follow(&mut self, cursor: Cursor) -> Followed {
         let id = cursor.room;
         let followed = self.rooms.iter();
         let others = followed.filter(|(other, room)| **other != id && room.follow.is_some());
         if others.count() >= FOLLOWED_ROOMS_MAX {
-            return false;
+            return Followed::TooMany;
         }
         let stay = self.next_stay();
-        if let Some(room) = self.rooms.get_mut(&id) {
-            room.stay = stay;
-            room.follow = Some(Follow::from(cursor));
-            if std::mem::take(&mut room.waits_for_counter) {
-                self.counters.retain(|counted| *counted != id);
-            }
-            self.has_to_read(id);
+        let Some(room) = self.rooms.get_mut(&id) else {
+            return Followed::Gone;
+        };
+        room.stay = stay;
+        room.follow = Some(Follow::from(cursor));
+        if std::mem::take(&mut room.waits_for_counter) {
+            self.counters.retain(|counted| *counted != id);
         }
-        true
+        self.has_to_read(id);
+        Followed::Yes
     }
 
     /// Counts what happens in a room from here on, beginning with what was not sent.

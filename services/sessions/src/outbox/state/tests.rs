@@ -5,7 +5,9 @@ use proto::v1::server_item::Item;
 use services_rooms::{ClientMessageId, EventKind, Format, Message, Priority};
 
 use super::*;
-use crate::limits::{FOLLOWED_ROOMS_MAX, HINTS_MAX, OUTBOX_ITEMS_LOW, OUTBOX_ITEMS_MAX};
+use crate::limits::{
+    FOLLOWED_ROOMS_MAX, HINTS_MAX, OUTBOX_FORCED_ITEMS_MAX, OUTBOX_ITEMS_LOW, OUTBOX_ITEMS_MAX,
+};
 use crate::outbox::{Counts, Cursor, Event, Read, ToRead};
 use crate::presence;
 use crate::wire::read_back;
@@ -81,8 +83,8 @@ fn ready() -> Frame {
 /// A session that has said hello, in [`ROOM`], which has come to `head`.
 fn greeted(head: u64, read: u64) -> State {
     let mut state = State::new(ME);
-    state.enter(ROOM);
-    state.greet(ready(), [(ROOM, counts(head, read))]);
+    let stay = state.enter(ROOM);
+    state.greet(ready(), [(ROOM, stay, counts(head, read))]);
     drain(&mut state);
     assert!(state.wants_actor() && state.next_read().is_none());
     state
@@ -91,7 +93,7 @@ fn greeted(head: u64, read: u64) -> State {
 /// As [`greeted`], following the room, and up to date with it.
 fn live_at(head: u64) -> State {
     let mut state = greeted(head, head);
-    assert!(state.follow(cursor(ROOM, head + 1, false)));
+    assert_eq!(state.follow(cursor(ROOM, head + 1, false)), Followed::Yes);
     read_on(&mut state, head);
     assert_eq!(texts(&drain(&mut state)), [format!("live {head}")]);
     state

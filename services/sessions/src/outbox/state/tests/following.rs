@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn what_was_missed_comes_before_the_marker_and_what_happens_after_it() {
     let mut state = greeted(3, 3);
-    assert!(state.follow(cursor(ROOM, 2, false)));
+    assert_eq!(state.follow(cursor(ROOM, 2, false)), Followed::Yes);
     deliver(&mut state, [4]);
     assert!(drain(&mut state).is_empty(), "it is behind");
     read_on(&mut state, 4);
@@ -77,7 +77,7 @@ fn large_events_fill_the_queue_by_bytes() {
 #[test]
 fn a_marker_says_once_that_the_log_is_another_one() {
     let mut state = greeted(1, 1);
-    assert!(state.follow(cursor(ROOM, 1, true)));
+    assert_eq!(state.follow(cursor(ROOM, 1, true)), Followed::Yes);
     read_on(&mut state, 1);
     assert_eq!(texts(&drain(&mut state)), ["event 1", "rebuilt 1"]);
     deliver(&mut state, [3]);
@@ -88,7 +88,7 @@ fn a_marker_says_once_that_the_log_is_another_one() {
 #[test]
 fn a_log_that_ends_before_the_cursor_is_sent_from_its_start() {
     let mut state = greeted(9, 9);
-    assert!(state.follow(cursor(ROOM, 10, false)));
+    assert_eq!(state.follow(cursor(ROOM, 10, false)), Followed::Yes);
     assert!(state.wants_actor());
     let read = state.next_read().expect("it is behind");
     state.start_over(read, LogId::from_bytes([5; 16]));
@@ -100,7 +100,7 @@ fn a_log_that_ends_before_the_cursor_is_sent_from_its_start() {
 fn a_hole_in_the_log_is_not_passed_over() {
     for page in [vec![], vec![message(2)], vec![message(1), message(3)]] {
         let mut state = greeted(3, 3);
-        assert!(state.follow(cursor(ROOM, 1, false)));
+        assert_eq!(state.follow(cursor(ROOM, 1, false)), Followed::Yes);
         assert!(state.wants_actor());
         let read = state.next_read().expect("it is behind");
         let page = page.into_iter().map(|event| (event.seq, event.frame));
@@ -124,10 +124,14 @@ fn only_so_many_rooms_are_followed() {
     for number in 0..FOLLOWED_ROOMS_MAX {
         let room = RoomId::from_bytes([u8::try_from(number).expect("small") + 10; 16]);
         state.enter(room);
-        assert!(state.follow(cursor(room, 1, false)));
-        assert!(state.follow(cursor(room, 1, false)), "again is not more");
+        assert_eq!(state.follow(cursor(room, 1, false)), Followed::Yes);
+        assert_eq!(
+            state.follow(cursor(room, 1, false)),
+            Followed::Yes,
+            "again is not more"
+        );
     }
-    assert!(!state.follow(cursor(ROOM, 1, false)));
+    assert_eq!(state.follow(cursor(ROOM, 1, false)), Followed::TooMany);
 }
 
 #[test]
@@ -136,7 +140,7 @@ fn rooms_that_are_behind_are_read_in_turn() {
     let rooms = [10, 11, 12].map(|n| RoomId::from_bytes([n; 16]));
     for room in rooms {
         state.enter(room);
-        assert!(state.follow(cursor(room, 1, false)));
+        assert_eq!(state.follow(cursor(room, 1, false)), Followed::Yes);
     }
     assert!(state.wants_actor());
     let mut read = Vec::new();
@@ -193,7 +197,7 @@ fn a_page_for_a_cursor_that_was_moved_is_ignored() {
     deliver(&mut state, [7]);
     assert!(state.wants_actor());
     let read = next_of_log(&mut state);
-    assert!(state.follow(cursor(ROOM, 2, false)));
+    assert_eq!(state.follow(cursor(ROOM, 2, false)), Followed::Yes);
     let page = [6, 7].map(message).map(|event| (event.seq, event.frame));
     assert_eq!(state.fill(read, page, Seq(7)), Filled::Taken);
     assert!(drain(&mut state).is_empty());

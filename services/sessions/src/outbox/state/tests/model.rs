@@ -3,7 +3,8 @@
 //!
 //! Whatever the order: of each followed room exactly the events from the cursor on are sent, in order;
 //! nothing after the word that the room is lost; the marker only where all is sent that was known; the
-//! queue holds its limits; and once all has settled the client has everything.
+//! queue holds its limits, and a client that lets it come to them is sent away; and once all has settled
+//! the client has everything.
 
 #![expect(
     clippy::wildcard_enum_match_arm,
@@ -16,7 +17,7 @@ use proptest::prelude::*;
 use proto::v1::server_item::Item;
 
 use super::*;
-use crate::limits::OUTBOX_BYTES_MAX;
+use crate::limits::{OUTBOX_BYTES_MAX, OUTBOX_FORCED_BYTES_MAX};
 
 const ROOMS: u8 = 3;
 const PAGE: usize = 40;
@@ -56,6 +57,11 @@ enum Op {
     Gain {
         room: u8,
     },
+    /// The account is put out and in again, so many times.
+    Toggle {
+        room: u8,
+        times: u16,
+    },
     Mark {
         room: u8,
     },
@@ -85,7 +91,9 @@ fn op() -> impl Strategy<Value = Op> {
         1 => room.clone().prop_map(|room| Op::Unfollow { room }),
         1 => room.clone().prop_map(|room| Op::Leave { room }),
         2 => room.clone().prop_map(|room| Op::Gain { room }),
-        1 => room.prop_map(|room| Op::Mark { room }),
+        1 => room.clone().prop_map(|room| Op::Mark { room }),
+        1 => (room, prop_oneof![20 => 1..9_u16, 1 => 9..2_000_u16])
+            .prop_map(|(room, times)| Op::Toggle { room, times }),
         5 => Just(Op::BeginRead),
         5 => Just(Op::EndRead),
         1 => Just(Op::FailRead),
@@ -204,6 +212,12 @@ impl World {
             }
             Op::Leave { room } => self.leave(room_id(room)),
             Op::Gain { room } => self.gain(room_id(room)),
+            Op::Toggle { room, times } => {
+                for _ in 0..times {
+                    self.leave(room_id(room));
+                    self.gain(room_id(room));
+                }
+            }
             Op::Mark { room } => {
                 let log = self.log(room_id(room));
                 log.read = log.messages();
@@ -277,7 +291,10 @@ impl World {
         let log = self.log(room);
         if log.is_member {
             let after = log.head() * u64::from(after_percent) / 100;
-            assert!(self.state.follow(cursor(room, after + 1, false)));
+            assert_eq!(
+                self.state.follow(cursor(room, after + 1, false)),
+                Followed::Yes
+            );
             self.mark(room, Some(after + 1));
         }
     }
@@ -374,11 +391,15 @@ impl World {
 
     fn check(&self) {
         let (items, bytes) = self.state.queue.size();
-        assert!(items <= OUTBOX_ITEMS_MAX + self.forced, "{items} items");
-        assert!(
-            bytes <= OUTBOX_BYTES_MAX + self.forced * 200,
-            "{bytes} bytes"
-        );
+        // Of events alone, and of all.
+        let events = items.saturating_sub(self.forced);
+        assert!(events <= OUTBOX_ITEMS_MAX, "{events} events");
+        let items_max = OUTBOX_ITEMS_MAX + OUTBOX_FORCED_ITEMS_MAX;
+        assert!(items <= items_max, "{items} items");
+        let bytes_max = OUTBOX_BYTES_MAX + OUTBOX_FORCED_BYTES_MAX;
+        assert!(bytes <= bytes_max, "{bytes} bytes");
+        assert!(self.state.to_read.len() <= usize::from(ROOMS));
+        assert!(self.state.counters.len() <= usize::from(ROOMS));
         for room in self.state.rooms.values() {
             if let Some(follow) = room.follow.as_ref().filter(|follow| follow.live) {
                 assert!(follow.next > room.head(), "live, and not up to date");
@@ -423,6 +444,11 @@ proptest! {
         let mut world = World::new();
         for op in &ops {
             world.run(op);
+            if world.state.is_overfull() {
+                // Its actor ends it, and the client comes back to a new one.
+                prop_assert!(world.awake);
+                return Ok(());
+            }
         }
         world.settle();
     }

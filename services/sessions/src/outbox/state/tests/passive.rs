@@ -15,7 +15,7 @@ fn counters_of_a_room_are_one_counter() {
 fn a_room_that_is_followed_sends_no_counter() {
     let mut state = greeted(4, 2);
     deliver(&mut state, [5]);
-    assert!(state.follow(cursor(ROOM, 6, false)));
+    assert_eq!(state.follow(cursor(ROOM, 6, false)), Followed::Yes);
     read_on(&mut state, 5);
     assert_eq!(texts(&drain(&mut state)), ["live 5"]);
 }
@@ -143,6 +143,23 @@ fn hints_are_coalesced_and_bounded() {
     let items = drain(&mut state);
     assert_eq!(texts(&items[..1]), [format!("{HINTS_MAX} type")]);
     assert_eq!(items.len(), 1 + HINTS_MAX);
+}
+
+#[test]
+fn nobody_is_told_that_one_writes_oneself() {
+    let mut state = live_at(0);
+    for account in [ME, PEER] {
+        state.hint(Hint::Typing {
+            room: ROOM,
+            account,
+        });
+    }
+    match &drain(&mut state)[..] {
+        [Item::Typing(typing)] => {
+            assert_eq!(typing.accounts, [cluster_rpc::name::of_account(PEER)]);
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

@@ -49,15 +49,81 @@ fn who_has_come_back_does_not_lose_the_room_by_old_news() {
 fn nothing_is_said_of_rooms_before_the_session_stands() {
     let mut state = State::new(ME);
     let new = RoomId::from_bytes([9; 16]);
-    state.enter(ROOM);
+    let stay = state.enter(ROOM);
     state.gain(new);
     deliver(&mut state, [3]);
     state.gain(RoomId::from_bytes([8; 16]));
     state.leave(RoomId::from_bytes([8; 16]), None);
     assert!(state.is_idle() && !state.wants_actor());
-    state.greet(ready(), [(ROOM, counts(3, 1))]);
+    state.greet(ready(), [(ROOM, stay, counts(3, 1))]);
     let expected = ["reply 0", "gained", "2 of 3 unread"];
     assert_eq!(texts(&drain(&mut state)), expected);
+}
+
+#[test]
+fn who_was_removed_after_the_store_was_read_is_looked_up_again() {
+    let mut state = State::new(ME);
+    let before = state.enter(ROOM);
+    assert!(state.leave(ROOM, None));
+    // The client has asked for it, by what was read before.
+    state.enter(ROOM);
+    state.greet(ready(), [(ROOM, before, counts(3, 1))]);
+    assert_eq!(state.follow(cursor(ROOM, 1, false)), Followed::Yes);
+    deliver(&mut state, [4]);
+    assert_eq!(texts(&drain(&mut state)), ["reply 0", "gained"]);
+    assert!(state.wants_actor());
+    let read = state.next_read().expect("a read");
+    assert_eq!(read.what, ToRead::Counts);
+    assert!(state.leave(ROOM, Some(read.stay)), "the store says so");
+    assert_eq!(texts(&drain(&mut state)), ["lost"]);
+}
+
+#[test]
+fn a_room_that_is_lost_is_not_followed() {
+    let mut state = greeted(3, 3);
+    state.leave(ROOM, None);
+    assert_eq!(state.follow(cursor(ROOM, 1, false)), Followed::Gone);
+    deliver(&mut state, [4]);
+    assert_eq!(texts(&drain(&mut state)), ["lost"]);
+}
+
+#[test]
+fn a_room_waits_once_to_be_read_however_often_one_comes_and_goes() {
+    let mut state = greeted(0, 0);
+    for _ in 0..100 {
+        state.leave(ROOM, None);
+        state.gain(ROOM);
+    }
+    assert_eq!(state.to_read, [ROOM]);
+}
+
+#[test]
+fn who_does_not_read_is_sent_away_before_too_much_waits() {
+    let mut state = live_at(0);
+    deliver(&mut state, 1..=OUTBOX_ITEMS_MAX as u64);
+    for _ in 0..OUTBOX_FORCED_ITEMS_MAX {
+        assert!(!state.is_overfull());
+        assert!(!state.wants_actor());
+        state.push(ready());
+    }
+    state.push(ready());
+    assert!(state.is_overfull());
+    assert!(state.wants_actor(), "who ends the stream");
+    let all = OUTBOX_ITEMS_MAX + OUTBOX_FORCED_ITEMS_MAX;
+    assert_eq!(drain(&mut state).len(), all);
+    state.push(ready());
+    state.gain(RoomId::from_bytes([9; 16]));
+    deliver(&mut state, [OUTBOX_ITEMS_MAX as u64 + 1]);
+    assert!(
+        drain(&mut state).is_empty(),
+        "nothing after what is missing"
+    );
+    let refusal = || End::Failed(Refusal::FellBehind);
+    assert_eq!(
+        state.close(refusal(), None, true),
+        [ROOM, RoomId::from_bytes([9; 16])]
+    );
+    assert!(!state.is_overfull() && !state.wants_actor());
 }
 
 #[test]
@@ -105,6 +171,17 @@ fn an_end_at_once_forgets_what_waits() {
     state.close(End::Finished, Some(read_back::marker(9)), true);
     assert!(!state.is_idle() && !state.wants_actor());
     assert_eq!(texts(&drain(&mut state)), ["reply 9"]);
+}
+
+#[test]
+fn an_end_at_once_overtakes_an_end_after_what_waits() {
+    let mut state = live_at(0);
+    deliver(&mut state, [1]);
+    state.close(End::Finished, Some(read_back::marker(8)), false);
+    state.close(End::Finished, Some(read_back::marker(9)), true);
+    state.close(End::Finished, Some(read_back::marker(10)), false);
+    assert_eq!(texts(&drain(&mut state)), ["reply 9"]);
+    assert!(matches!(state.take_end(), Some(End::Finished)));
 }
 
 #[test]
