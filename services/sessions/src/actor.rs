@@ -95,7 +95,10 @@ impl SessionActor {
         if control.read_again.is_some_and(|at| Instant::now() < at) {
             return Reading::Later;
         }
-        let reading = self.read_next().await;
+        let mut reading = self.read_next().await;
+        if reading == Reading::Done {
+            reading = self.check_watched().await;
+        }
         control.read_again = None;
         if reading == Reading::Later {
             control.read_again = Some(Instant::now() + READ_RETRY);

@@ -1,6 +1,7 @@
 //! What a client can ask for on its stream, and what it is answered. Names, numbers and texts have
 //! been validated where they came in.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use cluster_rpc::InvalidRequest;
@@ -40,7 +41,7 @@ pub(crate) enum Command {
     /// Show oneself as this.
     SetPresence(presence::State),
     /// Hear of these accounts' presence and no others'.
-    WatchPresence(Vec<AccountId>),
+    WatchPresence(BTreeSet<AccountId>),
 }
 
 /// Which kind of change is asked for, and so which answer is expected.

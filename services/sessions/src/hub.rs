@@ -126,9 +126,14 @@ impl Inner {
     /// From here on, a session hears nothing of a room. With a `stay`: unless it has left it and come
     /// back since.
     pub(crate) fn leave(&self, room: RoomId, session: &Session, stay: Option<Stay>) {
-        let _standing = session.standing();
-        if session.change(|state| state.leave(room, stay)) {
+        let standing = session.standing();
+        let has_left = session.change(|state| state.leave(room, stay));
+        if has_left {
             self.relay.unwatch(room, session.id);
+        }
+        drop(standing);
+        if has_left {
+            self.presence.doubt_by(session.id);
         }
     }
 

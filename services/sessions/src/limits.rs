@@ -106,6 +106,10 @@ pub const WATCHED_ACCOUNTS_PER_CALL: usize = 8;
 /// Accounts whose presence one session watches.
 pub const WATCHED_ACCOUNTS_MAX: usize = 512;
 
+/// Watched accounts of which it is looked up at a time whether they still share a room with the
+/// watcher: so many scans go into one read of the store.
+pub const NEIGHBOURS_AT_ONCE: usize = 64;
+
 /// An account without a session is shown as away from the server after this long, so that a
 /// reconnect is no event.
 pub const OFFLINE_AFTER: Duration = Duration::from_secs(10);

@@ -115,7 +115,8 @@ impl Session {
         self.input_over.load(Ordering::Acquire)
     }
 
-    fn look(&self) {
+    /// Wakes the actor.
+    pub(crate) fn look(&self) {
         if let Some(actor) = self.actor.get() {
             // It fails only if the actor has ended, and the session with it.
             let _ended = actor.cast(Look);

@@ -4,7 +4,7 @@
 //! are sent together, so that they share a transaction. In one room they keep their order too.
 
 use cluster_rpc::InvalidRequest;
-use cluster_types::{AccountId, RoomId};
+use cluster_types::RoomId;
 use futures::future::join_all;
 use services_rooms::Action;
 use tokio::time::Instant;
@@ -81,7 +81,9 @@ impl SessionActor {
             }
             Command::Type(room) => rooms.typing(account, room).await?,
             Command::SetPresence(state) => self.sessions.hub().presence.set(&self.session, state),
-            Command::WatchPresence(accounts) => self.watch_presence(&accounts).await?,
+            Command::WatchPresence(accounts) => {
+                self.sessions.hub().presence.watch(&self.session, accounts);
+            }
         }
         Ok(Answer::Done)
     }
@@ -131,14 +133,6 @@ impl SessionActor {
         }
         let rest = join_all(drafts.map(send)).await;
         rest.last().copied().unwrap_or(is_sent)
-    }
-
-    async fn watch_presence(&self, accounts: &[AccountId]) -> Result<(), Refusal> {
-        let account = self.session.account();
-        // Strangers are left out without a word: whether they exist is nobody's business.
-        let known = self.sessions.rooms().neighbours(account, accounts).await?;
-        self.sessions.hub().presence.watch(&self.session, known);
-        Ok(())
     }
 }
 

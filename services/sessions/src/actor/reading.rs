@@ -1,4 +1,5 @@
-//! Reading from the store what an outbox is missing: pages of logs, and counts.
+//! Reading from the store what an outbox is missing, pages of logs and counts; and who of those that
+//! are watched may be.
 
 use cluster_types::Seq;
 use services_rooms::{Direction, Event, EventPage, ReadError, Start};
@@ -37,6 +38,26 @@ impl SessionActor {
                 let hub = self.sessions.hub();
                 hub.leave(read.room, &self.session, Some(read.stay));
                 Reading::More
+            }
+        }
+    }
+
+    /// Looks up some of the accounts that the session watches and that may be strangers.
+    pub(super) async fn check_watched(&self) -> Reading {
+        let (account, presence) = (self.session.account(), &self.sessions.hub().presence);
+        let asked = presence.next_doubted(self.session.id);
+        if asked.is_empty() {
+            return Reading::Done;
+        }
+        match self.sessions.rooms().neighbours(account, &asked).await {
+            Ok(neighbours) => {
+                presence.settle(self.session.id, &asked, &neighbours);
+                Reading::More
+            }
+            Err(error) => {
+                tracing::debug!(%error, "looking up who is watched waits for the store");
+                presence.put_back(self.session.id, &asked);
+                Reading::Later
             }
         }
     }

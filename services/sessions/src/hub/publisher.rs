@@ -16,6 +16,7 @@ impl Publisher for Hub {
                 for session in self.0.accounts.sessions_of(account) {
                     self.0.leave(room, &session, None);
                 }
+                self.0.presence.doubt_of(account);
             }
             None => {}
         }
