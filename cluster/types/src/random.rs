@@ -6,9 +6,9 @@
 //! Invariant: the server's generator has no state in this process. Nothing that reads its memory or
 //! restores it from an image knows the tokens to come.
 //!
-//! A draw of 16 bytes is a system call, of about 500 ns; from a seed it takes 13 ns. Sending, reading
-//! and delivering messages draws nothing: ids of rooms and accounts, tokens, salts and keys do, each of
-//! which costs a commit or a hash, and so does the jitter of a connection.
+//! A draw of 16 bytes is a system call, of about 500 ns; from a seed it takes 13 ns. What draws is what
+//! costs a commit, a hash or a handshake all the same: ids of rooms and accounts, tokens, salts, the
+//! jitter of a connection. Sending, reading and delivering messages draws nothing.
 
 use std::fmt;
 use std::sync::Arc;
