@@ -27,10 +27,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let public = protox::compile(PUBLIC, ["."])?;
     std::fs::write(out.join("rookery.v1.bin"), public.encode_to_vec())?;
+    generate_servers(public.clone(), &out.join("servers"))?;
     generate(public, &out)?;
     generate(protox::compile(STORED, ["."])?, &out)
 }
 
+/// The messages, and clients for them.
 fn generate(
     files: prost_types::FileDescriptorSet,
     out: &Path,
@@ -39,6 +41,23 @@ fn generate(
         .out_dir(out)
         .bytes(".rookery.storage.v1")
         .skip_debug(SECRET)
+        .build_server(false)
+        .compile_fds(files)?;
+    Ok(())
+}
+
+/// The servers alone, for messages that are generated elsewhere: they read requests with a codec of
+/// ours, which clients must not read answers with.
+fn generate_servers(
+    files: prost_types::FileDescriptorSet,
+    out: &Path,
+) -> Result<(), Box<dyn std::error::Error>> {
+    std::fs::create_dir_all(out)?;
+    tonic_prost_build::configure()
+        .out_dir(out)
+        .extern_path(".rookery.v1", "crate::v1")
+        .codec_path("crate::requests::Requests")
+        .build_client(false)
         .compile_fds(files)?;
     Ok(())
 }

@@ -1,16 +1,19 @@
-//! Generated code, and nothing else: the public API ([`v1`]) and the values at rest ([`storage`]).
+//! Generated code, and what it needs: the public API ([`v1`]) and the values at rest ([`storage`]).
 //!
-//! Owns: the .proto files and their compilation, by `build.rs` with protox, into `OUT_DIR`.
+//! Owns: the .proto files, their compilation by `build.rs` with protox into `OUT_DIR`, and what a server
+//! answers to bytes that are no request (`requests`).
 //!
 //! Invariant: a type of [`storage`] never goes on the wire, and a type of [`v1`] is never stored.
 //!
 //! Leaves out: validation (each service's `wire.rs`) and every rule about what the values mean.
 
 mod redacted;
+mod requests;
 
 /// The public API, package `rookery.v1`.
 pub mod v1 {
     tonic::include_proto!("rookery.v1");
+    tonic::include_proto!("servers/rookery.v1");
 
     /// The descriptors of the public API, encoded as a `google.protobuf.FileDescriptorSet`: for
     /// reflection, and for tests that walk every call.

@@ -64,6 +64,7 @@ async fn serve(dir: &str) -> Result<(), Failure> {
     let mut limits = Limits::default();
     limits.connections.unauthenticated_max = 100_000;
     limits.connections.unauthenticated_per_address_max = 100_000;
+    limits.connections.authenticated_per_account_max = 100_000;
     limits.connections.authenticate_within = Span::hours(1);
     limits.calls.account_rate = Rate {
         per_second: 1_000_000,

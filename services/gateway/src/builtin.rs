@@ -8,6 +8,7 @@ use tonic_reflection::server::Builder;
 
 use crate::calls::services;
 use crate::gateway::GatewayError;
+use crate::limits::MessageLimits;
 
 /// Whether the node is well, for load balancers. `grpc.health.v1.Health` answers for the node (the
 /// empty name) and for each service of the API, which all fare alike.
@@ -19,8 +20,12 @@ pub(crate) struct Health {
 
 impl Health {
     /// Adds the service to `routes`. It says that the node is not ready.
-    pub(crate) async fn add_to(routes: Routes) -> Result<(Routes, Self), GatewayError> {
+    pub(crate) async fn add_to(
+        routes: Routes,
+        limits: &MessageLimits,
+    ) -> Result<(Routes, Self), GatewayError> {
         let (reporter, service) = tonic_health::server::health_reporter();
+        let service = service.max_decoding_message_size(limits.request_bytes_max.as_usize());
         let mut services = services().map_err(GatewayError::Descriptors)?;
         services.push(String::new());
         let health = Self { reporter, services };
@@ -42,7 +47,11 @@ impl Health {
 }
 
 /// Adds reflection to `routes`, in its two versions: tools speak either.
-pub(crate) fn add_reflection(routes: Routes) -> Result<Routes, GatewayError> {
+pub(crate) fn add_reflection(
+    routes: Routes,
+    limits: &MessageLimits,
+) -> Result<Routes, GatewayError> {
+    let request_bytes_max = limits.request_bytes_max.as_usize();
     let describe = || {
         Builder::configure()
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
@@ -52,5 +61,7 @@ pub(crate) fn add_reflection(routes: Routes) -> Result<Routes, GatewayError> {
     let v1alpha = describe()
         .build_v1alpha()
         .map_err(GatewayError::Reflection)?;
-    Ok(routes.add_service(v1).add_service(v1alpha))
+    Ok(routes
+        .add_service(v1.max_decoding_message_size(request_bytes_max))
+        .add_service(v1alpha.max_decoding_message_size(request_bytes_max)))
 }

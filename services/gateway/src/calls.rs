@@ -3,7 +3,8 @@
 //! Invariant: a path that is not named here needs a caller. Which methods are streams comes from the
 //! descriptors of the API, so a new one needs no entry.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
@@ -48,25 +49,47 @@ pub(crate) struct CallKind {
 /// All calls that are treated in a way of their own.
 #[derive(Debug)]
 pub(crate) struct Calls {
-    streams: HashSet<String>,
+    methods: HashMap<String, Method>,
     reflection: bool,
 }
+
+/// What the descriptors say of a call.
+#[derive(Debug, Default)]
+struct Method {
+    /// It streams in either direction.
+    stream: bool,
+    /// Of its request.
+    fields: Arc<Fields>,
+}
+
+/// The fields of a message.
+#[derive(Debug, Default)]
+pub(crate) struct Fields(HashMap<i32, String>);
 
 // === impl Calls ===
 
 impl Calls {
     /// The calls of the public API; `reflection` if it is served.
     pub(crate) fn new(reflection: bool) -> Result<Self, prost::DecodeError> {
-        let mut streams: HashSet<String> = methods()?
-            .into_iter()
-            .filter_map(|(path, stream)| stream.then_some(path))
-            .collect();
-        streams.insert(HEALTH_WATCH.to_owned());
-        streams.extend(REFLECTION.map(str::to_owned));
+        let mut methods = methods()?;
+        let streams = REFLECTION.into_iter().chain([HEALTH_WATCH]);
+        methods.extend(streams.map(|path| {
+            let method = Method {
+                stream: true,
+                ..Method::default()
+            };
+            (path.to_owned(), method)
+        }));
         Ok(Self {
-            streams,
+            methods,
             reflection,
         })
+    }
+
+    /// The fields of what `path` is called with; none if they are not known.
+    pub(crate) fn fields(&self, path: &str) -> Arc<Fields> {
+        let method = self.methods.get(path);
+        method.map_or_else(Arc::default, |method| Arc::clone(&method.fields))
     }
 
     /// What kind of call `path` is.
@@ -80,8 +103,18 @@ impl Calls {
         };
         CallKind {
             access,
-            unary: !self.streams.contains(path),
+            unary: !self.methods.get(path).is_some_and(|method| method.stream),
         }
+    }
+}
+
+// === impl Fields ===
+
+impl Fields {
+    /// What the field with this number is called.
+    pub(crate) fn name(&self, number: u32) -> Option<&str> {
+        let number = i32::try_from(number).ok()?;
+        self.0.get(&number).map(String::as_str)
     }
 }
 
@@ -97,14 +130,29 @@ pub(crate) fn services() -> Result<Vec<String>, prost::DecodeError> {
     Ok(named.collect())
 }
 
-/// Every method of the public API by its path, and whether it streams in either direction.
-fn methods() -> Result<Vec<(String, bool)>, prost::DecodeError> {
-    let mut methods = Vec::new();
-    for file in FileDescriptorSet::decode(FILE_DESCRIPTOR_SET)?.file {
+/// Every method of the public API by its path.
+fn methods() -> Result<HashMap<String, Method>, prost::DecodeError> {
+    let files = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET)?.file;
+    let mut messages = HashMap::new();
+    for file in &files {
+        for message in &file.message_type {
+            let fields = message.field.iter();
+            let fields = fields.map(|field| (field.number(), field.name().to_owned()));
+            let name = format!(".{}.{}", file.package(), message.name());
+            messages.insert(name, Arc::new(Fields(fields.collect())));
+        }
+    }
+    let mut methods = HashMap::new();
+    for file in &files {
         for service in &file.service {
             for method in &service.method {
                 let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
-                methods.push((path, method.client_streaming() || method.server_streaming()));
+                let fields = messages.get(method.input_type());
+                let method = Method {
+                    stream: method.client_streaming() || method.server_streaming(),
+                    fields: fields.map(Arc::clone).unwrap_or_default(),
+                };
+                methods.insert(path, method);
             }
         }
     }
@@ -119,14 +167,17 @@ mod tests {
     fn every_anonymous_call_exists_and_no_other_call_of_the_api_is_anonymous() {
         let calls = Calls::new(true).expect("descriptors");
         let mut anonymous = Vec::new();
-        for (path, stream) in methods().expect("descriptors") {
+        for (path, method) in methods().expect("descriptors") {
             let kind = calls.kind(&path);
-            assert_eq!(kind.unary, !stream, "{path}");
+            assert_eq!(kind.unary, !method.stream, "{path}");
             if kind.access != Access::Caller {
                 anonymous.push(path);
             }
         }
-        assert_eq!(anonymous, ANONYMOUS);
+        anonymous.sort_unstable();
+        let mut expected = ANONYMOUS;
+        expected.sort_unstable();
+        assert_eq!(anonymous, expected);
     }
 
     #[test]

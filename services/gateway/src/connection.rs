@@ -1,7 +1,7 @@
 //! What is known of one connection, shared by its task and its calls.
 //!
 //! Invariant: a connection counts as unauthenticated, on the node and for its address, until its first
-//! authenticated call, and never again after that. Its place among all connections is free when the
+//! authenticated call, and as one of that call's account after it. Its place among all connections is free when the
 //! last of its calls and streams has ended.
 
 mod drive;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use cluster_types::PeerAddr;
+use cluster_types::{AccountId, PeerAddr};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use serve::serve;
 pub(crate) use slots::{Full, Slot, Slots, UnauthenticatedSlot};
 
+use crate::counts::{Counted, Counts};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::peers::PeerHash;
@@ -39,7 +40,7 @@ pub(crate) struct Connection {
     /// When something was last done that takes an unauthenticated connection further, in milliseconds
     /// since it was opened.
     progress_millis: AtomicU64,
-    unauthenticated: Mutex<Option<UnauthenticatedSlot>>,
+    standing: Mutex<Standing>,
     anonymous_calls: AtomicU32,
     anonymous_calls_max: u32,
     cancelled_calls: Bucket,
@@ -50,6 +51,15 @@ pub(crate) struct Connection {
     /// Whether the call that was received last is unary.
     last_call_unary: AtomicBool,
     _slot: Slot,
+}
+
+/// What a connection counts as, beside one of the node's.
+#[derive(Debug)]
+enum Standing {
+    /// One that has not made an authenticated call.
+    Unauthenticated { _slot: UnauthenticatedSlot },
+    /// One of the account that made the first.
+    OfAccount { _place: Counted<AccountId> },
 }
 
 // === impl Connection ===
@@ -71,7 +81,9 @@ impl Connection {
             )),
             opened: Instant::now(),
             progress_millis: AtomicU64::new(0),
-            unauthenticated: Mutex::new(Some(unauthenticated)),
+            standing: Mutex::new(Standing::Unauthenticated {
+                _slot: unauthenticated,
+            }),
             anonymous_calls: AtomicU32::new(0),
             anonymous_calls_max: limits.connections.unauthenticated_calls_max,
             cancelled_calls: Bucket::new(limits.connections.cancelled_calls),
@@ -98,18 +110,24 @@ impl Connection {
         &self.leaving
     }
 
-    /// A call with a caller was let through.
-    pub(crate) fn authenticated(&self) {
-        // Most calls come after the first: look before taking the slot out.
-        let mut unauthenticated = self.unauthenticated.lock();
-        if unauthenticated.is_some() {
-            *unauthenticated = None;
+    /// A call of `account` is let through. The first gives back the place among the unauthenticated for
+    /// one among the account's `places`; `false` if there is none.
+    pub(crate) fn authenticated(&self, account: AccountId, places: &Counts<AccountId>) -> bool {
+        let mut standing = self.standing.lock();
+        if matches!(*standing, Standing::OfAccount { .. }) {
+            return true;
         }
+        let place = places.add(account);
+        let is_placed = place.is_some();
+        if let Some(_place) = place {
+            *standing = Standing::OfAccount { _place };
+        }
+        is_placed
     }
 
     /// Whether a call with a caller was ever let through.
     pub(crate) fn is_authenticated(&self) -> bool {
-        self.unauthenticated.lock().is_none()
+        matches!(*self.standing.lock(), Standing::OfAccount { .. })
     }
 
     /// A call without a caller was let through: the client gets time for its next step.
@@ -118,15 +136,29 @@ impl Connection {
         self.progress_millis.store(millis, Ordering::Relaxed);
     }
 
-    /// Counts a call without a caller. Ends the connection if it has made nothing else for too long.
-    pub(crate) fn count_anonymous(&self) {
-        if self.is_authenticated() {
-            return;
+    /// Counts a call without a caller that is answered. With the last that there may be the connection is
+    /// told to go, so that a client whose calls are all allowed has none cut off.
+    pub(crate) fn count_allowed(&self) {
+        if self.count_anonymous() {
+            self.leaving.cancel();
         }
-        let before = self.anonymous_calls.fetch_add(1, Ordering::Relaxed);
-        if before >= self.anonymous_calls_max {
+    }
+
+    /// Counts a call that is refused because its caller is not known. Ends the connection, at once, if
+    /// there are as many as there may be.
+    pub(crate) fn count_refused(&self) {
+        if self.count_anonymous() {
             self.cut();
         }
+    }
+
+    /// Whether there are as many calls without a caller as there may be.
+    fn count_anonymous(&self) -> bool {
+        if self.is_authenticated() {
+            return false;
+        }
+        let before = self.anonymous_calls.fetch_add(1, Ordering::Relaxed);
+        before.saturating_add(1) >= self.anonymous_calls_max
     }
 
     /// Counts a call that its client did not wait for. Ends the connection if there are too many.

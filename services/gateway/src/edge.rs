@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::Limited;
 use hyper::body::Incoming;
 use tonic::body::Body;
 use tonic_web::{GrpcWebLayer, GrpcWebService};
@@ -54,7 +53,6 @@ const WEB_ALLOWED_FOR: std::time::Duration = std::time::Duration::from_secs(2 * 
 /// From the connections to the services.
 pub(crate) struct Edge {
     calls: Arc<Calls>,
-    request_body_bytes_max: usize,
     guard: Guard,
     plain: GrpcWebService<Guard>,
     web: Cors<GrpcWebService<Guard>>,
@@ -65,12 +63,7 @@ pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infa
 
 impl Edge {
     /// Serves what is behind `guard`, to programs and to pages from `web_origins`.
-    pub(crate) fn new(
-        guard: Guard,
-        calls: Arc<Calls>,
-        request_body_bytes_max: usize,
-        web_origins: Vec<HeaderValue>,
-    ) -> Self {
+    pub(crate) fn new(guard: Guard, calls: Arc<Calls>, web_origins: Vec<HeaderValue>) -> Self {
         let cors = CorsLayer::new()
             .allow_origin(AllowOrigin::list(web_origins))
             .allow_methods([Method::POST])
@@ -80,7 +73,6 @@ impl Edge {
         let plain = GrpcWebLayer::new().layer(guard.clone());
         Self {
             calls,
-            request_body_bytes_max,
             guard,
             web: cors.layer(plain.clone()),
             plain,
@@ -106,12 +98,7 @@ impl Edge {
         strip(&mut head.headers);
         head.extensions.insert(connection.peer);
         head.extensions.insert(Arc::clone(connection));
-        let body = if kind.unary {
-            Body::new(Limited::new(body, self.request_body_bytes_max))
-        } else {
-            Body::new(body)
-        };
-        let request = Request::from_parts(head, body);
+        let request = Request::from_parts(head, Body::new(body));
         if is_web {
             Box::pin(self.web.clone().call(request))
         } else {

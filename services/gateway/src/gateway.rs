@@ -34,7 +34,7 @@ const CUT_WITHIN: Duration = Duration::from_secs(1);
 
 /// What a gateway is made of.
 pub struct Gateway {
-    /// The services. Each has to be made with the sizes of [`MessageLimits`](crate::MessageLimits).
+    /// The services, made with the sizes of [`MessageLimits`](crate::MessageLimits).
     pub routes: Routes,
     /// Who a token belongs to.
     pub authenticate: Arc<dyn Authenticate>,
@@ -128,28 +128,29 @@ impl Gateway {
     /// Settings that do not work; nothing is served then.
     pub async fn serve(self, listener: TcpListener) -> Result<Handle, GatewayError> {
         let address = listener.local_addr().map_err(GatewayError::Address)?;
-        let (mut routes, health) = Health::add_to(self.routes).await?;
+        let limits = self.limits;
+        let (mut routes, health) = Health::add_to(self.routes, &limits.messages).await?;
         if self.options.reflection {
-            routes = add_reflection(routes)?;
+            routes = add_reflection(routes, &limits.messages)?;
         }
         let calls = Calls::new(self.options.reflection).map_err(GatewayError::Descriptors)?;
         let calls = Arc::new(calls);
         let metrics = Arc::new(Metrics::default());
-        let limits = self.limits;
         let guard = Guard::new(
             routes,
             self.authenticate,
             Arc::clone(&calls),
             self.account_rates,
-            &limits.calls,
+            &limits,
             Arc::clone(&metrics),
         );
-        let request_body_bytes_max = limits.calls.request_body_bytes_max.as_usize();
-        let web_origins = origins(&self.options.web_origins)?;
+        let origins = self.options.web_origins.iter();
+        let web_origins = origins.map(|origin| web_origin(origin));
+        let web_origins = web_origins.collect::<Result<_, _>>()?;
         let shared = Arc::new(Shared {
             tls: server_config(&self.certificates, self.options.tls_min)
                 .map_err(GatewayError::Tls)?,
-            edge: Edge::new(guard, calls, request_body_bytes_max, web_origins),
+            edge: Edge::new(guard, calls, web_origins),
             slots: Slots::new(&limits.connections, &self.rng, Arc::clone(&metrics)),
             tasks: self.tasks,
             rng: self.rng,
@@ -191,18 +192,19 @@ impl std::fmt::Debug for Gateway {
     }
 }
 
-fn origins(texts: &[String]) -> Result<Vec<HeaderValue>, GatewayError> {
-    let origin = |text: &String| {
-        let is_origin = ["https://", "http://"]
-            .iter()
-            .filter_map(|scheme| text.strip_prefix(scheme))
-            .any(|host| !host.is_empty() && !host.contains(['/', '*', ' ']));
-        let value = HeaderValue::from_str(text).ok().filter(|_| is_origin);
-        value.ok_or_else(|| GatewayError::Origin {
-            origin: text.clone(),
-        })
-    };
-    texts.iter().map(origin).collect()
+/// An origin as browsers send it.
+///
+/// # Errors
+/// If no browser sends that.
+pub fn web_origin(text: &str) -> Result<HeaderValue, GatewayError> {
+    let is_origin = ["https://", "http://"]
+        .iter()
+        .filter_map(|scheme| text.strip_prefix(scheme))
+        .any(|host| !host.is_empty() && !host.contains(['/', '*', ' ']));
+    let value = HeaderValue::from_str(text).ok().filter(|_| is_origin);
+    value.ok_or_else(|| GatewayError::Origin {
+        origin: text.to_owned(),
+    })
 }
 
 /// Looks for a changed certificate and forgets idle rates, from time to time.

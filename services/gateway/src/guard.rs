@@ -1,7 +1,7 @@
 //! What stands between a call and its service: who may call, how fast, how much at once, how long.
 //!
 //! The order is cheap before expensive: a place on the connection (waits), a place on the node (or the
-//! call is shed), the token, the pace, a place of the account, the service. All of it is within the
+//! call is shed), the token, the pace, the account's places for connections and calls, the service. All of it is within the
 //! deadline of the call.
 //!
 //! Invariant: a service sees a request only with a [`Caller`](cluster_types::Caller), or if its path is
@@ -11,6 +11,7 @@
 //! Leaves out: what a caller may do. That is decided by each service.
 
 mod deadline;
+mod envelope;
 mod fetched;
 mod parting;
 mod refusal;
@@ -34,10 +35,11 @@ use crate::authenticate::Authenticate;
 use crate::calls::{Access, CallKind, Calls};
 use crate::connection::Connection;
 use crate::counts::{Counted, Counts};
-use crate::limits::{CallLimits, RATED_ADDRESSES_MAX};
+use crate::limits::{Limits, RATED_ADDRESSES_MAX};
 use crate::metrics::{Gauged, Metrics};
 use crate::peers::PeerHash;
 use crate::rates::{AccountRates, Rates};
+use envelope::Envelope;
 use fetched::Fetched;
 use parting::Parting;
 use refusal::Refusal;
@@ -55,7 +57,9 @@ struct GuardShared {
     handlers: Semaphore,
     account_rates: AccountRates,
     account_calls: Counts<AccountId>,
+    account_connections: Counts<AccountId>,
     address_rates: Rates<PeerHash>,
+    request_bytes_max: usize,
     unary_within: Duration,
     shed_retry_after: Duration,
     metrics: Arc<Metrics>,
@@ -76,9 +80,12 @@ impl Guard {
         authenticate: Arc<dyn Authenticate>,
         calls: Arc<Calls>,
         account_rates: AccountRates,
-        limits: &CallLimits,
+        limits: &Limits,
         metrics: Arc<Metrics>,
     ) -> Self {
+        let request_bytes_max = limits.messages.request_bytes_max.as_usize();
+        let account_connections = limits.connections.authenticated_per_account_max;
+        let limits = &limits.calls;
         let handlers = usize::try_from(limits.handlers_max).unwrap_or(usize::MAX);
         Self {
             routes: routes.prepare(),
@@ -88,7 +95,9 @@ impl Guard {
                 handlers: Semaphore::new(handlers.min(Semaphore::MAX_PERMITS)),
                 account_rates,
                 account_calls: Counts::new(limits.account_calls_max),
+                account_connections: Counts::new(account_connections),
                 address_rates: Rates::new(limits.address_rate, RATED_ADDRESSES_MAX),
+                request_bytes_max,
                 unary_within: limits.unary_within.duration(),
                 shed_retry_after: limits.shed_retry_after.duration(),
                 metrics,
@@ -149,20 +158,20 @@ impl Guard {
         let mut of_account = None;
         match kind.access {
             Access::Health => {
-                connection.count_anonymous();
+                connection.count_allowed();
                 connection.progressed();
             }
             Access::Anonymous => {
-                connection.count_anonymous();
+                connection.count_allowed();
                 let now = Instant::now();
                 shared.address_rates.take(connection.peer_hash, now)?;
                 connection.progressed();
             }
             Access::Caller => {
                 let caller = token::caller(&*shared.authenticate, authorization.as_ref()).await;
-                let caller = caller.inspect_err(|_| connection.count_anonymous())?;
-                connection.authenticated();
-                shared.account_rates.count(caller.account)?;
+                let caller = caller.inspect_err(|_| connection.count_refused())?;
+                let admitted = shared.admit(caller.account, connection);
+                admitted.inspect_err(|_| connection.count_refused())?;
                 request.extensions_mut().insert(caller);
                 if kind.unary {
                     of_account = Some(shared.place_of(caller.account)?);
@@ -174,6 +183,9 @@ impl Guard {
             }
         }
         Metrics::count(&shared.metrics.calls_served);
+        if kind.unary {
+            request = shared.enveloped(request);
+        }
         let answer = self.routes.call(request).await;
         let answer = answer.unwrap_or_else(|never| match never {});
         if kind.unary {
@@ -220,11 +232,27 @@ impl GuardShared {
             .ok_or(Refusal::Busy { retry_after })
     }
 
+    /// Counts a call of `account`, and the connection as the account's.
+    fn admit(&self, account: AccountId, connection: &Connection) -> Result<(), Refusal> {
+        self.account_rates.count(account)?;
+        if connection.authenticated(account, &self.account_connections) {
+            return Ok(());
+        }
+        let retry_after = self.shed_retry_after;
+        Err(Refusal::TooManyConnections { retry_after })
+    }
+
     /// A place among the calls of `account`.
     fn place_of(&self, account: AccountId) -> Result<Counted<AccountId>, Refusal> {
         let retry_after = self.shed_retry_after;
         let place = self.account_calls.add(account);
         place.ok_or(Refusal::TooMany { retry_after })
+    }
+
+    /// `request`, with a body of one message.
+    fn enveloped(&self, request: Request<Body>) -> Request<Body> {
+        let fields = self.calls.fields(request.uri().path());
+        request.map(|body| Body::new(Envelope::new(body, self.request_bytes_max, fields)))
     }
 
     fn count(&self, refusal: &Refusal) {
@@ -234,6 +262,9 @@ impl GuardShared {
                 Metrics::count(&metrics.calls_unauthenticated);
             }
             Refusal::TooFast(_) => Metrics::count(&metrics.calls_too_fast),
+            Refusal::TooManyConnections { .. } => {
+                Metrics::count(&metrics.connections_refused_account);
+            }
             Refusal::TooMany { .. } => Metrics::count(&metrics.calls_too_many),
             Refusal::Busy { .. } => Metrics::count(&metrics.calls_shed),
             Refusal::Late => Metrics::count(&metrics.calls_late),

@@ -16,8 +16,7 @@
 //! Invariant: nothing that a client does, or leaves undone, takes memory without a bound or time
 //! without an end; see [`Limits`]. No address and no token reaches a log, a service or a store.
 //!
-//! Leaves out: what any call means, who may do what, and the size of messages, which the generated
-//! services enforce (see [`MessageLimits`]).
+//! Leaves out: what any call means, and who may do what.
 
 mod authenticate;
 mod builtin;
@@ -35,7 +34,7 @@ mod rates;
 mod tls;
 
 pub use authenticate::{Authenticate, AuthenticateError};
-pub use gateway::{Drained, Gateway, GatewayError, GatewayOptions, Handle};
+pub use gateway::{Drained, Gateway, GatewayError, GatewayOptions, Handle, web_origin};
 pub use limits::{
     ByteCount, CallLimits, ConnectionLimits, Http1Limits, Http2Limits, InvalidQuantity, Limits,
     MessageLimits, Mistake, Rate, Span,

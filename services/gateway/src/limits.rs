@@ -4,8 +4,7 @@
 //! bounds; times are [`Span`]s and sizes [`ByteCount`]s, so a configuration file says `30s` and
 //! `64KiB`. [`Limits::mistakes`] names every value that cannot work.
 //!
-//! Leaves out: what a service bounds by itself (password hashing, rooms, outboxes). The size of a
-//! message is enforced by the generated services, which the server makes with [`MessageLimits`].
+//! Leaves out: what a service bounds by itself (password hashing, rooms, outboxes).
 
 mod mistakes;
 mod units;
@@ -85,8 +84,13 @@ pub struct ConnectionLimits {
     /// memory only, as a keyed hash. Load generators come from one address and need more.
     pub unauthenticated_per_address_max: u32,
     /// Calls without a caller on one connection, refused ones included, until its first
-    /// authenticated call. Then it is closed: a client that signs in needs one or two.
+    /// authenticated call. With the last it is closed, in order if that one is answered: a client that
+    /// signs in needs one or two.
     pub unauthenticated_calls_max: u32,
+    /// Connections of one account, which a connection counts as from its first authenticated call on;
+    /// calls over further ones are refused. A person has a few devices, a bot a few connections each. Load
+    /// generators need more.
+    pub authenticated_per_account_max: u32,
     /// How long a TLS handshake may take.
     pub handshake_within: Span,
     /// How long a connection may go without an authenticated call. Each anonymous call that is
@@ -184,14 +188,10 @@ pub struct CallLimits {
     /// Accounts whose rate is remembered at a time, 64 bytes each. An account that is quiet for
     /// `burst / per_second` seconds needs no memory.
     pub rated_accounts_max: u32,
-    /// Most bytes of a unary request, encoding and framing included. Base64, as gRPC-Web may use,
-    /// makes a message a third larger.
-    pub request_body_bytes_max: ByteCount,
 }
 
-/// Limits of messages, for whoever makes the generated services:
-/// `Server::new(..).max_decoding_message_size(..)` takes the first, `max_encoding_message_size` the
-/// second.
+/// Limits of messages. The edge holds unary requests to the first; whoever makes the generated services
+/// gives them both: `max_decoding_message_size` takes the first, `max_encoding_message_size` the second.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MessageLimits {
@@ -219,6 +219,7 @@ impl Default for ConnectionLimits {
             unauthenticated_max: 1_024,
             unauthenticated_per_address_max: 32,
             unauthenticated_calls_max: 32,
+            authenticated_per_account_max: 64,
             handshake_within: Span::seconds(5),
             authenticate_within: Span::seconds(10),
             age_max: Span::hours(24),
@@ -280,7 +281,6 @@ impl Default for CallLimits {
                 burst: 50,
             },
             rated_accounts_max: 262_144,
-            request_body_bytes_max: ByteCount::kib(160),
         }
     }
 }

@@ -41,6 +41,8 @@ metrics! {
     connections_refused_address,
     /// Connections closed at once because the node has too many.
     connections_refused_total,
+    /// Calls refused because their account has too many connections.
+    connections_refused_account,
     /// Times that `accept` failed for want of file descriptors or memory.
     accept_errors,
     /// Handshakes that the client broke off or got wrong.

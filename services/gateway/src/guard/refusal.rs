@@ -24,6 +24,12 @@ pub(super) enum Refusal {
     /// Faster than allowed.
     #[error(transparent)]
     TooFast(#[from] TooFast),
+    /// The account has as many connections as it may.
+    #[error("too many connections at a time; close others first")]
+    TooManyConnections {
+        /// When to come again.
+        retry_after: Duration,
+    },
     /// Too much of the account's is under way.
     #[error("too many calls at a time; fetch the answers to those under way first")]
     TooMany {
@@ -56,7 +62,10 @@ impl Coded for Refusal {
         match self {
             Self::TokenRequired | Self::TokenMalformed => ErrorCode::Unauthenticated,
             Self::NotAuthenticated(error) => error.code(),
-            Self::TooFast(_) | Self::TooMany { .. } | Self::Busy { .. } => ErrorCode::Exhausted,
+            Self::TooFast(_)
+            | Self::TooManyConnections { .. }
+            | Self::TooMany { .. }
+            | Self::Busy { .. } => ErrorCode::Exhausted,
             Self::Late => ErrorCode::Timeout,
             Self::NoConnection => ErrorCode::Internal,
         }
@@ -68,6 +77,7 @@ impl Coded for Refusal {
             Self::TokenMalformed => "TOKEN_MALFORMED",
             Self::NotAuthenticated(error) => error.reason(),
             Self::TooFast(too_fast) => too_fast.reason(),
+            Self::TooManyConnections { .. } => "TOO_MANY_CONNECTIONS",
             Self::TooMany { .. } => "TOO_MANY_CALLS",
             Self::Busy { .. } => "OVERLOADED",
             Self::Late => "DEADLINE_EXCEEDED",
@@ -81,6 +91,7 @@ impl Coded for Refusal {
             Self::TokenRequired
             | Self::TokenMalformed
             | Self::TooFast(_)
+            | Self::TooManyConnections { .. }
             | Self::TooMany { .. }
             | Self::Busy { .. }
             | Self::Late
@@ -92,7 +103,9 @@ impl Coded for Refusal {
         match self {
             Self::NotAuthenticated(error) => error.retry_after(),
             Self::TooFast(too_fast) => too_fast.retry_after(),
-            Self::TooMany { retry_after } | Self::Busy { retry_after } => Some(*retry_after),
+            Self::TooManyConnections { retry_after }
+            | Self::TooMany { retry_after }
+            | Self::Busy { retry_after } => Some(*retry_after),
             Self::TokenRequired | Self::TokenMalformed | Self::Late | Self::NoConnection => None,
         }
     }

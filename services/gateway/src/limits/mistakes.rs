@@ -45,6 +45,10 @@ impl Limits {
             "connections.unauthenticated_calls_max",
             limits.unauthenticated_calls_max,
         );
+        found.count(
+            "connections.authenticated_per_account_max",
+            limits.authenticated_per_account_max,
+        );
         found.count("connections.backlog_max", limits.backlog_max);
         found.span("connections.handshake_within", limits.handshake_within);
         found.span(
@@ -144,15 +148,6 @@ impl Limits {
             1024,
             u64::MAX,
         );
-        if limits.request_body_bytes_max < messages.request_bytes_max {
-            found.add(
-                "calls.request_body_bytes_max",
-                format!(
-                    "at least messages.request_bytes_max, which is {}",
-                    messages.request_bytes_max
-                ),
-            );
-        }
     }
 }
 
@@ -209,7 +204,7 @@ mod tests {
         limits.http2.keepalive_every = Span::millis(0);
         limits.http1.header_bytes_max = ByteCount::kib(4);
         limits.calls.account_rate.burst = 0;
-        limits.calls.request_body_bytes_max = ByteCount::kib(1);
+        limits.messages.request_bytes_max = ByteCount::bytes(1);
         let mistakes = limits.mistakes();
         let fields: Vec<_> = mistakes.iter().map(|mistake| mistake.field).collect();
         assert_eq!(
@@ -221,7 +216,7 @@ mod tests {
                 "http2.keepalive_every",
                 "http1.header_bytes_max",
                 "calls.account_rate",
-                "calls.request_body_bytes_max",
+                "messages.request_bytes_max",
             ]
         );
         assert_eq!(mistakes[2].fix, "at least 16KiB");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proto::v1::{ClientFrame, GetAccountRequest, SignInRequest};
-use services_gateway::{ByteCount, Rate, Span};
+use services_gateway::{ByteCount, Limits, Rate, Span};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
@@ -250,11 +250,10 @@ async fn strangers_from_one_address_have_one_pace() {
 
 #[tokio::test]
 async fn a_request_that_is_too_large_does_not_reach_its_service() {
-    let fixture = Fixture::with(|limits, _| {
+    let small = |limits: &mut Limits, _: &mut _| {
         limits.messages.request_bytes_max = ByteCount::kib(4);
-        limits.calls.request_body_bytes_max = ByteCount::kib(4);
-    })
-    .await;
+    };
+    let fixture = Fixture::with(small).await;
     let client = fixture.client().await;
     let user_name = "x".repeat(5 * 1024);
     let large = SignInRequest {
@@ -264,7 +263,11 @@ async fn a_request_that_is_too_large_does_not_reach_its_service() {
     let refused = soon(client.accounts(None).sign_in(large))
         .await
         .expect_err("too large");
-    assert_ne!(refused.code(), Code::Ok);
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert_eq!(reason(&refused), ("INVALID_REQUEST".to_owned(), None));
+    let details = refused.get_error_details();
+    let fields = &details.bad_request().expect("one").field_violations;
+    assert_eq!((fields.len(), fields[0].field.as_str()), (1, "user_name"));
     assert_eq!(fixture.services.calls(), 0);
     client.sign_in().await.expect("the connection goes on");
 }

@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
+use tonic_types::StatusExt as _;
 
 use crate::support::client::{Http2, call, tls};
 use crate::support::{Fixture, connect_from, eventually, soon};
@@ -315,6 +316,61 @@ async fn signing_in_and_health_give_time_for_the_next_step() {
 }
 
 #[tokio::test]
+async fn whoever_asks_for_health_for_ever_has_no_call_fail() {
+    let fixture = Fixture::with(|limits, _| {
+        limits.connections.unauthenticated_calls_max = 4;
+    })
+    .await;
+    let client = fixture.client().await;
+    let mut health = HealthClient::new(client.channel());
+    for asked in 0..50 {
+        let answer = soon(health.check(HealthCheckRequest::default())).await;
+        assert!(answer.is_ok(), "{asked}: {answer:?}");
+    }
+    let opened = fixture.metrics().connections_accepted;
+    assert!(opened > 5, "{opened}: no connection went");
+}
+
+#[tokio::test]
+async fn one_account_cannot_take_the_places_of_others() {
+    let fixture = Fixture::with(|limits, _| {
+        limits.connections.authenticated_per_account_max = 2;
+    })
+    .await;
+    let (one, two) = (fixture.client().await, fixture.client().await);
+    for client in [&one, &two, &one] {
+        client
+            .account("alice", "accounts/me")
+            .await
+            .expect("served");
+    }
+    let three = fixture.client().await;
+    let refused = three.account("alice", "accounts/me").await;
+    let refused = refused.expect_err("a third connection");
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    let details = refused.get_error_details();
+    assert_eq!(
+        details.error_info().expect("one").reason,
+        "TOO_MANY_CONNECTIONS"
+    );
+    assert!(details.retry_info().is_some());
+    let metrics = fixture.metrics();
+    assert_eq!(metrics.connections_refused_account, 1);
+    assert_eq!(metrics.connections_unauthenticated, 1, "it is nobody's yet");
+
+    three
+        .account("bob", "accounts/me")
+        .await
+        .expect("another account");
+    drop(one);
+    fixture.until(|m| m.connections_open == 2).await;
+    let four = fixture.client().await;
+    four.account("alice", "accounts/me")
+        .await
+        .expect("a place is free");
+}
+
+#[tokio::test]
 async fn calls_without_a_caller_end_a_connection_after_a_while() {
     let fixture = Fixture::with(|limits, _| {
         limits.connections.unauthenticated_calls_max = 4;
@@ -342,7 +398,7 @@ async fn calls_without_a_caller_end_a_connection_after_a_while() {
         answered += 1;
         assert!(answered < 10, "no end");
     }
-    assert!(answered >= 4, "{answered}");
+    assert!(answered >= 3, "{answered}");
     let _ = soon(http.ended).await.expect("it ended");
 
     let caller = fixture.client().await;

@@ -260,7 +260,6 @@ async fn a_head_that_never_ends_is_not_waited_for() {
 async fn a_body_that_is_too_large_is_not_read_to_its_end() {
     let fixture = Fixture::with(|limits, _| {
         limits.messages.request_bytes_max = ByteCount::kib(4);
-        limits.calls.request_body_bytes_max = ByteCount::kib(8);
     })
     .await;
     let mut stream = tls(fixture.address(), &fixture.trust(), b"http/1.1").await;
@@ -268,7 +267,6 @@ async fn a_body_that_is_too_large_is_not_read_to_its_end() {
     body.resize(5 + 0x4000, 0);
     let request = post("/rookery.v1.Accounts/SignIn", "", &body);
     let answer = ask(&mut stream, &request).await;
-    assert!(!contains(&answer.body, "grpc-status:0"), "{answer:?}");
-    assert_ne!(answer.header("grpc-status"), Some("0"));
+    assert_eq!(answer.header("grpc-status"), Some("3"), "{answer:?}");
     assert_eq!(fixture.services.calls(), 0);
 }
