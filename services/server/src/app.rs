@@ -18,6 +18,7 @@ use services_gateway::{
 };
 use services_rooms::Rooms;
 use services_sessions::{Hub, SessionError, Sessions};
+use tokio::net::TcpListener;
 use tonic::service::Routes;
 
 use crate::adapters::{AsCalls, EndStreams, Known};
@@ -95,16 +96,7 @@ impl App {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let (rng, clock) = (Rng::from_os(), Arc::new(SystemClock) as Arc<dyn Clock>);
         let tasks = Tasks::new();
-        // The listener first: whatever it says is said before anything is written.
-        let listener = listen(config.listen, &config.limits.connections).map_err(|source| {
-            StartError::Listen {
-                address: config.listen,
-                source,
-            }
-        })?;
-        let store = open_store(&config.data_dir, &rng).await?;
-        let certificates = load_certificates(&config, Arc::clone(&clock)).await?;
-
+        let (listener, certificates, store) = open(&config, &clock, &rng).await?;
         let parts = Parts {
             store: store.clone(),
             clock: Arc::clone(&clock),
@@ -208,6 +200,42 @@ fn routes(
         .add_service(sessions.clone())
 }
 
+/// What an operator may have to mend: the address, the certificate, the store. In this order, so that what
+/// is refused is refused before anything is written.
+async fn open(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    rng: &Rng,
+) -> Result<(TcpListener, Arc<Certificates>, Store), StartError> {
+    let listener = listen(config.listen, &config.limits.connections);
+    let listener = listener.map_err(|source| StartError::Listen {
+        address: config.listen,
+        source,
+    })?;
+    let dir = &config.data_dir;
+    let (certificates, store) = match (&config.tls_cert, &config.tls_key) {
+        (Some(chain), Some(key)) => {
+            let source = CertificateSource::Files {
+                chain: chain.clone(),
+                key: key.clone(),
+                password: config.tls_key_password_file.clone(),
+            };
+            let certificates = load_certificates(source, dir, clock).await?;
+            (certificates, open_store(dir, rng).await?)
+        }
+        _ => {
+            // One that is made lies beside the store, in the folder which that makes.
+            let store = open_store(dir, rng).await?;
+            let source = CertificateSource::Generated {
+                dir: dir.clone(),
+                names: config.tls_names.clone(),
+            };
+            (load_certificates(source, dir, clock).await?, store)
+        }
+    };
+    Ok((listener, certificates, store))
+}
+
 async fn open_store(data_dir: &Path, rng: &Rng) -> Result<Store, StartError> {
     let dir = data_dir.to_owned();
     let open = tokio::task::spawn_blocking(move || Embedded::open(dir, EmbeddedOptions::default()));
@@ -221,23 +249,14 @@ async fn open_store(data_dir: &Path, rng: &Rng) -> Result<Store, StartError> {
 }
 
 async fn load_certificates(
-    config: &Config,
-    clock: Arc<dyn Clock>,
+    source: CertificateSource,
+    data_dir: &Path,
+    clock: &Arc<dyn Clock>,
 ) -> Result<Arc<Certificates>, StartError> {
-    let source = match (&config.tls_cert, &config.tls_key) {
-        (Some(chain), Some(key)) => CertificateSource::Files {
-            chain: chain.clone(),
-            key: key.clone(),
-            password: config.tls_key_password_file.clone(),
-        },
-        _ => CertificateSource::Generated {
-            dir: config.data_dir.clone(),
-            names: config.tls_names.clone(),
-        },
-    };
+    let clock = Arc::clone(clock);
     let load = tokio::task::spawn_blocking(move || Certificates::load(source, clock));
     let loaded = load.await.map_err(|panic| StartError::DataDir {
-        path: config.data_dir.clone(),
+        path: data_dir.to_owned(),
         source: std::io::Error::other(panic),
     })?;
     Ok(Arc::new(loaded?))

@@ -1,7 +1,12 @@
 //! The command line. Every flag of `serve` is a key of the configuration, and is checked there.
+//!
+//! Invariant: what is wrong with the flags of `serve` themselves is found all at once, and told with the
+//! mistakes in what they say ([`ServeOptions::mistakes`]). clap by itself stops at the first.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use serde::Serialize;
 
@@ -11,7 +16,8 @@ pub const EXIT_USAGE: u8 = 64;
 /// Exit code for an address that cannot be listened on (`EX_UNAVAILABLE`).
 pub const EXIT_UNAVAILABLE: u8 = 69;
 
-/// Exit code for a defect or a system that refuses what it should not (`EX_SOFTWARE`).
+/// Exit code for a defect, at the start or later, or a system that refuses what it should not
+/// (`EX_SOFTWARE`).
 pub const EXIT_SOFTWARE: u8 = 70;
 
 /// Exit code for a store or certificate that cannot be used (`EX_IOERR`).
@@ -41,11 +47,101 @@ pub enum Command {
     Admin(proto_clients_terminal::AdminArgs),
 }
 
+impl Cli {
+    /// Reads a command line, the name of the program first.
+    ///
+    /// # Errors
+    /// A wish for help, or what is wrong. With the flags of `serve` that is in its options instead.
+    pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut args: Vec<_> = args.into_iter().collect();
+        let mut errors = Vec::new();
+        let mut cli = loop {
+            match Self::try_parse_from(&args) {
+                Ok(cli) => break cli,
+                Err(help) if !help.use_stderr() => return Err(help),
+                Err(error) => {
+                    let before = args.len();
+                    remove(&mut args, &error);
+                    let removed = args.len() < before;
+                    errors.push(error);
+                    if !removed {
+                        return Err(errors.swap_remove(0));
+                    }
+                }
+            }
+        };
+        let serve = match &mut cli.command {
+            None => &mut cli.serve,
+            Some(Command::Serve(options)) => options,
+            Some(Command::Chat(_) | Command::Admin(_)) => {
+                return errors.into_iter().next().map_or(Ok(cli), Err);
+            }
+        };
+        serve.mistakes = errors.iter().map(told).collect();
+        Ok(cli)
+    }
+}
+
+/// The argument that `error` is about, as it was typed.
+fn culprit(error: &clap::Error) -> Option<&str> {
+    let ContextValue::String(text) = error.get(ContextKind::InvalidArg)? else {
+        return None;
+    };
+    // It is followed by what its value is, if it should have one.
+    text.split([' ', '=']).next()
+}
+
+/// Takes the argument that `error` is about out of `args`, with the values of a flag.
+fn remove(args: &mut Vec<OsString>, error: &clap::Error) {
+    let Some(culprit) = culprit(error) else {
+        return;
+    };
+    let mut removing = false;
+    let mut is_first = true;
+    args.retain(|arg| {
+        let text = arg.to_string_lossy();
+        if std::mem::take(&mut is_first) {
+            return true;
+        }
+        let is_culprit = text.split('=').next() == Some(culprit);
+        if text.starts_with('-') {
+            removing = is_culprit;
+        }
+        !(removing || is_culprit)
+    });
+}
+
+/// A mistake on one line, with its fix.
+fn told(error: &clap::Error) -> String {
+    let culprit = culprit(error).unwrap_or("the command line");
+    if error.kind() == ErrorKind::UnknownArgument {
+        let known = match error.get(ContextKind::SuggestedArg) {
+            Some(ContextValue::String(known)) => format!("did you mean {known}?"),
+            _ => "rookery serve --help shows all there are".to_owned(),
+        };
+        return format!("{culprit}: there is no such flag; {known}");
+    }
+    let text = error.to_string();
+    let what = text.lines().next().unwrap_or_default();
+    let what = what.trim_start_matches("error: ");
+    format!("{culprit}: {what}; rookery serve --help shows how it is used")
+}
+
 /// How to serve. Flags win over `ROOKERY_*` in the environment, which win over the file.
 #[derive(Args, Clone, Debug, Default, Serialize)]
 pub struct ServeOptions {
+    /// What is wrong with the flags themselves, a line each.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub mistakes: Vec<String>,
+
     /// A TOML file with the same keys as the flags, with `_` for `-`, and all limits.
-    #[arg(long, value_name = "FILE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "ROOKERY_CONFIG",
+        hide_env_values = true
+    )]
     #[serde(skip)]
     pub config: Option<PathBuf>,
 
@@ -109,7 +205,8 @@ pub struct ServeOptions {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub web_origins: Vec<String>,
 
-    /// What to log, as tracing's EnvFilter reads it [default: info]
+    /// What to log: a level, or parts of the program with theirs, as in info,services_rooms=debug
+    /// [default: info]
     #[arg(long, value_name = "FILTER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
@@ -118,4 +215,63 @@ pub struct ServeOptions {
     #[arg(long, value_name = "FORMAT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_format: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Cli, clap::Error> {
+        Cli::read(line.split_whitespace().map(OsString::from))
+    }
+
+    fn mistakes(line: &str) -> Vec<String> {
+        let cli = read(line).expect("all of it is understood somehow");
+        match cli.command {
+            Some(Command::Serve(options)) => options.mistakes,
+            _ => cli.serve.mistakes,
+        }
+    }
+
+    #[test]
+    fn every_flag_that_is_wrong_is_told_with_its_fix() {
+        for command in ["rookery", "rookery serve"] {
+            let told = mistakes(&format!(
+                "{command} --lisen 127.0.0.1:1 --nope=7 --log --reflection=yes --tls-min 1.2 \
+                 --data-dir a --data-dir b"
+            ));
+            let begins = |begin: &str| told.iter().any(|text| text.starts_with(begin));
+            assert_eq!(told.len(), 5, "{told:#?}");
+            assert!(
+                begins("--lisen: there is no such flag; did you mean --listen?"),
+                "{told:#?}"
+            );
+            assert!(begins("--nope: there is no such flag; "), "{told:#?}");
+            assert!(begins("--log: a value is required"), "{told:#?}");
+            assert!(begins("--reflection: unexpected value 'yes'"), "{told:#?}");
+            assert!(begins("--data-dir: the argument"), "{told:#?}");
+        }
+    }
+
+    #[test]
+    fn what_is_right_is_read_beside_what_is_wrong() {
+        let cli = read("rookery serve --nope --tls-min 1.2").expect("understood");
+        let Some(Command::Serve(options)) = cli.command else {
+            panic!("not the command");
+        };
+        assert_eq!(options.tls_min.as_deref(), Some("1.2"));
+        assert_eq!(mistakes("rookery --reflection"), [""; 0]);
+    }
+
+    #[test]
+    fn other_commands_and_help_are_left_to_clap() {
+        for (line, kind) in [
+            ("rookery chat --nope", ErrorKind::UnknownArgument),
+            ("rookery serf", ErrorKind::InvalidSubcommand),
+            ("rookery serve --help", ErrorKind::DisplayHelp),
+            ("rookery --version", ErrorKind::DisplayVersion),
+        ] {
+            assert_eq!(read(line).expect_err("clap's").kind(), kind, "{line}");
+        }
+    }
 }

@@ -1,25 +1,24 @@
 //! [`Config`]: what an operator can set, from a file, the environment and flags, in this order of rank.
 //!
-//! Invariant: all mistakes are found before the first is told. Each key that somebody has set is tried
-//! by itself on top of the defaults, so one mistake hides no other; then what only makes sense together
-//! is checked.
+//! Invariant: all mistakes are found before the first is told, wherever they are. Each key that somebody
+//! has set is tried by itself on top of the defaults, so one mistake hides no other; then what only makes
+//! sense together is checked, with the defaults for what is wrong by itself.
+
+mod sources;
 
 use std::fmt;
+use std::fs::File;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use figment::error::Kind;
-use figment::providers::{Env, Format as _, Serialized, Toml};
-use figment::value::{Dict, Value};
-use figment::{Figment, Source};
+use figment::Figment;
+use figment::providers::Serialized;
+use figment::value::Dict;
 use serde::{Deserialize, Serialize};
 use services_accounts::PasswordPolicy;
-use services_gateway::{Limits, Span, TlsVersion};
+use services_gateway::{CertificateSource, Limits, Span, TlsVersion, web_origin};
 
 use crate::cli::ServeOptions;
-
-/// What every variable in the environment begins with. `__` stands for the dot between tables.
-const ENVIRONMENT: &str = "ROOKERY_";
 
 /// What an operator can set.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -50,7 +49,7 @@ pub struct Config {
     pub reflection: bool,
     /// The origins of pages that may call over gRPC-Web.
     pub web_origins: Vec<String>,
-    /// What to log, as tracing's `EnvFilter` reads it.
+    /// What to log: a level, or targets with theirs, as `tracing_subscriber`'s `Targets` reads it.
     pub log: String,
     /// How to log.
     pub log_format: LogFormat,
@@ -132,43 +131,57 @@ impl Config {
     /// # Errors
     /// All mistakes, each with where it is and what would be right.
     pub fn load(options: &ServeOptions) -> Result<Self, Mistakes> {
-        // What begins with ROOKERY_CLIENT_ is meant for `rookery chat` and `rookery admin`.
-        let environment = Env::prefixed(ENVIRONMENT)
-            .filter(|key| !key.starts_with("client_"))
-            .split("__");
-        Self::from_sources(options, environment)
+        let variables = std::env::vars_os().map(|(name, text)| {
+            let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+            (lossy(name), lossy(text))
+        });
+        Self::from_sources(options, variables)
     }
 
     fn from_sources(
         options: &ServeOptions,
-        environment: impl figment::Provider,
+        variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Mistakes> {
-        let mut set = Figment::new();
-        if let Some(file) = &options.config {
-            if !file.is_file() {
-                let text = format!("--config: there is no file {}", file.display());
-                return Err(Mistakes(vec![text]));
-            }
-            set = set.merge(Toml::file_exact(file));
-        }
-        set = set.merge(environment).merge(Serialized::globals(options));
-        let keys = set.extract::<Dict>().map_err(|error| {
-            Mistakes(error.into_iter().map(|error| error.to_string()).collect())
-        })?;
+        let mut mistakes = options.mistakes.clone();
         let defaults = Figment::from(Serialized::defaults(Self::default()));
-        let mut mistakes: Vec<_> = leaves(&keys)
-            .into_iter()
-            .filter_map(|(path, value)| wrong_by_itself(&set, &defaults, &path, value))
-            .collect();
-        if mistakes.is_empty() {
-            match defaults.merge(set).extract::<Self>() {
-                Ok(config) => {
-                    mistakes = config.wrong_together();
-                    if mistakes.is_empty() {
-                        return Ok(config);
-                    }
+        let mut set = Figment::new();
+        if let Some(path) = &options.config {
+            match sources::file(path) {
+                Ok(file) => set = set.merge(file),
+                Err(mistake) => mistakes.push(mistake),
+            }
+        }
+        for variable in sources::variables(variables, &defaults) {
+            set = set.merge(variable);
+        }
+        set = set.merge(Serialized::globals(options));
+        let keys = set.extract::<Dict>().unwrap_or_else(|error| {
+            mistakes.push(error.to_string());
+            Dict::new()
+        });
+        let (mut right, mut wrong) = (defaults.clone(), Vec::new());
+        for (key, value) in sources::leaves(&keys) {
+            let value = Serialized::global(&key, value);
+            match defaults.clone().merge(value.clone()).extract::<Self>() {
+                Ok(_) => right = right.merge(value),
+                Err(error) => {
+                    let text = sources::explained(&error.kind);
+                    mistakes.push(format!("{}: {text}", sources::named(&set, &key)));
+                    wrong.push(key);
                 }
-                Err(error) => mistakes.push(error.to_string()),
+            }
+        }
+        match right.extract::<Self>() {
+            Err(error) => mistakes.push(error.to_string()),
+            Ok(config) => {
+                let found = config.mistakes().into_iter();
+                let found = found.filter(|(key, _)| !wrong.contains(key));
+                mistakes.extend(
+                    found.map(|(key, text)| format!("{}: {text}", sources::named(&set, &key))),
+                );
+                if mistakes.is_empty() {
+                    return Ok(config);
+                }
             }
         }
         Err(Mistakes(mistakes))
@@ -198,101 +211,90 @@ impl Config {
         }
     }
 
-    fn wrong_together(&self) -> Vec<String> {
-        let mut mistakes = Vec::new();
-        let mut wrong = |is_wrong: bool, text: &str| {
-            if is_wrong {
-                mistakes.push(text.to_owned());
-            }
-        };
-        wrong(
-            self.tls_cert.is_some() && self.tls_key.is_none(),
-            "tls_key: is missing; a certificate of your own (tls_cert) needs its private key",
-        );
-        wrong(
-            self.tls_key.is_some() && self.tls_cert.is_none(),
-            "tls_cert: is missing; a private key of your own (tls_key) needs its certificate",
-        );
-        wrong(
-            self.tls_key_password_file.is_some() && self.tls_key.is_none(),
-            "tls_key_password_file: has no key to open; set tls_key and tls_cert too",
-        );
-        wrong(
-            self.tls_cert.is_some() && !self.tls_names.is_empty(),
-            "tls_names: are for a certificate that is made; yours (tls_cert) has its names in it",
-        );
-        wrong(
-            self.sign_in_tries == 0,
-            "sign_in_tries: is 0, so nobody could sign in; use 1 or more",
-        );
+    /// What cannot work although each value has its form: the keys, and what would be right.
+    fn mistakes(&self) -> Vec<(String, String)> {
+        let mut found = Found(Vec::new());
+        self.check_tls(&mut found);
+        for origin in &self.web_origins {
+            found.failed("web_origins", web_origin(origin));
+        }
+        if self.sign_in_tries == 0 {
+            found.add(
+                "sign_in_tries",
+                "is 0, so nobody could sign in; use 1 or more",
+            );
+        }
+        if self.sign_in_try_every.is_zero() {
+            found.add(
+                "sign_in_try_every",
+                "is no time, so there would be no limit; use 1s or more",
+            );
+        }
         if let Err(error) = self.log.parse::<tracing_subscriber::filter::Targets>() {
-            mistakes.push(format!(
-                "log: {error}; write it as info or info,services_rooms=debug"
-            ));
+            let text = format!("{error}; write it as info or info,services_rooms=debug");
+            found.add("log", text);
         }
-        let limits = self.limits.mistakes().into_iter();
-        mistakes.extend(limits.map(|mistake| format!("limits.{}: {}", mistake.field, mistake.fix)));
-        mistakes
+        for mistake in self.limits.mistakes() {
+            let text = format!("has to be {}", mistake.fix);
+            found.add(&format!("limits.{}", mistake.field), text);
+        }
+        found.0
+    }
+
+    fn check_tls(&self, found: &mut Found) {
+        let (cert, key) = (&self.tls_cert, &self.tls_key);
+        if cert.is_some() && key.is_none() {
+            let text = "is missing; a certificate of your own (tls_cert) needs its private key";
+            found.add("tls_key", text);
+        }
+        if key.is_some() && cert.is_none() {
+            let text = "is missing; a private key of your own (tls_key) needs its certificate";
+            found.add("tls_cert", text);
+        }
+        if self.tls_key_password_file.is_some() && key.is_none() {
+            let text = "has no key to open; set tls_key and tls_cert too";
+            found.add("tls_key_password_file", text);
+        }
+        if cert.is_some() && !self.tls_names.is_empty() {
+            let text = "are for a certificate that is made; yours (tls_cert) has its names in it";
+            found.add("tls_names", text);
+        }
+        for name in &self.tls_names {
+            found.failed("tls_names", CertificateSource::check_name(name));
+        }
+        found.readable("tls_cert", cert.as_deref());
+        found.readable("tls_key", key.as_deref());
+        found.readable(
+            "tls_key_password_file",
+            self.tls_key_password_file.as_deref(),
+        );
     }
 }
 
-/// Every value that is set, with its path.
-fn leaves(keys: &Dict) -> Vec<(String, Value)> {
-    let mut found = Vec::new();
-    for (key, value) in keys {
-        if let Value::Dict(_, inner) = value
-            && !inner.is_empty()
+/// Mistakes: the key and what is wrong with its value.
+struct Found(Vec<(String, String)>);
+
+impl Found {
+    fn add(&mut self, key: &str, text: impl Into<String>) {
+        self.0.push((key.to_owned(), text.into()));
+    }
+
+    fn failed<T>(&mut self, key: &str, checked: Result<T, impl fmt::Display>) {
+        if let Err(error) = checked {
+            self.add(key, error.to_string());
+        }
+    }
+
+    fn readable(&mut self, key: &str, path: Option<&Path>) {
+        if let Some(path) = path
+            && let Err(error) = File::open(path)
         {
-            let inner = leaves(inner).into_iter();
-            found.extend(inner.map(|(path, value)| (format!("{key}.{path}"), value)));
-        } else {
-            found.push((key.clone(), value.clone()));
+            let text = format!(
+                "{} does not open ({error}); name a file that does",
+                path.display()
+            );
+            self.add(key, text);
         }
-    }
-    found
-}
-
-/// What is wrong with one key, whatever the others are.
-fn wrong_by_itself(set: &Figment, defaults: &Figment, path: &str, value: Value) -> Option<String> {
-    let alone = defaults.clone().merge(Serialized::global(path, value));
-    let error = alone.extract::<Config>().err()?;
-    Some(format!("{}: {}", named(set, path), explained(&error.kind)))
-}
-
-/// A key as whoever set it calls it.
-fn named(set: &Figment, path: &str) -> String {
-    let metadata = set.find_metadata(path);
-    let is_variable = metadata.is_some_and(|found| found.name.contains("environment"));
-    match metadata.and_then(|found| found.source.as_ref()) {
-        Some(Source::File(file)) => format!("{path} in {}", file.display()),
-        _ if is_variable => format!("{ENVIRONMENT}{}", path.replace('.', "__").to_uppercase()),
-        _ => {
-            // Flags that may be repeated are named in the singular.
-            let flag = path.trim_end_matches("_names").trim_end_matches("_origins");
-            let plural = flag.len() < path.len();
-            let last = if path.ends_with("_names") {
-                "-name"
-            } else {
-                "-origin"
-            };
-            format!(
-                "--{}{}",
-                flag.replace('_', "-"),
-                if plural { last } else { "" }
-            )
-        }
-    }
-}
-
-fn explained(kind: &Kind) -> String {
-    if let Kind::UnknownField(_, _) = kind {
-        "there is no such key; rookery serve --dump-config shows all there are".to_owned()
-    } else if let Kind::UnknownVariant(found, known) = kind {
-        format!("`{found}` is none of {}", known.join(", "))
-    } else if let Kind::InvalidType(found, wanted) | Kind::InvalidValue(found, wanted) = kind {
-        format!("is {found}, and has to be {wanted}")
-    } else {
-        kind.to_string()
     }
 }
 

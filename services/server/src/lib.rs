@@ -12,6 +12,7 @@ mod administration;
 pub mod app;
 pub mod cli;
 pub mod config;
+mod descriptors;
 mod greeting;
 mod logging;
 mod serve;

@@ -2,21 +2,23 @@
 
 use std::error::Error;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use cluster_runtime::TaskKind;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{App, StartError};
 use crate::cli::{EXIT_IO, EXIT_SOFTWARE, EXIT_UNAVAILABLE, EXIT_USAGE, ServeOptions};
 use crate::config::Config;
 use crate::greeting::Greeting;
-use crate::logging;
+use crate::{descriptors, logging};
 
 /// How often what is over is removed from the store. Nothing depends on it but size.
 const UPKEEP_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Runs the server until SIGTERM or ctrl-c. Returns the code to exit with.
+/// Runs the server until SIGTERM or ctrl-c; a second one ends it at once. Returns the code to exit with.
 #[expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -40,6 +42,7 @@ pub fn serve(options: ServeOptions) -> ExitCode {
         };
     }
     logging::start(&config);
+    descriptors::raise(config.limits.connections.count_max);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -47,21 +50,62 @@ pub fn serve(options: ServeOptions) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error, EXIT_SOFTWARE),
     };
-    match runtime.block_on(run(config)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let code = match error {
-                StartError::Listen { .. } => EXIT_UNAVAILABLE,
-                StartError::DataDir { .. }
-                | StartError::Open(_)
-                | StartError::Store(_)
-                | StartError::Certificate(_) => EXIT_IO,
-                StartError::Hash(_) | StartError::Gateway(_) | StartError::Sessions(_) => {
-                    EXIT_SOFTWARE
-                }
-            };
-            fail(&error, code)
+    let ended = runtime.block_on(run(config));
+    // What still runs was asked to end, and waiting for it would not be "at once".
+    runtime.shutdown_background();
+    match ended {
+        Ok(Ended::Asked) => ExitCode::SUCCESS,
+        Ok(ended @ (Ended::TaskFailed | Ended::AtOnce)) => {
+            eprintln!("rookery: {ended}");
+            ExitCode::from(ended.code())
         }
+        Err(error) => fail(&error, code(&error)),
+    }
+}
+
+/// How a server that had started came to its end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Ended {
+    /// It was asked to stop, and did so in order.
+    Asked,
+    /// It was asked again before it had stopped.
+    AtOnce,
+    /// It could not do its work any more.
+    TaskFailed,
+}
+
+impl Ended {
+    fn code(self) -> u8 {
+        match self {
+            Self::Asked | Self::AtOnce => 0,
+            Self::TaskFailed => EXIT_SOFTWARE,
+        }
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Asked => "stopped",
+            Self::AtOnce => "stopped at once, as asked twice; all that was acknowledged is kept",
+            Self::TaskFailed => {
+                "stopped, since a task that the server needs has failed; the log above says which"
+            }
+        })
+    }
+}
+
+fn code(error: &StartError) -> u8 {
+    match error {
+        StartError::Listen { .. } => EXIT_UNAVAILABLE,
+        StartError::DataDir { .. }
+        | StartError::Open(_)
+        | StartError::Store(_)
+        | StartError::Certificate(_) => EXIT_IO,
+        StartError::Signals(_)
+        | StartError::Hash(_)
+        | StartError::Gateway(_)
+        | StartError::Sessions(_) => EXIT_SOFTWARE,
     }
 }
 
@@ -76,18 +120,25 @@ fn fail(error: &dyn Error, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-async fn run(config: Config) -> Result<(), StartError> {
+async fn run(config: Config) -> Result<Ended, StartError> {
+    // First, so that whoever asks during the start is heard.
+    let mut signals = Signals::new().map_err(StartError::Signals)?;
     let app = App::start(config).await?;
     greet(&app).await?;
     keep_up(&app);
-    wait_for_stop(&app).await;
-    let stopped = app.stop().await;
+    let ended = serve_until_stop(&app, &mut signals).await;
+    tracing::info!("stopping; ctrl-c or SIGTERM once more ends it at once");
+    let stopped = tokio::select! {
+        stopped = app.stop() => stopped,
+        () = signals.stop() => return Ok(Ended::AtOnce),
+    };
     tracing::info!(
         connections_cut = stopped.connections_cut,
+        services_late = stopped.services_late,
         tasks_left = stopped.tasks_left,
         "stopped"
     );
-    Ok(())
+    Ok(ended)
 }
 
 #[expect(clippy::print_stdout, reason = "this is what a person reads")]
@@ -124,38 +175,79 @@ fn keep_up(app: &App) {
     });
 }
 
+/// What the system and the operator have to say.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for ctrl-c or SIGTERM.
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
 /// Waits for a reason to stop: ctrl-c, SIGTERM, or a vital task that failed. SIGHUP reloads the
 /// certificate meanwhile.
-async fn wait_for_stop(app: &App) {
-    let signals = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::hangup()),
-    );
-    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
-        tracing::error!("signals cannot be received; only kill -9 stops this process");
-        app.tasks.stopping().cancelled().await;
-        return;
-    };
+async fn serve_until_stop(app: &App, signals: &mut Signals) -> Ended {
     loop {
         tokio::select! {
             biased;
-            () = app.tasks.stopping().cancelled() => {
-                tracing::error!("stopping, since a vital task has failed");
-                return;
-            }
-            _ = terminate.recv() => return,
-            _ = interrupt.recv() => return,
-            _ = hangup.recv() => reload(app).await,
+            () = app.tasks.stopping().cancelled() => return Ended::TaskFailed,
+            _ = signals.terminate.recv() => return Ended::Asked,
+            _ = signals.interrupt.recv() => return Ended::Asked,
+            _ = signals.hangup.recv() => reload(app).await,
         }
     }
 }
 
 async fn reload(app: &App) {
-    let certificates = std::sync::Arc::clone(app.gateway().certificates());
+    let certificates = Arc::clone(app.gateway().certificates());
     match tokio::task::spawn_blocking(move || certificates.reload()).await {
         Ok(Ok(reloaded)) => tracing::info!(?reloaded, "looked at the certificate"),
-        Ok(Err(error)) => tracing::warn!(%error, "keeping the old certificate"),
+        Ok(Err(error)) => {
+            let cause = error.source().map(ToString::to_string);
+            tracing::warn!(%error, cause, "keeping the old certificate");
+        }
         Err(panic) => tracing::error!(%panic, "looking at the certificate failed"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_vital_task_that_fails_ends_the_server_with_an_error() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let config = Config {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            data_dir: dir.path().join("data"),
+            ..Config::default()
+        };
+        let app = App::start(config).await.expect("starts");
+        let mut signals = Signals::new().expect("a system that has them");
+        app.tasks.spawn(TaskKind::Relay, "a test", async {
+            panic!("as a defect would")
+        });
+        let ended = serve_until_stop(&app, &mut signals).await;
+        assert_eq!(ended, Ended::TaskFailed);
+        assert_eq!(ended.code(), EXIT_SOFTWARE);
+        app.stop().await;
     }
 }

@@ -6,6 +6,10 @@ use services_gateway::Drained;
 
 use crate::app::App;
 
+/// What sessions and rooms get to end, once no client is there any more. A room ends after the write at
+/// hand; one that does not is left to the end of the process, which loses nothing acknowledged.
+const SERVICES_WITHIN: Duration = Duration::from_secs(5);
+
 /// What background tasks get to end once everything else has.
 const TASKS_WITHIN: Duration = Duration::from_secs(2);
 
@@ -14,24 +18,30 @@ const TASKS_WITHIN: Duration = Duration::from_secs(2);
 pub struct Stopped {
     /// Connections that did not go by themselves in time.
     pub connections_cut: u64,
+    /// Whether sessions or rooms did not end in time.
+    pub services_late: bool,
     /// Tasks that did not end in time.
     pub tasks_left: usize,
 }
 
 impl App {
-    /// Stops everything. What has been acknowledged is durable before this, so a stop that is cut short
+    /// Stops everything, each step by a deadline. What has been acknowledged is durable before this, so a stop that is cut short
     /// loses nothing; a stop that is not lets clients finish what they have under way.
     pub async fn stop(&self) -> Stopped {
         let within = self.config.stop_within.duration();
         let tell = async { self.hub.drain() };
         let Drained { connections_cut } = self.gateway.shutdown(within, tell).await;
-        self.sessions.stop().await;
-        self.rooms.stop().await;
+        let services = async {
+            self.sessions.stop().await;
+            self.rooms.stop().await;
+        };
+        let in_time = tokio::time::timeout(SERVICES_WITHIN, services).await;
         self.tasks.stop();
         let tasks_left = self.tasks.ended(TASKS_WITHIN).await;
         self.store.close().await;
         Stopped {
             connections_cut,
+            services_late: in_time.is_err(),
             tasks_left,
         }
     }
