@@ -3,6 +3,10 @@
 
 #[path = "suite/authorization.rs"]
 mod authorization;
+#[path = "suite/bad_input.rs"]
+mod bad_input;
+#[path = "suite/lifecycle.rs"]
+mod lifecycle;
 #[path = "suite/matrix.rs"]
 mod matrix;
 #[path = "suite/payloads.rs"]

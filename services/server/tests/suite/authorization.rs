@@ -152,12 +152,25 @@ async fn stream(world: &World, token: Option<&str>, command: &Command) -> Answer
     let items = decoded
         .flat_map(|frame| frame.expect("a frame").items)
         .filter_map(|i| i.item);
+    let mut replies = Vec::new();
     for item in items {
         if let v1::server_item::Item::Reply(reply) = item
-            && let Some(v1::reply::Result::Error(error)) = reply.result
+            && reply.request_id == 7
         {
+            replies.extend(reply.result);
+        }
+    }
+    match replies.as_slice() {
+        // The call itself was refused.
+        [] if answer.code != 0 => {}
+        [v1::reply::Result::Error(error)] => {
             answer.code = error.code;
-            answer.message = error.message;
+            answer.message.clone_from(&error.message);
+        }
+        [_] => {}
+        other => {
+            answer.code = -1;
+            answer.message = format!("one reply is due, and not {other:?}");
         }
     }
     answer

@@ -2,10 +2,11 @@
 
 use std::fs::File;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{Instant, sleep};
 
 /// How long a start may take on a slow day. A bound against hanging, and nothing that is measured.
@@ -25,17 +26,9 @@ pub(crate) struct Process {
 impl Process {
     /// Starts a server in `dir`: data in `data`, what it prints in `stdout` and `stderr`.
     pub(crate) async fn start(dir: &Path, flags: &[&str]) -> Self {
-        let (stdout, stderr) = (dir.join("stdout"), dir.join("stderr"));
-        let open = |path: &PathBuf| File::create(path).expect("a file");
-        let child = Command::new(env!("CARGO_BIN_EXE_rookery"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(dir.join("data"))
-            .args(flags)
-            .stdin(Stdio::null())
-            .stdout(open(&stdout))
-            .stderr(open(&stderr))
-            .spawn()
-            .expect("the server starts");
+        let stdout = dir.join("stdout");
+        let stderr = dir.join("stderr");
+        let child = command(dir, flags).spawn().expect("the server starts");
         let mut process = Self {
             child,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -60,6 +53,23 @@ impl Process {
         }
     }
 
+    /// Tells it something.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it runs");
+    }
+
+    /// Waits until it has ended; the code it ended with.
+    pub(crate) async fn ended(&mut self, within: Duration) -> Option<i32> {
+        let deadline = Instant::now() + within;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "it still runs after {within:?}");
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
     /// Ends it as a power cut would, but for the page cache.
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("it runs");
@@ -73,6 +83,31 @@ impl Drop for Process {
         let _ended = self.child.kill();
         let _reaped = self.child.wait();
     }
+}
+
+fn command(dir: &Path, flags: &[&str]) -> Command {
+    let open = |name: &str| File::create(dir.join(name)).expect("a file");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rookery"));
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(dir.join("data"))
+        .args(flags)
+        .stdin(Stdio::null())
+        .stdout(open("stdout"))
+        .stderr(open("stderr"));
+    command
+}
+
+/// Starts a server that has to refuse: the code it ended with, and what it said.
+pub(crate) fn refused(
+    dir: &Path,
+    flags: &[&str],
+    variables: &[(&str, &str)],
+) -> (Option<i32>, String) {
+    let mut command = command(dir, flags);
+    let status = command.envs(variables.iter().copied()).status();
+    let said = std::fs::read_to_string(dir.join("stderr")).expect("reads");
+    (status.expect("it runs").code(), said)
 }
 
 fn word_after<T: std::str::FromStr>(text: &str, prefix: &str) -> Option<T> {

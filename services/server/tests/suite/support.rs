@@ -1,24 +1,32 @@
 //! A server to test against, and the plainest client there can be: one HTTP/2 connection, calls by
 //! path, bytes in and out. It knows nothing that a stranger with the .proto files would not.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use bytes::{Buf as _, Bytes};
+use bytes::{Buf as _, Bytes, BytesMut};
 use cluster_runtime::{TaskKind, Tasks};
-use http::{Request, Uri};
+use http::{Request, Response, Uri};
+use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body, Frame, Incoming};
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use services_gateway::Fingerprint;
 use services_server::app::App;
 use services_server::config::Config;
 use tempfile::TempDir;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
+use tonic::Status;
+use tonic_types::StatusExt as _;
 
 /// A server of this test's own.
 #[derive(Debug)]
@@ -64,14 +72,75 @@ impl Server {
 
     /// A connection of its own.
     pub(crate) async fn connect(&self) -> Connection {
-        let stream = TcpStream::connect(self.address).await.expect("connects");
-        Connection::over(stream).await
+        Connection::to(self.address).await
     }
 }
 
 /// One connection. Clones share it.
 #[derive(Clone, Debug)]
-pub(crate) struct Connection(SendRequest<Full<Bytes>>);
+pub(crate) struct Connection {
+    sender: SendRequest<BoxBody<Bytes, Infallible>>,
+    /// What the server showed.
+    pub(crate) fingerprint: Fingerprint,
+}
+
+/// A call that is not over: the client goes on listening, and has nothing more to say.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    body: Incoming,
+    /// What came and is no whole message yet.
+    rest: BytesMut,
+    /// The number in `grpc-status`, once it is over.
+    pub(crate) code: Option<i32>,
+}
+
+/// Bytes, and then silence instead of an end.
+struct Open(Option<Bytes>);
+
+impl Body for Open {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.0.take() {
+            Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl Stream {
+    /// The next message; `None` when the stream is over.
+    pub(crate) async fn next<T: Message + Default>(&mut self) -> Option<T> {
+        loop {
+            if let Some(length) = self.rest.get(1..5) {
+                let length = <[u8; 4]>::try_from(length).expect("four bytes");
+                let end = 5 + usize::try_from(u32::from_be_bytes(length)).expect("a length");
+                if self.rest.len() >= end {
+                    let message = self.rest.split_to(end).freeze().slice(5..);
+                    return Some(T::decode(message).expect("decodes"));
+                }
+            }
+            match self
+                .body
+                .frame()
+                .await?
+                .expect("the connection stands")
+                .into_data()
+            {
+                Ok(bytes) => self.rest.extend_from_slice(&bytes),
+                Err(frame) => {
+                    let trailers = frame.into_trailers().expect("the only other kind");
+                    self.code =
+                        Status::from_header_map(&trailers).map(|status| status.code().into());
+                }
+            }
+        }
+    }
+}
 
 /// What a call came to.
 #[derive(Clone, Debug)]
@@ -79,6 +148,10 @@ pub(crate) struct Answer {
     /// The number in `grpc-status`.
     pub(crate) code: i32,
     pub(crate) message: String,
+    /// The reason in its `ErrorInfo`.
+    pub(crate) reason: String,
+    /// The fields in its `BadRequest`.
+    pub(crate) fields: Vec<String>,
     /// The messages of the answer.
     pub(crate) messages: Vec<Bytes>,
 }
@@ -92,6 +165,11 @@ impl Answer {
 }
 
 impl Connection {
+    /// A connection to `server`.
+    pub(crate) async fn to(server: SocketAddr) -> Self {
+        Self::over(TcpStream::connect(server).await.expect("connects")).await
+    }
+
     /// A connection to `server` from another address of this machine.
     pub(crate) async fn from(server: SocketAddr, local: [u8; 4]) -> Self {
         let socket = TcpSocket::new_v4().expect("a socket");
@@ -116,10 +194,28 @@ impl Connection {
             .connect(name, stream)
             .await;
         let stream = TokioIo::new(stream.expect("a handshake"));
+        let (_, session) = stream.inner().get_ref();
+        let fingerprint = Fingerprint::of(&session.peer_certificates().expect("a chain")[0]);
         let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await;
         let (sender, connection) = handshake.expect("HTTP/2");
         drive(connection);
-        Self(sender)
+        Self {
+            sender,
+            fingerprint,
+        }
+    }
+
+    /// Calls `path` with one message, and leaves the call open.
+    pub(crate) async fn open(&self, token: &str, path: &str, message: &impl Message) -> Stream {
+        let bytes = framed(&[message.encode_to_vec()]);
+        let response = self
+            .send(Some(token), path, Open(Some(bytes)).boxed())
+            .await;
+        Stream {
+            body: response.into_body(),
+            rest: BytesMut::new(),
+            code: None,
+        }
     }
 
     /// Calls `path` (`Rooms/GetRoom`) with one message.
@@ -140,39 +236,73 @@ impl Connection {
         path: &str,
         messages: &[Vec<u8>],
     ) -> Answer {
-        let uri: Uri = format!("https://localhost/rookery.v1.{path}")
-            .parse()
-            .expect("a path");
-        let mut request = Request::post(uri)
-            .header("content-type", "application/grpc")
-            .header("te", "trailers");
-        if let Some(token) = token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        let request = request
-            .body(Full::new(framed(messages)))
-            .expect("a request");
-        let mut sender = self.0.clone();
+        self.call_raw(token, path, framed(messages)).await
+    }
+
+    /// Calls `path` with these bytes, whatever they are.
+    pub(crate) async fn call_raw(&self, token: Option<&str>, path: &str, body: Bytes) -> Answer {
+        answer(self.send(token, path, Full::new(body).boxed()).await).await
+    }
+
+    /// Begins a call of `path` that never says what it wants. Whatever comes later on this connection
+    /// comes after it.
+    pub(crate) async fn stall(&self, token: &str, path: &str) {
+        let mut sender = self.sender.clone();
         sender.ready().await.expect("the connection stands");
-        let response = sender.send_request(request).await.expect("an answer");
-        let (head, body) = response.into_parts();
-        let body = body.collect().await.expect("a whole answer");
-        let trailers = body.trailers().cloned().unwrap_or_default();
-        let text = |name: &str| {
-            let value = trailers.get(name).or_else(|| head.headers.get(name));
-            value
-                .and_then(|value| value.to_str().ok())
-                .unwrap_or_default()
-                .to_owned()
-        };
-        let code = text("grpc-status")
-            .parse()
-            .unwrap_or_else(|_| -i32::from(head.status.as_u16()));
-        Answer {
-            code,
-            message: text("grpc-message"),
-            messages: unframed(body.to_bytes()),
-        }
+        let request = request(Some(token), path).body(Open(None).boxed());
+        let answer = sender.send_request(request.expect("a request"));
+        Tasks::new().spawn(TaskKind::Connection, "stalled call", async move {
+            let _late = answer.await;
+        });
+    }
+
+    async fn send(
+        &self,
+        token: Option<&str>,
+        path: &str,
+        body: BoxBody<Bytes, Infallible>,
+    ) -> Response<Incoming> {
+        let mut sender = self.sender.clone();
+        sender.ready().await.expect("the connection stands");
+        let request = request(token, path).body(body).expect("a request");
+        sender.send_request(request).await.expect("an answer")
+    }
+}
+
+/// The head of a call.
+fn request(token: Option<&str>, path: &str) -> http::request::Builder {
+    let uri: Uri = format!("https://localhost/rookery.v1.{path}")
+        .parse()
+        .expect("a path");
+    let request = Request::post(uri)
+        .header("content-type", "application/grpc")
+        .header("te", "trailers");
+    match token {
+        Some(token) => request.header("authorization", format!("Bearer {token}")),
+        None => request,
+    }
+}
+
+/// The whole of an answer.
+async fn answer(response: Response<Incoming>) -> Answer {
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.expect("a whole answer");
+    let trailers = body.trailers().cloned().unwrap_or_default();
+    let status = Status::from_header_map(&trailers)
+        .or_else(|| Status::from_header_map(&head.headers))
+        .unwrap_or_else(|| Status::unknown(format!("no status, HTTP {}", head.status)));
+    let details = status.get_error_details();
+    let reason = details.error_info().map(|info| info.reason.clone());
+    let bad = details.bad_request().into_iter();
+    Answer {
+        code: status.code().into(),
+        message: status.message().to_owned(),
+        reason: reason.unwrap_or_default(),
+        fields: bad
+            .flat_map(|bad| &bad.field_violations)
+            .map(|violation| violation.field.clone())
+            .collect(),
+        messages: unframed(body.to_bytes()),
     }
 }
 

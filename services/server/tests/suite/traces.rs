@@ -1,38 +1,65 @@
 //! No traces (P13): what must not be kept is looked for in everything that is kept.
 //!
-//! A client from an address of its own does all that people do, with a password, a token and a body that
-//! stand nowhere else, while the server logs as much as it can. Then every byte of the logs and of the
-//! data directory is searched, in the forms in which such things turn up.
+//! A client from an address of its own does all that people do, with passwords, tokens, names and a body
+//! that stand nowhere else, while the server logs as much as it can. Then every byte of the logs and of
+//! the data directory is searched, in the forms in which such things turn up.
 
 use std::path::{Path, PathBuf};
 
+use prost::Message as _;
 use proto::v1;
+use proto::v1::client_frame::Command;
 
 use crate::process::Process;
 use crate::support::Connection;
-use crate::world::{Person, message, uuid};
+use crate::world::{self, message, uuid};
 
 /// An address of this machine that nothing else uses.
 const ADDRESS: [u8; 4] = [127, 66, 77, 88];
 const PASSWORD: &str = "Yellow-Bird-4711-Xyzzy!q";
+const NEW_PASSWORD: &str = "Green-Parrot-1174-Plover!z";
+const USER_NAME: &str = "zebrafinch4711";
+const ROOM_NAME: &str = "canary aviary 2718";
 const BODY: &str = "canary body 0815 plugh";
 const LABEL: &str = "canary device 1234";
 
-/// What to look for.
+/// Where to look.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Place {
+    /// What the server logs.
+    Log,
+    /// What the server prints for whoever starts it: how to go on, with the first invitation.
+    Printed,
+    /// Bodies and names lie here, not sealed yet.
+    Store,
+}
+
+/// What to look for, in one of its forms.
 struct Needle {
     what: &'static str,
     bytes: Vec<u8>,
-    /// Also where the server keeps what people say: bodies lie in the store, not sealed yet.
-    in_store: bool,
+    nowhere_in: &'static [Place],
 }
 
-fn needles(token: &str) -> Vec<Needle> {
+/// What came to be while somebody lived here.
+struct Life {
+    token: String,
+    /// One that was printed at the start, and one made by an administrator.
+    invitations: [String; 2],
+    link: String,
+}
+
+const EVERYWHERE: &[Place] = &[Place::Log, Place::Printed, Place::Store];
+const NOT_PRINTED: &[Place] = &[Place::Log, Place::Store];
+const LOGS: &[Place] = &[Place::Log, Place::Printed];
+
+fn needles(life: &Life) -> Vec<Needle> {
     let mut needles = Vec::new();
-    let mut add = |what, text: &[u8], in_store| {
-        let utf16: Vec<u8> = text.iter().flat_map(|byte| [*byte, 0]).collect();
-        let hex: String = text.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut add = |what, text: &str, nowhere_in| {
+        let utf16: Vec<u8> = text.bytes().flat_map(|byte| [byte, 0]).collect();
+        let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
         for bytes in [
-            text.to_vec(),
+            text.as_bytes().to_vec(),
             utf16,
             hex.clone().into_bytes(),
             hex.to_uppercase().into(),
@@ -40,44 +67,48 @@ fn needles(token: &str) -> Vec<Needle> {
             needles.push(Needle {
                 what,
                 bytes,
-                in_store,
+                nowhere_in,
             });
         }
     };
-    add("password", PASSWORD.as_bytes(), true);
-    add("token", token.as_bytes(), true);
-    // Without the prefix that says what it is.
-    add("token", token.trim_start_matches("rk_s_").as_bytes(), true);
-    add("address", b"127.66.77.88", true);
-    add("body", BODY.as_bytes(), false);
-    add("device label", LABEL.as_bytes(), false);
+    add("password", PASSWORD, EVERYWHERE);
+    add("new password", NEW_PASSWORD, EVERYWHERE);
+    // Secrets without the prefix that says what they are.
+    let [printed, made] = &life.invitations;
+    add("token", &life.token["rk_s_".len()..], EVERYWHERE);
+    add("first invitation", &printed["rk_i_".len()..], NOT_PRINTED);
+    add("invitation", &made["rk_i_".len()..], EVERYWHERE);
+    add("link", &life.link["rk_l_".len()..], EVERYWHERE);
+    add("address", "127.66.77.88", EVERYWHERE);
+    add("body", BODY, LOGS);
+    add("user name", USER_NAME, LOGS);
+    add("room name", ROOM_NAME, LOGS);
+    add("device label", LABEL, LOGS);
     needles
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn address_password_token_and_body_leave_no_trace() {
+async fn what_people_do_leaves_no_trace() {
     let dir = tempfile::TempDir::new().expect("a folder");
     let mut process = Process::start(dir.path(), &["--log", "trace"]).await;
     let invitation = process.invitation.clone().expect("nobody is here yet");
     let connection = Connection::from(process.address, ADDRESS).await;
-    let person = live(&connection, &invitation).await;
+    let life = live(&connection, &invitation).await;
     process.kill();
 
     let mut hits = Vec::new();
     let mut bytes_searched = 0;
-    for (file, is_log) in files(dir.path()) {
+    for (file, place) in files(dir.path()) {
         let bytes = std::fs::read(&file).expect("reads");
         bytes_searched += bytes.len();
-        for needle in needles(&person.token)
-            .iter()
-            .filter(|needle| is_log || needle.in_store)
-        {
+        let needles = needles(&life).into_iter();
+        for needle in needles.filter(|needle| needle.nowhere_in.contains(&place)) {
             if find(&bytes, &needle.bytes) {
                 hits.push(format!("{} in {}", needle.what, file.display()));
             }
         }
-        let log = String::from_utf8_lossy(&bytes);
-        if is_log && file.ends_with("stderr") {
+        if place == Place::Log {
+            let log = String::from_utf8_lossy(&bytes);
             assert!(log.contains("TRACE"), "the server logs as much as it can");
         }
     }
@@ -96,19 +127,21 @@ async fn the_search_finds_what_is_there() {
     )
     .await;
     process.kill();
-    let stored = files(dir.path()).into_iter().filter(|(_, is_log)| !is_log);
-    let found =
-        stored.filter(|(file, _)| find(&std::fs::read(file).expect("reads"), BODY.as_bytes()));
-    assert!(
-        found.count() > 0,
-        "the body is in the store, which is not sealed yet"
-    );
+    let stored = files(dir.path()).into_iter();
+    let stored = stored.filter(|(_, place)| *place == Place::Store);
+    let stored: Vec<_> = stored
+        .map(|(file, _)| std::fs::read(file).expect("reads"))
+        .collect();
+    for text in [BODY, USER_NAME, ROOM_NAME, LABEL] {
+        let found = stored.iter().any(|bytes| find(bytes, text.as_bytes()));
+        assert!(found, "{text} is in the store, which is not sealed yet");
+    }
 }
 
 /// Everything that people do, at least once, rightly and wrongly.
-async fn live(connection: &Connection, invitation: &str) -> Person {
+async fn live(connection: &Connection, invitation: &str) -> Life {
     let register = v1::RegisterAccountRequest {
-        user_name: "tracer".to_owned(),
+        user_name: USER_NAME.to_owned(),
         password: PASSWORD.to_owned(),
         invitation: invitation.to_owned(),
         device_label: LABEL.to_owned(),
@@ -119,10 +152,9 @@ async fn live(connection: &Connection, invitation: &str) -> Person {
         .await;
     let registered: v1::SignInResponse = registered.ok();
     let token = Some(registered.token.as_str());
-    let account = registered.account.expect("an account").name;
 
     let wrong = v1::SignInRequest {
-        user_name: "tracer".to_owned(),
+        user_name: USER_NAME.to_owned(),
         password: format!("{PASSWORD}!"),
         ..v1::SignInRequest::default()
     };
@@ -144,18 +176,43 @@ async fn live(connection: &Connection, invitation: &str) -> Person {
         16
     );
 
-    talk(connection, token).await;
-    Person {
-        account,
-        user_name: "tracer".to_owned(),
+    let change = v1::ChangePasswordRequest {
+        current_password: PASSWORD.to_owned(),
+        new_password: NEW_PASSWORD.to_owned(),
+    };
+    let changed = connection
+        .call(token, "Accounts/ChangePassword", &change)
+        .await;
+    changed.ok::<()>();
+    let request = v1::CreateInvitationRequest::default();
+    let made = connection
+        .call(token, "Administration/CreateInvitation", &request)
+        .await;
+    let made: v1::CreateInvitationResponse = made.ok();
+    let guest = world::register(connection, "guest", &made.secret).await;
+
+    let room = talk(connection, token).await;
+    let request = v1::CreateRoomLinkRequest { parent: room };
+    let link = connection
+        .call(token, "Rooms/CreateRoomLink", &request)
+        .await;
+    let link = link.ok::<v1::CreateRoomLinkResponse>().link;
+    let join = v1::JoinRoomRequest { link: link.clone() };
+    let joined = connection
+        .call(Some(&guest.token), "Rooms/JoinRoom", &join)
+        .await;
+    joined.ok::<v1::Room>();
+    Life {
         token: registered.token,
+        invitations: [invitation.to_owned(), made.secret],
+        link,
     }
 }
 
-/// What people do in rooms.
-async fn talk(connection: &Connection, token: Option<&str>) {
+/// What people do in rooms, by calls and on a stream. The room.
+async fn talk(connection: &Connection, token: Option<&str>) -> String {
     let create = v1::CreateRoomRequest {
-        display_name: "nest".to_owned(),
+        display_name: ROOM_NAME.to_owned(),
         topic: String::new(),
         request_id: uuid(),
     };
@@ -184,17 +241,52 @@ async fn talk(connection: &Connection, token: Option<&str>) {
         .await
         .ok::<v1::MarkReadResponse>();
     let list = v1::ListEventsRequest {
-        parent: room.name,
+        parent: room.name.clone(),
         ..v1::ListEventsRequest::default()
     };
     connection
         .call(token, "Messages/ListEvents", &list)
         .await
         .ok::<v1::ListEventsResponse>();
+    stream(connection, token, &room.name).await;
+    room.name
 }
 
-/// Every file below `dir`, and whether it is a log.
-fn files(dir: &Path) -> Vec<(PathBuf, bool)> {
+/// A session that follows a room, says something in it, and hears it.
+async fn stream(connection: &Connection, token: Option<&str>, room: &str) {
+    let follow = v1::FollowRoom {
+        room: room.to_owned(),
+        ..v1::FollowRoom::default()
+    };
+    let commands = [
+        Command::Hello(v1::Hello::default()),
+        Command::FollowRoom(follow),
+        Command::SendMessage(message(room, BODY)),
+    ];
+    let frames: Vec<_> = (0..)
+        .zip(commands)
+        .map(|(request_id, command)| {
+            let command = Some(command);
+            let frame = v1::ClientFrame {
+                request_id,
+                command,
+            };
+            frame.encode_to_vec()
+        })
+        .collect();
+    let answer = connection
+        .call_with(token, "Sessions/Connect", &frames)
+        .await;
+    assert_eq!(answer.code, 0, "{}", answer.message);
+    let heard = answer
+        .messages
+        .iter()
+        .any(|frame| find(frame, BODY.as_bytes()));
+    assert!(heard, "what is said comes back");
+}
+
+/// Every file below `dir`, and what it is.
+fn files(dir: &Path) -> Vec<(PathBuf, Place)> {
     let mut found = Vec::new();
     let mut folders = vec![dir.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -203,8 +295,14 @@ fn files(dir: &Path) -> Vec<(PathBuf, bool)> {
             if path.is_dir() {
                 folders.push(path);
             } else {
-                let is_log = path.ends_with("stdout") || path.ends_with("stderr");
-                found.push((path, is_log));
+                let place = if path.ends_with("stderr") {
+                    Place::Log
+                } else if path.ends_with("stdout") {
+                    Place::Printed
+                } else {
+                    Place::Store
+                };
+                found.push((path, place));
             }
         }
     }
