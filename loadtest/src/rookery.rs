@@ -44,6 +44,7 @@ sign_in_tries = 1000000
 unauthenticated_max = 20000
 unauthenticated_per_address_max = 20000
 authenticated_per_account_max = 100000
+authenticated_per_account_max = 100000
 unauthenticated_calls_max = 1000000
 authenticate_within = \"10m\"
 
