@@ -239,12 +239,12 @@ impl RoomActor {
             let mut batch = Batch::read(&tx, state, commands).await?;
             let mut head = state.head;
             let mut decisions = Decisions::with_capacity(commands.len());
-            for command in commands {
-                let decision =
-                    state.prepare(head, command, &batch.facts(command), with.clock.now());
+            for (place, command) in commands.iter().enumerate() {
+                let facts = batch.facts(place);
+                let decision = state.prepare(head, command, &facts, with.clock.now());
                 if let Ok(prepared) = &decision {
                     store::write(&tx, prepared, state)?;
-                    batch.remember(prepared);
+                    batch.remember(place, prepared);
                     head = prepared.head;
                 }
                 decisions.push(decision);

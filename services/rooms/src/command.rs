@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use aws_lc_rs::digest;
-use cluster_types::{AccountId, RoomId, Seq, UnixMillis};
+use cluster_types::{AccountId, Seq, UnixMillis};
 
 use crate::limits::REQUEST_OVERHEAD_BYTES;
 use crate::{ClientMessageId, Format, LinkHash, Member, Priority, Role};
@@ -138,6 +137,11 @@ impl Command {
         }
     }
 
+    /// The message that it answers.
+    pub(crate) fn answers(&self) -> Option<Seq> {
+        self.draft().and_then(|draft| draft.reply_to)
+    }
+
     /// Somebody who need not be a member, and has to exist.
     pub(crate) const fn newcomer(&self) -> Option<AccountId> {
         if let Action::Add { account, .. } | Action::Ban(account) = &self.action {
@@ -200,28 +204,6 @@ impl Command {
             | Action::Unban(_)
             | Action::SetLink(_) => true,
         }
-    }
-}
-
-impl Draft {
-    /// A digest of all that the draft asks for, and of where, to tell a retry from another use of the
-    /// same id.
-    pub(crate) fn digest(&self, room: RoomId, target: Option<Seq>) -> [u8; 32] {
-        let mut context = digest::Context::new(&digest::SHA256);
-        context.update(room.as_bytes());
-        // Fixed-width fields first: no two drafts have the same bytes.
-        for number in [
-            target.map_or(0, |seq| seq.0),
-            self.reply_to.map_or(0, |seq| seq.0),
-            self.format as u64,
-            self.priority as u64,
-        ] {
-            context.update(&number.to_be_bytes());
-        }
-        context.update(self.body.as_bytes());
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(context.finish().as_ref());
-        bytes
     }
 }
 

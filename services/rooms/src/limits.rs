@@ -86,6 +86,10 @@ pub const EVENTS_PAGE_BYTES_MAX: usize = 1024 * 1024;
 /// full before, is less than another page.
 pub const EDITED_AT_ONCE: usize = 16;
 
+/// Earlier messages that are read at a time for a batch, those that are said once more and those that
+/// are answered: a megabyte of bodies at most, however many there are.
+pub const EARLIER_AT_ONCE: usize = 16;
+
 /// Rooms in one page.
 pub const ROOMS_PAGE_MAX: usize = 200;
 

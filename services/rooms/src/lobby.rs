@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use cluster_runtime::{Reply, TaskKind};
-use cluster_store::Transaction;
 use cluster_store::schema::{DirectRoom, RoomLink};
+use cluster_store::{StoreError, Transaction};
 use cluster_types::{AccountId, LogId, RoomId, SecretBytes, Seq};
 use data_encoding::BASE64URL_NOPAD;
 
 use crate::limits::COMMAND_DEADLINE;
-use crate::state::{Earlier, Head, State};
+use crate::state::{Head, State, Used};
 use crate::{
     Action, ClientMessageId, Command, CommandError, Event, EventKind, Kind, LinkHash, Member,
     MembershipChange, MembershipKind, Role, RoomChange, RoomView, Rooms, store,
@@ -19,6 +19,9 @@ use crate::{
 
 /// What every link begins with, so that a stray one is recognised for what it is.
 const LINK_PREFIX: &str = "rk_l_";
+
+/// The first event of a log. It says that somebody has arrived, so no message is there.
+const FIRST: Seq = Seq(1);
 
 /// A room to be made.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -29,13 +32,6 @@ pub struct NewRoom {
     pub topic: String,
     /// The same on every retry.
     pub request_id: ClientMessageId,
-}
-
-impl NewRoom {
-    fn digest(&self) -> [u8; 32] {
-        // Neither may hold a zero.
-        sha256(format!("room\0{}\0{}", self.display_name, self.topic).as_bytes())
-    }
 }
 
 impl Rooms {
@@ -56,16 +52,10 @@ impl Rooms {
         };
         let members = BTreeMap::from([(account, Member::new(Role::Owner))]);
         let state = self.fresh(Kind::Group, about, members);
-        let used = Earlier {
-            room: state.room,
-            seq: state.head.seq,
-            at: state.head.at,
-            digest: new.digest(),
-        };
         let rooms = self.clone();
         let request_id = new.request_id;
         let made = self.finish("rooms: create", async move {
-            rooms.write_group(account, request_id, &state, used).await
+            rooms.write_group(account, request_id, &state).await
         });
         let room = made.await?;
         Ok(self.view(account, room).await?)
@@ -141,20 +131,22 @@ impl Rooms {
         account: AccountId,
         request_id: ClientMessageId,
         state: &State,
-        used: Earlier,
     ) -> Result<RoomId, CommandError> {
         let make = |tx: Transaction, _maybe_committed| async move {
-            let key = store::client_message(account, request_id);
-            if let Some(row) = tx.row(&key).await? {
-                let earlier = store::read_earlier(&row)?;
-                return if earlier.digest == used.digest {
-                    Ok(earlier.room)
+            if let [Some(used)] = store::uses(&tx, &[(account, request_id)]).await?[..] {
+                return if made(&tx, used, &state.about).await? {
+                    Ok(used.room)
                 } else {
                     Err(CommandError::IdReused)
                 };
             }
             all_have_place(&tx, state).await?;
             store::create(&tx, state, arrivals(state, account))?;
+            let used = Used {
+                room: state.room,
+                seq: FIRST,
+                at: state.head.at,
+            };
             store::remember(&tx, account, request_id, used)?;
             Ok(state.room)
         };
@@ -217,6 +209,7 @@ impl Rooms {
             log_id: LogId::random(&self.with.rng),
             created: now.day(),
             about,
+            changed: None,
             link: None,
             head: Head {
                 seq: Seq(arrived),
@@ -228,6 +221,16 @@ impl Rooms {
             bans: Default::default(),
         }
     }
+}
+
+/// Whether an id was used to make the room that is asked for, as far as the store still tells: what a
+/// room was called at first is not known any more once it has been changed, or is no more.
+async fn made(tx: &Transaction, used: Used, asked: &RoomChange) -> Result<bool, StoreError> {
+    if used.seq != FIRST {
+        return Ok(false);
+    }
+    let info = store::info(tx, used.room).await?;
+    Ok(info.is_none_or(|info| info.changed.is_some() || info.about == *asked))
 }
 
 /// Whether each member of a new room can be in one more.

@@ -6,8 +6,8 @@
 //! Invariants: every event is one further than the one before, and no earlier; `head.member_count` is
 //! the number of members; a group has an owner as long as it exists, and no owner is muted.
 //!
-//! Leaves out: who may do what (`rights`), and what each command does (`messages`, `members`,
-//! `settings`).
+//! Leaves out: who may do what (`rights`), what was asked before (`repeats`), and what each command does
+//! (`messages`, `members`, `settings`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +20,7 @@ use crate::{
 
 mod members;
 mod messages;
+mod repeats;
 mod rights;
 mod settings;
 #[cfg(test)]
@@ -42,6 +43,8 @@ pub(crate) struct State {
     pub(crate) log_id: LogId,
     pub(crate) created: Day,
     pub(crate) about: RoomChange,
+    /// The newest event that changed what the room is about.
+    pub(crate) changed: Option<Seq>,
     pub(crate) link: Option<LinkHash>,
     pub(crate) head: Head,
     pub(crate) members: BTreeMap<AccountId, Member>,
@@ -55,17 +58,26 @@ pub(crate) struct Facts {
     pub(crate) earlier: Option<Earlier>,
     /// The event that an edit or a deletion is about.
     pub(crate) target: Option<Event>,
+    /// Whether a message answers something that is there and is no message.
+    pub(crate) answers_no_message: bool,
     /// Whether the account that would come is in all the rooms it can be in.
     pub(crate) has_no_place: bool,
 }
 
-/// An earlier use of a client message id.
+/// An earlier use of a command's client message id.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Earlier {
+    pub(crate) used: Used,
+    /// Whether it was for the same thing, as far as the log still tells.
+    pub(crate) is_same: bool,
+}
+
+/// What a client message id was used for: the event that it made.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Used {
     pub(crate) room: RoomId,
     pub(crate) seq: Seq,
     pub(crate) at: UnixMillis,
-    pub(crate) digest: [u8; 32],
 }
 
 /// A decision: the log as it will be, and the change that makes it so.
@@ -76,7 +88,7 @@ pub(crate) struct Prepared {
     /// `None`: all is as it should be already.
     pub(crate) change: Option<Change>,
     /// What a client message id is used for from here on.
-    pub(crate) used: Option<(ClientMessageId, Earlier)>,
+    pub(crate) used: Option<(ClientMessageId, Used)>,
     /// Who comes or goes by it.
     pub(crate) standing: Option<Standing>,
     pub(crate) outcome: Outcome,
@@ -139,13 +151,12 @@ impl State {
             Some(_) | None => head,
         };
         let used = command.draft().filter(|_| change.is_some()).map(|draft| {
-            let earlier = Earlier {
+            let used = Used {
                 room: self.room,
                 seq: after.seq,
                 at: after.at,
-                digest: draft.digest(self.room, command.target()),
             };
-            (draft.client_message_id, earlier)
+            (draft.client_message_id, used)
         });
         let outcome = Outcome {
             seq: deletion_before(&change, command, facts).unwrap_or(after.seq),
@@ -167,7 +178,10 @@ impl State {
         self.head = prepared.head;
         match &prepared.change {
             Some(Change::Membership(change)) => self.commit_membership(*change),
-            Some(Change::Room(about)) => self.about = about.clone(),
+            Some(Change::Room(about)) => {
+                self.about = about.clone();
+                self.changed = Some(prepared.head.seq);
+            }
             Some(Change::Link(link)) => self.link = *link,
             Some(Change::Delete) => self.members.clear(),
             Some(Change::Message(_) | Change::Edit(_) | Change::Deletion(_)) | None => {}
@@ -220,31 +234,10 @@ impl State {
         }
     }
 
-    /// What an equal command did before, if one did: also where the caller may not do it any more, as
-    /// long as it is a member. A member only learns what its own ids were for.
-    fn done_before(
-        &self,
-        command: &Command,
-        facts: &Facts,
-    ) -> Result<Option<Outcome>, CommandError> {
-        let (Some(draft), Some(earlier)) = (command.draft(), facts.earlier) else {
-            return Ok(None);
-        };
-        self.member(command.account)?;
-        if earlier.digest != draft.digest(self.room, command.target()) {
-            return Err(CommandError::IdReused);
-        }
-        Ok(Some(Outcome {
-            seq: earlier.seq,
-            at: earlier.at,
-            member: None,
-        }))
-    }
-
     fn decide(&self, head: Head, command: &Command, facts: &Facts, now: UnixMillis) -> Decision {
         let caller = command.account;
         match &command.action {
-            Action::Send(draft) => self.send(caller, head, draft, now),
+            Action::Send(draft) => self.send(caller, head, draft, facts, now),
             Action::Edit { target, draft } => self.edit(caller, head, *target, draft, facts, now),
             Action::Delete { target } => self.delete(caller, head, *target, facts),
             Action::Update {

@@ -2,7 +2,7 @@
 //!
 //! The only place of this crate that knows stored values. A body lies in exactly one row, that of its
 //! message: edits and deletions change that row, and their own events only point to it. So whatever
-//! removes the row has removed what was said.
+//! removes the row has removed what was said, and nothing that is made of a body lies anywhere else.
 
 use cluster_store::limits::RANGE_BYTES_MAX;
 use cluster_store::schema::{
@@ -14,7 +14,7 @@ use cluster_types::{AccountId, Day, LogId, RoomId, Seq, UnixMillis};
 use proto::storage::v1;
 
 use crate::limits::{LOAD_PAGE, ROOMS_PER_ACCOUNT_MAX};
-use crate::state::{Change, Earlier, Head, Prepared, State};
+use crate::state::{Change, Head, Prepared, State, Used};
 use crate::{
     ClientMessageId, Event, EventKind, Kind, LinkHash, Member, MembershipChange, MembershipKind,
     Message, ReadMark, Role, RoomChange,
@@ -26,9 +26,7 @@ mod tests;
 mod values;
 
 pub(crate) use deletion::{clear_some, next_deletion};
-pub(crate) use values::{
-    direct_room, earlier as read_earlier, event, head, kind, link_room, member, peer, read_mark,
-};
+pub(crate) use values::{direct_room, event, head, kind, link_room, member, peer, read_mark, used};
 
 /// All rooms of an account in one page.
 pub(crate) const ALL_ROOMS: Scan = Scan {
@@ -43,6 +41,8 @@ pub(crate) const ALL_ROOMS: Scan = Scan {
 pub(crate) struct Info {
     pub(crate) kind: Kind,
     pub(crate) about: RoomChange,
+    /// The newest event that changed what it is about.
+    pub(crate) changed: Option<Seq>,
     pub(crate) log_id: LogId,
     pub(crate) created: Day,
     pub(crate) link: Option<LinkHash>,
@@ -64,6 +64,7 @@ pub(crate) async fn load(tx: &Transaction, room: RoomId) -> Result<Option<State>
     let Some(Info {
         kind,
         about,
+        changed,
         log_id,
         created,
         link,
@@ -78,6 +79,7 @@ pub(crate) async fn load(tx: &Transaction, room: RoomId) -> Result<Option<State>
         log_id,
         created,
         about,
+        changed,
         link,
         head: self::head(&head),
         members: Default::default(),
@@ -124,17 +126,16 @@ pub(crate) async fn stored_head(tx: &Transaction, room: RoomId) -> Result<Head, 
 }
 
 /// What these client message ids were used for, in one read.
-pub(crate) async fn earlier(
+pub(crate) async fn uses(
     tx: &Transaction,
-    used: &[(AccountId, ClientMessageId)],
-) -> Result<Vec<Option<Earlier>>, StoreError> {
-    let keys: Vec<_> = used
+    ids: &[(AccountId, ClientMessageId)],
+) -> Result<Vec<Option<Used>>, StoreError> {
+    let keys = ids
         .iter()
-        .map(|(account, id)| client_message(*account, *id))
-        .collect();
-    let rows = tx.rows(&keys).await?;
+        .map(|(account, id)| client_message(*account, *id));
+    let rows = tx.rows(&keys.collect::<Vec<_>>()).await?;
     rows.into_iter()
-        .map(|row| row.as_ref().map(values::earlier).transpose())
+        .map(|row| row.as_ref().map(used).transpose())
         .collect()
 }
 
@@ -146,6 +147,23 @@ pub(crate) async fn stored_event(
 ) -> Result<Option<Event>, StoreError> {
     let row = tx.row(&RoomEvent { room, seq }).await?;
     row.map(|row| event(seq, row)).transpose()
+}
+
+/// The events at `seqs` in their order, in one read.
+pub(crate) async fn stored_events(
+    tx: &Transaction,
+    room: RoomId,
+    seqs: &[Seq],
+) -> Result<Vec<Option<Event>>, StoreError> {
+    let keys: Vec<_> = seqs
+        .iter()
+        .map(|seq| RoomEvent { room, seq: *seq })
+        .collect();
+    let rows = tx.rows(&keys).await?.into_iter();
+    seqs.iter()
+        .zip(rows)
+        .map(|(seq, row)| row.map(|row| event(*seq, row)).transpose())
+        .collect()
 }
 
 /// Whether an account is in as many rooms as it can be in. Another room that it comes to at the same
@@ -168,18 +186,22 @@ pub(crate) fn write(
     if let Some(event) = prepared.clone().into_event() {
         write_event(tx, room, event)?;
     }
-    if let Some((id, earlier)) = prepared.used {
-        remember(tx, prepared.actor, id, earlier)?;
+    if let Some((id, used)) = prepared.used {
+        remember(tx, prepared.actor, id, used)?;
     }
     match change {
         // Who says something has seen what was said before.
         Change::Message(_) => set_mark(tx, room, prepared.actor, mark_at(prepared.head)),
         Change::Edit(message) | Change::Deletion(message) => write_event(tx, room, message.event()),
         Change::Membership(change) => write_membership(tx, prepared.head, *change, state),
-        Change::Room(about) => write_room(tx, state, about, state.link),
+        Change::Room(about) => {
+            let changed = Some(prepared.head.seq);
+            let row = values::stored_room(state, about, changed, state.link);
+            tx.set_row(&Room { room }, &row)
+        }
         Change::Link(link) => {
             move_link(tx, room, state.link, *link)?;
-            write_room(tx, state, &state.about, *link)
+            write_room(tx, state, *link)
         }
         Change::Delete => deletion::write_deletion(tx, state),
     }
@@ -197,7 +219,7 @@ pub(crate) fn create(
     events: impl Iterator<Item = Event>,
 ) -> Result<(), StoreError> {
     let room = state.room;
-    write_room(tx, state, &state.about, state.link)?;
+    write_room(tx, state, state.link)?;
     write_head(tx, room, state.head)?;
     for event in events {
         write_event(tx, room, event)?;
@@ -237,7 +259,7 @@ pub(crate) const fn mark_at(head: Head) -> ReadMark {
 }
 
 /// The key under which the use of a client message id is remembered.
-pub(crate) const fn client_message(account: AccountId, id: ClientMessageId) -> ClientMessage {
+const fn client_message(account: AccountId, id: ClientMessageId) -> ClientMessage {
     ClientMessage {
         account,
         client_message_id: id.0,
@@ -249,10 +271,10 @@ pub(crate) fn remember(
     tx: &Transaction,
     account: AccountId,
     id: ClientMessageId,
-    earlier: Earlier,
+    used: Used,
 ) -> Result<(), StoreError> {
     let key = client_message(account, id);
-    tx.set_row(&key, &values::stored_earlier(earlier))
+    tx.set_row(&key, &values::stored_used(used))
 }
 
 fn write_event(tx: &Transaction, room: RoomId, event: Event) -> Result<(), StoreError> {
@@ -321,14 +343,11 @@ pub(crate) fn clear_member(
     tx.clear_row(&ReadMarkRow { room, account })
 }
 
-fn write_room(
-    tx: &Transaction,
-    state: &State,
-    about: &RoomChange,
-    link: Option<LinkHash>,
-) -> Result<(), StoreError> {
+/// Writes what a room is, with this link in force.
+fn write_room(tx: &Transaction, state: &State, link: Option<LinkHash>) -> Result<(), StoreError> {
     let room = state.room;
-    tx.set_row(&Room { room }, &values::stored_room(state, about, link))
+    let row = values::stored_room(state, &state.about, state.changed, link);
+    tx.set_row(&Room { room }, &row)
 }
 
 fn move_link(

@@ -7,4 +7,5 @@ mod history;
 mod marks;
 mod people;
 mod promises;
+mod repeats;
 mod weather;

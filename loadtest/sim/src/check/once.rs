@@ -142,14 +142,18 @@ fn answers_agree(op: Op, order: &Order<'_>, verdict: &mut Verdict) {
     }
 }
 
-/// One id of one person: one message at most, and only if it may have been said at all.
+/// One id of one person: one message at most, and only if it may have been said at all. A message that was
+/// changed or taken back cannot be compared with any more, so its id gets the first answer whatever it
+/// is asked for.
 fn one_id(facts: &Facts<'_>, key: Key, ops: &[Op], used: &Used, verdict: &mut Verdict) {
     let orders = || {
         ops.iter()
             .filter_map(|op| Some((*op, facts.orders.get(op)?)))
     };
     let mut done = orders().filter(|(_, order)| order.done().next().is_some());
-    if let (Some((one, first)), Some((two, second))) = (done.next(), done.next()) {
+    if let (Some((one, first)), Some((two, second))) = (done.next(), done.next())
+        && !is_answered_for_what_was_changed(facts, first, second)
+    {
         let at = first.first_asked().max(second.first_asked());
         let what = format!(
             "{one} and {two} use {:?} for two things, and both were done",
@@ -165,6 +169,23 @@ fn one_id(facts: &Facts<'_>, key: Key, ops: &[Op], used: &Used, verdict: &mut Ve
         let what = format!("every attempt of {op} failed, and it is in {room} at {seq}");
         verdict.broken(Rule::DoneThoughRefused, about, what);
     }
+}
+
+fn is_answered_for_what_was_changed(
+    facts: &Facts<'_>,
+    first: &Order<'_>,
+    second: &Order<'_>,
+) -> bool {
+    let answer = |order: &Order<'_>| order.done().next().map(|(_, done)| done.clone());
+    let (Some(Done::Said { seq, at }), Some(room)) = (answer(first), first.ask.room()) else {
+        return false;
+    };
+    let is_changed =
+        |event: &Event| matches!(event.kind, Kind::Message(message) if message.edited != Seq::ZERO);
+    let event = facts.logs.get(&room).map(|log| log.events.get(&seq));
+    answer(second) == Some(Done::Said { seq, at })
+        && second.ask.room() == Some(room)
+        && event.is_none_or(|event| event.is_some_and(is_changed))
 }
 
 /// What is in a log was asked for.

@@ -4,60 +4,119 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cluster_store::{StoreError, Transaction};
-use cluster_types::AccountId;
+use cluster_types::{AccountId, Seq};
 
-use crate::state::{Earlier, Facts, Prepared, State};
-use crate::{ClientMessageId, Command, Event, store};
+use crate::limits::EARLIER_AT_ONCE;
+use crate::state::{Earlier, Facts, Prepared, State, Used};
+use crate::{ClientMessageId, Command, EventKind, store};
 
-pub(super) struct Batch {
-    /// What a lone edit or deletion is about.
-    target: Option<Event>,
-    /// Whether who comes alone is in all the rooms it can be in.
-    has_no_place: bool,
-    /// What client message ids were used for, before this batch or in it.
-    earlier: BTreeMap<(AccountId, ClientMessageId), Earlier>,
+pub(super) struct Batch<'a> {
+    commands: &'a [Arc<Command>],
+    /// What was read for each of the commands.
+    facts: Vec<Facts>,
+    /// What client message ids have been used for in this batch, and by which of the commands.
+    here: BTreeMap<(AccountId, ClientMessageId), (Used, usize)>,
 }
 
-impl Batch {
+impl<'a> Batch<'a> {
     pub(super) async fn read(
         tx: &Transaction,
         state: &State,
-        commands: &[Arc<Command>],
+        commands: &'a [Arc<Command>],
     ) -> Result<Self, StoreError> {
-        let (mut target, mut has_no_place) = (None, false);
+        let mut batch = Self {
+            commands,
+            facts: vec![Facts::default(); commands.len()],
+            here: BTreeMap::new(),
+        };
         // Only messages share a transaction: they have no target, and nobody comes by them.
-        if let [command] = commands {
+        if let ([command], [facts]) = (commands, &mut batch.facts[..]) {
             if let Some(seq) = command.target() {
-                target = store::stored_event(tx, state.room, seq).await?;
+                facts.target = store::stored_event(tx, state.room, seq).await?;
             }
             let comer = command.comer();
             if let Some(account) = comer.filter(|account| !state.members.contains_key(account)) {
-                has_no_place = store::has_no_place(tx, account).await?;
+                facts.has_no_place = store::has_no_place(tx, account).await?;
             }
         }
-        let keys: Vec<_> = commands.iter().filter_map(|command| key(command)).collect();
-        let rows = store::earlier(tx, &keys).await?;
-        let earlier = keys.into_iter().zip(rows);
-        Ok(Self {
-            target,
-            has_no_place,
-            earlier: earlier.filter_map(|(key, row)| Some((key, row?))).collect(),
-        })
+        let looks = batch.read_uses(tx, state).await?;
+        for some in looks.chunks(EARLIER_AT_ONCE) {
+            batch.look(tx, state, some).await?;
+        }
+        Ok(batch)
     }
 
-    /// What there is to know about one of the commands.
-    pub(super) fn facts(&self, command: &Command) -> Facts {
-        Facts {
-            earlier: key(command).and_then(|key| self.earlier.get(&key).copied()),
-            target: self.target.clone(),
-            has_no_place: self.has_no_place,
+    /// Reads what ids were used for. Returns the events that have to be looked at, each with the place
+    /// of the command that asks the same once more, or that answers it.
+    async fn read_uses(
+        &mut self,
+        tx: &Transaction,
+        state: &State,
+    ) -> Result<Vec<(usize, Seq)>, StoreError> {
+        let commands = self.commands.iter().enumerate();
+        let (places, keys): (Vec<_>, Vec<_>) = commands
+            .filter_map(|(place, command)| Some((place, key(command)?)))
+            .unzip();
+        let mut looks = Vec::new();
+        for (place, used) in places.into_iter().zip(store::uses(tx, &keys).await?) {
+            let answered = self.commands[place].answers();
+            // An event of this batch is a message, as all that share one are.
+            let answered = answered.filter(|seq| *seq <= state.head.seq);
+            let here = used.map_or(answered, |used| {
+                (used.room == state.room).then_some(used.seq)
+            });
+            looks.extend(here.map(|seq| (place, seq)));
+            let is_same = false;
+            self.facts[place].earlier = used.map(|used| Earlier { used, is_same });
         }
+        Ok(looks)
+    }
+
+    async fn look(
+        &mut self,
+        tx: &Transaction,
+        state: &State,
+        looks: &[(usize, Seq)],
+    ) -> Result<(), StoreError> {
+        let seqs: Vec<_> = looks.iter().map(|(_, seq)| *seq).collect();
+        let events = store::stored_events(tx, state.room, &seqs).await?;
+        for ((place, _), event) in looks.iter().zip(events) {
+            let (command, facts) = (&self.commands[*place], &mut self.facts[*place]);
+            let target = facts.target.as_ref();
+            match &mut facts.earlier {
+                Some(earlier) => {
+                    earlier.is_same = event.is_none_or(|event| command.made(&event, target));
+                }
+                None => {
+                    let is_message =
+                        |event: crate::Event| matches!(event.kind, EventKind::Message(_));
+                    facts.answers_no_message = !event.is_none_or(is_message);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What there is to know about the command at this place, which is asked for once.
+    pub(super) fn facts(&mut self, place: usize) -> Facts {
+        let mut facts = std::mem::take(&mut self.facts[place]);
+        let command = &self.commands[place];
+        if facts.earlier.is_none()
+            && let Some(key) = key(command)
+            && let Some((used, other)) = self.here.get(&key)
+        {
+            facts.earlier = Some(Earlier {
+                used: *used,
+                is_same: self.commands[*other].action == command.action,
+            });
+        }
+        facts
     }
 
     /// From here on, the same id in this batch is a retry.
-    pub(super) fn remember(&mut self, prepared: &Prepared) {
-        if let Some((id, earlier)) = prepared.used {
-            self.earlier.insert((prepared.actor, id), earlier);
+    pub(super) fn remember(&mut self, place: usize, prepared: &Prepared) {
+        if let Some((id, used)) = prepared.used {
+            self.here.insert((prepared.actor, id), (used, place));
         }
     }
 }

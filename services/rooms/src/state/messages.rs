@@ -12,11 +12,15 @@ impl State {
         caller: AccountId,
         head: Head,
         draft: &Draft,
+        facts: &Facts,
         now: UnixMillis,
     ) -> Decision {
         self.may_write(caller, now)?;
         if let Some(seq) = draft.reply_to {
             not_future(head, "reply_to_seq", seq)?;
+        }
+        if facts.answers_no_message {
+            return Err(CommandError::NoSuchMessage);
         }
         Ok(Some(Change::Message(Message {
             body: draft.body.clone(),

@@ -28,7 +28,7 @@ const fn account(number: u8) -> AccountId {
 struct Model {
     state: State,
     log: BTreeMap<Seq, Event>,
-    used: BTreeMap<(AccountId, ClientMessageId), Earlier>,
+    used: BTreeMap<(AccountId, ClientMessageId), Used>,
     now: UnixMillis,
     /// In how many other rooms whoever comes is.
     elsewhere: usize,
@@ -44,6 +44,7 @@ impl Model {
             log_id: LogId::from_bytes([9; 16]),
             created: NOW.day(),
             about: RoomChange::default(),
+            changed: None,
             link: None,
             head: Head {
                 seq: Seq(1),
@@ -106,9 +107,17 @@ impl Model {
     fn prepare(&self, account: AccountId, action: Action) -> Result<Prepared, CommandError> {
         let command = Command { account, action };
         let id = command.draft().map(|draft| draft.client_message_id);
+        let target = command.target().and_then(|seq| self.log.get(&seq));
+        let earlier = id.and_then(|id| self.used.get(&(account, id)));
+        let answered = command.answers().and_then(|seq| self.log.get(&seq));
         let facts = Facts {
-            earlier: id.and_then(|id| self.used.get(&(account, id)).copied()),
-            target: command.target().and_then(|seq| self.log.get(&seq).cloned()),
+            earlier: earlier.map(|used| Earlier {
+                used: *used,
+                is_same: command.made(&self.log[&used.seq], target),
+            }),
+            answers_no_message: answered
+                .is_some_and(|event| !matches!(event.kind, EventKind::Message(_))),
+            target: target.cloned(),
             has_no_place: self.elsewhere >= ROOMS_PER_ACCOUNT_MAX,
         };
         self.state
@@ -118,8 +127,8 @@ impl Model {
     fn act(&mut self, account: AccountId, action: Action) -> Result<Prepared, CommandError> {
         let prepared = self.prepare(account, action)?;
         self.state.commit(&prepared);
-        if let Some((id, earlier)) = prepared.used {
-            self.used.insert((account, id), earlier);
+        if let Some((id, used)) = prepared.used {
+            self.used.insert((account, id), used);
         }
         match &prepared.change {
             Some(Change::Edit(message) | Change::Deletion(message)) => {

@@ -1,7 +1,8 @@
 //! The end of a room: one transaction takes it from everybody, and small ones take its rows away.
 //!
 //! Invariant: as long as any row of a deleted room is left, the room is on the list of deletions, and
-//! its own row says that it is deleted. What stays is what accounts used their client message ids for.
+//! its own row says that it is deleted. What stays is the places that client
+//! message ids were used for, which tell a retry, and nothing of what was said there.
 
 use super::{
     DirectRoom, Kind, Room, RoomBan, RoomChange, RoomDeletion, RoomEvent, RoomHead, RoomId,
@@ -20,7 +21,7 @@ pub(super) fn write_deletion(tx: &Transaction, state: &State) -> Result<(), Stor
             tx.clear_row(&DirectRoom::between(*one, *members.next().unwrap_or(one)))?;
         }
     }
-    let mut row = values::stored_room(state, &RoomChange::default(), None);
+    let mut row = values::stored_room(state, &RoomChange::default(), None, None);
     row.deleted = true;
     tx.set_row(&Room { room }, &row)?;
     // Whoever still holds the old head cannot append to it any more.

@@ -152,7 +152,7 @@ fn rows_that_make_no_sense_are_corrupt() {
     let no_role = v1::RoomMember::default();
     assert_eq!(member(&no_role), Err(corrupt(Table::RoomMember)));
     let no_room = v1::ClientMessage::default();
-    assert_eq!(read_earlier(&no_room), Err(corrupt(Table::ClientMessage)));
+    assert_eq!(used(&no_room), Err(corrupt(Table::ClientMessage)));
     let no_log = existing(v1::Room::default()).expect_err("has no log");
     assert_eq!(no_log, corrupt(Table::Room));
 }
@@ -172,6 +172,7 @@ async fn a_large_room_is_loaded_as_it_was_written() {
             topic: String::new(),
             archived: true,
         },
+        changed: Some(Seq(7)),
         link: Some([4; 32]),
         head: Head {
             seq: Seq(9),

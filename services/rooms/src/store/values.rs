@@ -4,9 +4,9 @@ use bytes::Bytes;
 use cluster_store::schema::Table;
 
 use super::{
-    AccountId, Day, Earlier, Event, EventKind, Head, Info, Kind, LinkHash, LogId, Member,
-    MembershipChange, MembershipKind, Message, ReadMark, Role, RoomChange, RoomId, Seq, State,
-    StoreError, UnixMillis, v1,
+    AccountId, Day, Event, EventKind, Head, Info, Kind, LinkHash, LogId, Member, MembershipChange,
+    MembershipKind, Message, ReadMark, Role, RoomChange, RoomId, Seq, State, StoreError,
+    UnixMillis, Used, v1,
 };
 use crate::{ClientMessageId, Format, Mute, Priority};
 
@@ -48,13 +48,19 @@ pub(super) fn info(row: v1::Room) -> Read<Info> {
             topic: row.topic,
             archived: row.archived,
         },
+        changed: optional_seq(row.changed_seq),
         created: Day(row.created_day),
         log_id: LogId::try_from(&row.log_id[..]).map_err(|_| corrupt(Table::Room))?,
         link,
     })
 }
 
-pub(super) fn stored_room(state: &State, about: &RoomChange, link: Option<LinkHash>) -> v1::Room {
+pub(super) fn stored_room(
+    state: &State,
+    about: &RoomChange,
+    changed: Option<Seq>,
+    link: Option<LinkHash>,
+) -> v1::Room {
     v1::Room {
         kind: stored_kind(state.kind),
         display_name: about.display_name.clone(),
@@ -66,6 +72,7 @@ pub(super) fn stored_room(state: &State, about: &RoomChange, link: Option<LinkHa
             .map(|hash| Bytes::copy_from_slice(&hash))
             .unwrap_or_default(),
         deleted: false,
+        changed_seq: changed.map_or(0, |seq| seq.0),
     }
 }
 
@@ -167,22 +174,19 @@ pub(super) fn stored_mark(mark: ReadMark) -> v1::ReadMark {
     }
 }
 
-pub(crate) fn earlier(row: &v1::ClientMessage) -> Read<Earlier> {
-    let broken = || corrupt(Table::ClientMessage);
-    Ok(Earlier {
-        room: RoomId::try_from(&row.room_id[..]).map_err(|_| broken())?,
+pub(crate) fn used(row: &v1::ClientMessage) -> Read<Used> {
+    Ok(Used {
+        room: room_id(&row.room_id, Table::ClientMessage)?,
         seq: Seq(row.seq),
         at: UnixMillis(row.time_ms),
-        digest: row.digest[..].try_into().map_err(|_| broken())?,
     })
 }
 
-pub(super) fn stored_earlier(earlier: Earlier) -> v1::ClientMessage {
+pub(super) fn stored_used(used: Used) -> v1::ClientMessage {
     v1::ClientMessage {
-        room_id: Bytes::copy_from_slice(earlier.room.as_bytes()),
-        seq: earlier.seq.0,
-        digest: Bytes::copy_from_slice(&earlier.digest),
-        time_ms: earlier.at.0,
+        room_id: Bytes::copy_from_slice(used.room.as_bytes()),
+        seq: used.seq.0,
+        time_ms: used.at.0,
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use cluster_store::{Faults, Table};
 use cluster_types::RoomId;
 
-use crate::testing::{MEMBER, OWNER, STRANGER, Told, World, send};
-use crate::{Action, CommandError, ReadError};
+use crate::testing::{MEMBER, OWNER, STRANGER, Told, World, edit, send};
+use crate::{Action, CommandError, NewRoom, ReadError};
 
 const DELETE: Action = Action::DeleteRoom {
     by_administrator: false,
@@ -154,6 +155,41 @@ async fn what_waits_behind_a_deletion_is_told_that_the_room_is_gone() {
     );
     deleted.expect("is done");
     assert_eq!(late, Err(CommandError::NoSuchRoom));
+}
+
+/// All that is in the store after a message and a room of these words are gone.
+async fn left_of(words: &str) -> Vec<(Bytes, Bytes)> {
+    let (world, _disk) = World::simulated().await;
+    let room = world.room().await;
+    let target = world.says(room, MEMBER, words).await;
+    world
+        .does(room, MEMBER, edit(target, world.id(), words))
+        .await;
+    world.does(room, MEMBER, Action::Delete { target }).await;
+    let new = NewRoom {
+        display_name: words.to_owned(),
+        topic: words.to_owned(),
+        request_id: world.id(),
+    };
+    let other = world.rooms.create(OWNER, &new).await.expect("is made").room;
+    world.says(other, OWNER, words).await;
+    world.does(other, OWNER, DELETE).await;
+    while world
+        .rows_by_table()
+        .await
+        .contains_key(&Table::RoomDeletion)
+    {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    world.rows().await
+}
+
+/// Whoever has the store cannot even try likely words.
+#[tokio::test(start_paused = true)]
+async fn what_is_left_does_not_depend_on_what_was_said() {
+    let left = left_of("yes").await;
+    assert!(left.len() > 5, "ids, tombstones, members: {}", left.len());
+    assert_eq!(left, left_of("certainly not").await);
 }
 
 #[tokio::test(start_paused = true)]

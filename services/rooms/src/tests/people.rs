@@ -43,6 +43,24 @@ async fn a_room_is_made_once_for_each_request() {
     };
     let reused = world.rooms.create(OWNER, &renamed).await;
     assert_eq!(reused, Err(CommandError::IdReused));
+    let rename = Action::Update {
+        display_name: Some("cake".to_owned()),
+        topic: None,
+    };
+    world.does(view.room, OWNER, rename).await;
+    let again = world.rooms.create(OWNER, &new).await.expect("was made");
+    assert_eq!(
+        (again.room, &again.about.display_name[..]),
+        (view.room, "cake")
+    );
+    let said = NewRoom {
+        request_id: world.id(),
+        ..new.clone()
+    };
+    let send_it = send(said.request_id, "tea");
+    world.does(view.room, OWNER, send_it).await;
+    let reused = world.rooms.create(OWNER, &said).await;
+    assert_eq!(reused, Err(CommandError::IdReused));
     let message = world
         .act(view.room, OWNER, send(new.request_id, "tea"))
         .await;

@@ -380,6 +380,32 @@ fn an_id_that_is_taken_for_two_things_is_found() {
 }
 
 #[test]
+fn an_id_of_what_was_changed_may_get_the_first_answer_and_no_other() {
+    for take_back in [false, true] {
+        let mut story = Story::new();
+        story.says(A, "one");
+        if take_back {
+            story.takes_back(A, 4);
+        } else {
+            story.changes(A, 4, "uno");
+        }
+        let ask = Ask::Send {
+            room: ROOM,
+            id: id("one"),
+            said: words("two"),
+        };
+        let op = story.asks(A, ask);
+        let mut twice = story.clone();
+        story.done(op, said(Seq(4)));
+        holds(story);
+        let seq = twice.append(A, message("one"));
+        twice.done(op, said(seq));
+        let rules = super::broken(&twice.tell());
+        assert!(rules.contains(&Rule::IdReused), "{rules:?}");
+    }
+}
+
+#[test]
 fn a_log_of_a_room_that_is_gone_is_judged_by_what_was_seen_of_it() {
     let mut story = Story::new();
     let stream = story.opens(B, &[(ROOM, 0)]);

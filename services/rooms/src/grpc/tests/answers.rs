@@ -13,7 +13,7 @@ fn message(room: &str, id: &str, body: &str) -> v1::SendMessageRequest {
         body: body.to_owned(),
         format: v1::Format::Code.into(),
         priority: v1::Priority::High.into(),
-        reply_to_seq: 1,
+        reply_to_seq: 0,
     }
 }
 
@@ -41,10 +41,15 @@ async fn without_a_caller_nothing_is_answered() {
 #[tokio::test(start_paused = true)]
 async fn what_is_said_is_listed_as_it_was_said() {
     let (world, _disk) = World::simulated().await;
-    let room = named_room(&world).await;
+    let id = world.room().await;
+    let room = name::of_room(id);
+    let question = world.says(id, OWNER, "how does it begin?").await;
     let send = |body| {
-        let request = by(MEMBER, message(&room, ID, body));
-        MessagesService::send_message(&world.rooms, request)
+        let answer = v1::SendMessageRequest {
+            reply_to_seq: question.0,
+            ..message(&room, ID, body)
+        };
+        MessagesService::send_message(&world.rooms, by(MEMBER, answer))
     };
     let sent = send("fn main() {}").await.expect("is sent").into_inner();
     let again = send("fn main() {}").await.expect("is there").into_inner();
@@ -63,7 +68,7 @@ async fn what_is_said_is_listed_as_it_was_said() {
         body: "fn main() {}".to_owned(),
         format: v1::Format::Code.into(),
         priority: v1::Priority::High.into(),
-        reply_to_seq: 1,
+        reply_to_seq: question.0,
         client_message_id: ID.to_owned(),
         edited_seq: 0,
         deleted: false,
@@ -73,7 +78,7 @@ async fn what_is_said_is_listed_as_it_was_said() {
         seq: sent.seq,
         actor: name::of_account(MEMBER),
         create_time: sent.create_time,
-        message_count: 1,
+        message_count: 2,
         kind: Some(Kind::Message(said)),
     };
     assert_eq!(page.events, std::slice::from_ref(&event));
@@ -85,7 +90,7 @@ async fn what_is_said_is_listed_as_it_was_said() {
     let rest = MessagesService::list_events(&world.rooms, by(OWNER, rest)).await;
     let rest = rest.expect("a page").into_inner();
     let seqs: Vec<_> = rest.events.iter().map(|event| event.seq).collect();
-    assert_eq!((seqs, &rest.next_page_token[..]), (vec![3, 2, 1], ""));
+    assert_eq!((seqs, &rest.next_page_token[..]), (vec![4, 3, 2, 1], ""));
     let get = by(
         OWNER,
         v1::GetEventRequest {

@@ -64,6 +64,39 @@ fn what_was_done_is_answered_even_where_it_may_not_be_done_any_more() {
     );
 }
 
+/// As long as the words stand, an id is compared with them; what is gone is not kept to compare with.
+#[test]
+fn what_was_edited_or_taken_back_was_asked_before() {
+    let mut model = Model::peopled();
+    let sent = model.does(MEMBER, send(1, "hello")).outcome;
+    let target = sent.seq;
+    let first = model.does(MEMBER, edit(target, 2, "hello!")).outcome;
+    assert_eq!(model.does(MEMBER, send(1, "hello")).outcome, sent);
+    assert_eq!(model.does(MEMBER, edit(target, 2, "hello!")).outcome, first);
+    let reused = CommandError::IdReused;
+    assert_eq!(model.refuses(MEMBER, edit(target, 2, "hello?")), reused);
+
+    let second = model.does(MEMBER, edit(target, 3, "hello?")).outcome;
+    assert_eq!(model.does(MEMBER, edit(target, 2, "hello!")).outcome, first);
+    model.does(MEMBER, Action::Delete { target });
+    let before = model.state.clone();
+    assert_eq!(model.does(MEMBER, send(1, "hello")).outcome, sent);
+    assert_eq!(model.does(MEMBER, edit(target, 2, "hello!")).outcome, first);
+    assert_eq!(
+        model.does(MEMBER, edit(target, 3, "hello?")).outcome,
+        second
+    );
+    assert_eq!(model.state, before, "nothing is done a second time");
+    let other = model.says(MEMBER, 4, "something else");
+    for action in [
+        edit(target, 1, "hello"),
+        send(2, "hello!"),
+        edit(other, 2, "hello!"),
+    ] {
+        assert_eq!(model.refuses(MEMBER, action.clone()), reused, "{action:?}");
+    }
+}
+
 #[test]
 fn deleting_again_answers_with_the_first_deletion() {
     let mut model = Model::peopled();
@@ -163,6 +196,27 @@ fn what_is_not_there_yet_is_named_by_field() {
     assert_eq!(model.refuses(OWNER, edit(seq, 1, "x")), future("seq"));
     let delete = Action::Delete { target: seq };
     assert_eq!(model.refuses(OWNER, delete), future("seq"));
+}
+
+#[test]
+fn only_messages_are_answered() {
+    let mut model = Model::peopled();
+    let target = model.says(OWNER, 1, "hello");
+    let edited = model.does(OWNER, edit(target, 2, "hello!")).outcome.seq;
+    let answer = |id, seq| {
+        let reply_to = Some(seq);
+        Action::Send(Draft {
+            reply_to,
+            ..draft(id, "x")
+        })
+    };
+    for seq in [Seq(1), edited] {
+        let refused = model.refuses(OWNER, answer(3, seq));
+        assert_eq!(refused, CommandError::NoSuchMessage);
+    }
+    model.does(MEMBER, answer(3, target));
+    model.does(OWNER, Action::Delete { target });
+    model.does(MEMBER, answer(4, target));
 }
 
 #[test]
