@@ -1,14 +1,27 @@
 //! Resource names (AIP-122): `rooms/{room}`, `rooms/{room}/members/{account}` and the like.
 
+use std::fmt::{Display, Write as _};
 use std::str::FromStr;
 
 use cluster_types::{AccountId, InvitationId, RoomId, SignInId};
 
 use crate::InvalidRequest;
 
+/// No name of two parts is longer.
+const SHORT_NAME_BYTES: usize = 48;
+
 /// `accounts/{account}`
 pub fn of_account(account: AccountId) -> String {
-    format!("accounts/{account}")
+    short("accounts/", account)
+}
+
+/// A name of two parts, in one piece of memory.
+fn short(collection: &str, id: impl Display) -> String {
+    let mut name = String::with_capacity(SHORT_NAME_BYTES);
+    name.push_str(collection);
+    // Writing into memory does not fail.
+    let _written = write!(name, "{id}");
+    name
 }
 
 /// `accounts/{account}/signIns/{sign_in}`
@@ -18,12 +31,12 @@ pub fn of_sign_in(account: AccountId, sign_in: SignInId) -> String {
 
 /// `invitations/{invitation}`
 pub fn of_invitation(invitation: InvitationId) -> String {
-    format!("invitations/{invitation}")
+    short("invitations/", invitation)
 }
 
 /// `rooms/{room}`
 pub fn of_room(room: RoomId) -> String {
-    format!("rooms/{room}")
+    short("rooms/", room)
 }
 
 /// `rooms/{room}/members/{account}`

@@ -15,6 +15,9 @@ use crate::Rng;
 /// Bytes in an id.
 const ID_BYTES: usize = 16;
 
+/// Bytes in the text form of an id.
+const ID_TEXT_BYTES: usize = 26;
+
 static BASE32: LazyLock<Encoding> = LazyLock::new(|| {
     let mut specification = Specification::new();
     specification
@@ -72,7 +75,10 @@ macro_rules! ids {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&BASE32.encode(&self.0))
+                // On the stack: names of rooms and accounts are in everything that is sent.
+                let mut text = [0; ID_TEXT_BYTES];
+                BASE32.encode_mut(&self.0, &mut text);
+                f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
             }
         }
 
