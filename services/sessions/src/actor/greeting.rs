@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 
 use cluster_rpc::InvalidRequest;
-use cluster_types::Seq;
-use services_rooms::{ReadError, RoomView};
+use cluster_types::{AccountId, RoomId, Seq};
+use services_rooms::limits::{ROOMS_PAGE_MAX, ROOMS_PER_ACCOUNT_MAX};
+use services_rooms::{ReadError, RoomStanding, RoomView};
 
 use super::SessionActor;
 use crate::command::{Follow, From};
@@ -28,24 +29,23 @@ impl SessionActor {
             .into_iter()
             .filter_map(|room| Some((room, hub.enter(room, session)?)))
             .collect();
-        let views = rooms.memberships(account).await?;
-        let views: BTreeMap<_, _> = views.into_iter().map(|view| (view.room, view)).collect();
+        let standings = self.standings(account).await?;
         for (room, stay) in &stays {
-            if !views.contains_key(room) {
+            if !standings.contains_key(room) {
                 hub.leave(*room, session, Some(*stay));
             }
         }
         let mut cursors = Vec::with_capacity(follows.len());
         for follow in follows {
-            cursors.push(match views.get(&follow.room) {
-                Some(view) => Ok(self.cursor(&follow, view)?),
+            cursors.push(match standings.get(&follow.room) {
+                Some(standing) => Ok(self.cursor(&follow, standing)?),
                 None => Err(follow.room),
             });
         }
         let ready = item::ready(account, session.id);
-        let counts = views
-            .values()
-            .filter_map(|view| Some((view.room, *stays.get(&view.room)?, counts(view))));
+        let counts = standings
+            .iter()
+            .filter_map(|(room, standing)| Some((*room, *stays.get(room)?, counts(standing))));
         session.change(|state| {
             state.greet(ready, counts);
             for cursor in cursors {
@@ -64,13 +64,31 @@ impl SessionActor {
         Ok(())
     }
 
+    /// How all rooms of the account stand.
+    async fn standings(
+        &self,
+        account: AccountId,
+    ) -> Result<BTreeMap<RoomId, RoomStanding>, ReadError> {
+        let (rooms, mut standings, mut after) = (self.sessions.rooms(), BTreeMap::new(), None);
+        loop {
+            let (page, next) = rooms.standings(account, after, ROOMS_PAGE_MAX).await?;
+            standings.extend(page.into_iter().map(|standing| (standing.room, standing)));
+            after = next;
+            // Whoever comes and goes meanwhile must not make this longer.
+            if next.is_none() || standings.len() >= ROOMS_PER_ACCOUNT_MAX {
+                return Ok(standings);
+            }
+        }
+    }
+
     /// The client wants to see one more room.
     pub(super) async fn follow_room(&self, follow: &Follow) -> Result<(), Refusal> {
         let account = self.session.account();
         let view = self.sessions.rooms().view(account, follow.room).await?;
-        let cursor = self.cursor(follow, &view)?;
+        let standing = standing(&view);
+        let cursor = self.cursor(follow, &standing)?;
         let followed = self.session.change(|state| {
-            state.learn(view.room, counts(&view));
+            state.learn(follow.room, counts(&standing));
             state.follow(cursor)
         });
         match followed {
@@ -84,32 +102,43 @@ impl SessionActor {
     }
 
     /// Enters a room that the account was in a moment ago, and says where to begin there.
-    fn cursor(&self, follow: &Follow, view: &RoomView) -> Result<Cursor, Refusal> {
-        let rebuilt = follow.log_id.is_some_and(|log_id| log_id != view.log_id);
+    fn cursor(&self, follow: &Follow, room: &RoomStanding) -> Result<Cursor, Refusal> {
+        let rebuilt = follow.log_id.is_some_and(|log_id| log_id != room.log_id);
         let after = match follow.from {
-            From::Head => view.head,
+            From::Head => room.head,
             From::After(_) if rebuilt => Seq::ZERO,
-            From::After(seq) if seq > view.head => {
+            From::After(seq) if seq > room.head => {
                 let field = format!("{}.after_seq", follow.place);
-                let text = format!("must not be after the newest event, {}", view.head);
+                let text = format!("must not be after the newest event, {}", room.head);
                 return Err(InvalidRequest::field(field, text).into());
             }
             From::After(seq) => seq,
         };
-        self.sessions.hub().enter(view.room, &self.session);
+        self.sessions.hub().enter(room.room, &self.session);
         Ok(Cursor {
-            room: view.room,
+            room: room.room,
             next: after.next(),
-            log_id: view.log_id,
+            log_id: room.log_id,
             rebuilt,
         })
     }
 }
 
-pub(super) const fn counts(view: &RoomView) -> Counts {
-    Counts {
+/// A room without what it is about.
+pub(super) const fn standing(view: &RoomView) -> RoomStanding {
+    RoomStanding {
+        room: view.room,
+        log_id: view.log_id,
         head: view.head,
-        messages: view.message_count,
-        read: view.mark.message_count,
+        message_count: view.message_count,
+        mark: view.mark,
+    }
+}
+
+pub(super) const fn counts(standing: &RoomStanding) -> Counts {
+    Counts {
+        head: standing.head,
+        messages: standing.message_count,
+        read: standing.mark.message_count,
     }
 }

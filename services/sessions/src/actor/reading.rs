@@ -4,7 +4,7 @@
 use cluster_types::Seq;
 use services_rooms::{Direction, Event, EventPage, ReadError, Start};
 
-use super::greeting::counts;
+use super::greeting::{counts, standing};
 use super::{Reading, SessionActor};
 use crate::error::Refusal;
 use crate::limits::CATCH_UP_PAGE;
@@ -66,7 +66,7 @@ impl SessionActor {
         let account = self.session.account();
         let view = self.sessions.rooms().view(account, read.room).await?;
         self.session
-            .change(|state| state.checked(read, counts(&view)));
+            .change(|state| state.checked(read, counts(&standing(&view))));
         Ok(Reading::More)
     }
 
