@@ -23,10 +23,14 @@ impl Backoff {
         share(self.ceiling(attempt), chance)
     }
 
-    /// As [`Backoff::wait`], on top of what the server asked for, or all those who were asked to come
-    /// back in a second would do so at once. A server is not obeyed for longer than five minutes.
+    /// As [`Backoff::wait`], on top of what the server asked for. A server is not obeyed for longer than
+    /// five minutes.
+    ///
+    /// The wait on top is spread over at least as long again as was asked: all those whom an overloaded
+    /// server asked to come back in a second would do so at once, from their first attempt on.
     pub fn wait_after(&self, asked: Duration, attempt: u32, chance: u64) -> Duration {
-        asked.min(limits::ASKED_WAIT_MAX) + self.wait(attempt, chance)
+        let spread = self.ceiling(attempt).max(asked.min(self.max));
+        asked.min(limits::ASKED_WAIT_MAX) + share(spread, chance)
     }
 
     fn ceiling(&self, attempt: u32) -> Duration {
@@ -136,10 +140,21 @@ mod tests {
     #[test]
     fn what_the_server_asks_for_is_waited_and_bounded() {
         let second = Duration::from_secs(1);
-        assert!(BACKOFF.wait_after(second, 1, 0) >= second);
+        assert_eq!(BACKOFF.wait_after(second, 1, 0), second);
         let day = Duration::from_secs(86_400);
         let longest = limits::ASKED_WAIT_MAX + BACKOFF.max;
         assert_eq!(BACKOFF.wait_after(day, 9, u64::MAX), longest);
+    }
+
+    #[test]
+    fn those_whom_a_server_turns_away_come_back_spread_out_and_ever_later() {
+        let asked = Duration::from_millis(300);
+        let longest: Vec<u128> = (1..8)
+            .map(|attempt| BACKOFF.wait_after(asked, attempt, u64::MAX).as_millis())
+            .collect();
+        assert_eq!(longest, [600, 600, 700, 1_100, 1_900, 2_300, 2_300]);
+        let nothing = BACKOFF.wait_after(Duration::ZERO, 3, u64::MAX);
+        assert_eq!(nothing, BACKOFF.wait(3, u64::MAX));
     }
 
     #[test]

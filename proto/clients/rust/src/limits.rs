@@ -81,7 +81,7 @@ pub(crate) const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
 /// server that takes streams and drops them at once must not be asked five times a second.
 pub(crate) const STABLE_AFTER: Duration = Duration::from_secs(2);
 
-/// A gap that is not filled after this long is asked about on a new stream.
+/// A gap that is not filled after this long, in which the program read, is asked about on a new stream.
 pub(crate) const HEAL_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Pages that a call which collects all of them reads: a million rows at the largest size. Ends a

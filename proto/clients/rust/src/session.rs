@@ -12,6 +12,8 @@
 
 mod cursors;
 mod driver;
+mod end;
+mod heal;
 mod in_flight;
 mod intake;
 mod item;

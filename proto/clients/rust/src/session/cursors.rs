@@ -37,6 +37,9 @@ enum Phase {
     Running,
     /// The event after the last, and nothing else: later ones have come and were dropped, or left.
     Behind,
+    /// The first event of a log that was rebuilt, and nothing else: it came and was left. A later one
+    /// that happens to have the number after the last is not the next.
+    Rewound,
 }
 
 /// What an event is to the one who follows its room.
@@ -113,12 +116,10 @@ impl Cursors {
         match cursor.phase {
             // The server went live before its marker came through; whatever it sends is the head.
             Phase::Head => cursor.advance(seq),
+            Phase::Rewound if seq != 1 => Seen::Known,
+            Phase::Rewound => cursor.rewind(),
             _ if seq == next => cursor.advance(seq),
-            Phase::Asked if seq == 1 => {
-                cursor.log_id.clear();
-                cursor.advance(seq);
-                Seen::Rebuilt
-            }
+            Phase::Asked if seq == 1 => cursor.rewind(),
             Phase::Behind => Seen::Known,
             Phase::Asked | Phase::Running if seq < next => Seen::Known,
             Phase::Asked | Phase::Running => {
@@ -144,6 +145,7 @@ impl Cursors {
                 return Reached::Gap { expected: next };
             }
             Phase::Behind if marker.seq >= next => return Reached::Stale,
+            Phase::Rewound => return Reached::Stale,
             Phase::Asked | Phase::Running | Phase::Behind => Reached::Live,
         };
         if reached == Reached::Rebuilt || cursor.phase == Phase::Head {
@@ -154,26 +156,28 @@ impl Cursors {
         reached
     }
 
-    /// An event of this room is left on the server: the program is slow. It is asked for later.
-    pub(super) fn leave(&mut self, room: &str) {
-        if let Some(cursor) = self.rooms.get_mut(room)
-            && cursor.phase != Phase::Head
-        {
-            cursor.phase = Phase::Behind;
-        }
+    /// This event of a room is left on the server: the program is slow. It is asked for later.
+    pub(super) fn leave(&mut self, room: &str, seq: u64) {
+        let Some(cursor) = self.rooms.get_mut(room) else {
+            return;
+        };
+        cursor.phase = match cursor.phase {
+            Phase::Head => Phase::Head,
+            Phase::Asked if seq == 1 && cursor.seq > 0 => Phase::Rewound,
+            Phase::Rewound => Phase::Rewound,
+            Phase::Asked | Phase::Running | Phase::Behind => Phase::Behind,
+        };
     }
 
     /// Whether an event was left or is missing.
     pub(super) fn any_behind(&self) -> bool {
-        self.rooms
-            .values()
-            .any(|cursor| cursor.phase == Phase::Behind)
+        self.rooms.values().any(Cursor::is_behind)
     }
 
     /// The rooms of which something was left or is missing.
     pub(super) fn behind(&self) -> Vec<String> {
         let behind = self.rooms.iter();
-        let behind = behind.filter(|(_, cursor)| cursor.phase == Phase::Behind);
+        let behind = behind.filter(|(_, cursor)| cursor.is_behind());
         behind.map(|(room, _)| room.clone()).collect()
     }
 
@@ -206,6 +210,17 @@ impl Cursor {
         self.seq = seq;
         self.phase = Phase::Running;
         Seen::New
+    }
+
+    /// The first event of another log.
+    fn rewind(&mut self) -> Seen {
+        self.log_id.clear();
+        self.advance(1);
+        Seen::Rebuilt
+    }
+
+    fn is_behind(&self) -> bool {
+        matches!(self.phase, Phase::Behind | Phase::Rewound)
     }
 }
 

@@ -6,20 +6,20 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use prost::Message as _;
 use proto::v1::client_frame::Command;
 use proto::v1::farewell::Reason;
 use proto::v1::server_item::Item as Sent;
 use proto::v1::{
-    ClientFrame, Farewell, FollowRoom, Hello, Ready, Reply, ServerItem, SetPresence, WatchPresence,
+    ClientFrame, FollowRoom, Hello, Ready, Reply, ServerItem, SetPresence, WatchPresence,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use tonic::Code;
 
 use super::cursors::Cursors;
+use super::end::{End, ended_by, ended_with, lost};
+use super::heal::Heal;
 use super::in_flight::{Ask, InFlight};
 use super::intake::{self, Effect};
 use super::queue::Queue;
@@ -49,7 +49,7 @@ pub(super) async fn start(
         presence: options.presence.map(i32::from),
         watch: options.watch,
         left: false,
-        heal_by: None,
+        heal: Heal::default(),
     };
     let stream = driver.open_patiently().await?;
     let ready = &stream.ready;
@@ -76,8 +76,8 @@ struct Driver {
     watch: Vec<String>,
     /// Whether events were left on the server that are not asked for yet.
     left: bool,
-    /// When what was asked for has to be there.
-    heal_by: Option<Instant>,
+    /// Until when what was asked for has to be there.
+    heal: Heal,
 }
 
 /// A stream that stands.
@@ -87,13 +87,6 @@ struct Stream {
     ready: Ready,
     /// What came in one frame with the Ready.
     first: Vec<ServerItem>,
-}
-
-/// Why a stream ended, as far as it matters for what comes next.
-enum End {
-    SignedOut,
-    Fatal(Error),
-    Lost { asked: Duration, cause: String },
 }
 
 impl Driver {
@@ -145,12 +138,7 @@ impl Driver {
                 End::Lost { asked, cause } => (asked, cause),
             };
             *attempt = attempt.saturating_add(1);
-            let chance = random::number();
-            let wait = if asked.is_zero() {
-                self.backoff.wait(*attempt, chance)
-            } else {
-                self.backoff.wait_after(asked, 1, chance)
-            };
+            let wait = self.backoff.wait_after(asked, *attempt, random::number());
             self.tell(Item::Reconnecting {
                 attempt: *attempt,
                 wait,
@@ -214,6 +202,8 @@ impl Driver {
         }
         loop {
             let slow = self.queue.is_full();
+            self.heal.pace(slow, Instant::now());
+            let heal_by = self.heal.due();
             let reads = !slow || (!self.in_flight.is_empty() && !self.queue.is_stuffed());
             let asks = self.asked.is_some() && self.in_flight.has_room();
             // Sending comes first, and cannot starve the rest: what is in flight has a bound.
@@ -230,9 +220,8 @@ impl Driver {
                     None => self.asked = None,
                 },
                 () = self.queue.drained(), if slow || self.left => self.ask_for_what_was_left(),
-                () = sleep_until(self.heal_by.unwrap_or_else(Instant::now)),
-                    if self.heal_by.is_some() => {
-                        self.heal_by = None;
+                () = sleep_until(heal_by.unwrap_or_else(Instant::now)), if heal_by.is_some() => {
+                        self.heal = Heal::default();
                         if self.cursors.any_behind() && !self.left {
                             return lost("events are missing");
                         }
@@ -254,7 +243,7 @@ impl Driver {
     /// What a new stream has to be told besides its Hello.
     fn begin(&mut self) {
         self.left = false;
-        self.heal_by = None;
+        self.heal = Heal::default();
         self.notes.clear();
         self.in_flight.send_again();
         if let Some(state) = self.presence {
@@ -356,7 +345,7 @@ impl Driver {
     fn ask_for(&mut self, room: &str) {
         if let Some(room) = self.cursors.resume(room) {
             self.note(Command::FollowRoom(room));
-            self.heal_by = Some(Instant::now() + limits::HEAL_DEADLINE);
+            self.heal.asked(Instant::now());
         }
     }
 
@@ -389,76 +378,5 @@ async fn open(client: &Client, hello: Hello) -> Result<Stream, Error> {
         }
         Some(Sent::Farewell(_)) => Err(Error::Interrupted),
         _ => Err(Error::Nonsense("a stream that does not begin with Ready")),
-    }
-}
-
-fn lost(cause: &str) -> End {
-    End::Lost {
-        asked: Duration::ZERO,
-        cause: cause.to_owned(),
-    }
-}
-
-fn ended_with(farewell: &Farewell) -> End {
-    let cause = match farewell.reason() {
-        Reason::SignedOut => return End::SignedOut,
-        Reason::Draining => "the server goes down or moves its clients",
-        Reason::Aged => "the connection has reached its age",
-        Reason::Fault | Reason::Unspecified => "the server ended the session",
-    };
-    End::Lost {
-        asked: Duration::from_millis(farewell.retry_after_ms.into()),
-        cause: cause.to_owned(),
-    }
-}
-
-/// Whether another stream could do better after this error.
-fn ended_by(error: Error) -> End {
-    let hopeless = match &error {
-        Error::SignedOut => return End::SignedOut,
-        Error::Refused(refusal) => match refusal.code {
-            Code::Unauthenticated => return End::SignedOut,
-            Code::InvalidArgument
-            | Code::NotFound
-            | Code::AlreadyExists
-            | Code::PermissionDenied
-            | Code::FailedPrecondition
-            | Code::OutOfRange
-            | Code::Unimplemented => true,
-            Code::Ok
-            | Code::Cancelled
-            | Code::Unknown
-            | Code::DeadlineExceeded
-            | Code::ResourceExhausted
-            | Code::Aborted
-            | Code::Internal
-            | Code::Unavailable
-            | Code::DataLoss => false,
-        },
-        Error::Unreachable { .. } | Error::TimedOut | Error::Interrupted => false,
-        Error::Nonsense(_) => false,
-        Error::Address { .. }
-        | Error::File { .. }
-        | Error::Certificates(_)
-        | Error::Token
-        | Error::UnknownServer { .. }
-        | Error::WrongFingerprint { .. }
-        | Error::Untrusted { .. }
-        | Error::Ended
-        | Error::TooManyRooms { .. } => true,
-    };
-    if hopeless {
-        End::Fatal(error)
-    } else {
-        // Of a stream there is no answer to miss; of a command, its caller hears by itself.
-        let cause = if matches!(error, Error::Interrupted) {
-            "the connection was lost".to_owned()
-        } else {
-            error.to_string()
-        };
-        End::Lost {
-            asked: error.retry_after().unwrap_or_default(),
-            cause,
-        }
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn take(
         Sent::Reply(reply) => return Effect::Answer(reply),
         Sent::Farewell(farewell) => return Effect::End(farewell),
         Sent::Event(event) if slow => {
-            cursors.leave(&event.room);
+            cursors.leave(&event.room, event.seq);
             return Effect::Left;
         }
         Sent::Event(event) => match cursors.event(&event.room, event.seq) {

@@ -65,6 +65,8 @@ pub(crate) struct Faults {
     pub(crate) refuse: VecDeque<Status>,
     /// So many messages are taken in, and then every connection is cut instead of an answer.
     pub(crate) lose_replies: usize,
+    /// New streams are turned away with this.
+    pub(crate) turn_away: Option<Status>,
     /// Events that are left out once.
     pub(crate) skip: Vec<u64>,
     /// Every event is sent twice.

@@ -14,6 +14,7 @@ use rookery_client::{
 };
 use tokio::task::JoinSet;
 use tonic::Status;
+use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::fake::{Fake, body, is_refused};
 
@@ -357,6 +358,38 @@ async fn a_server_that_is_down_is_asked_with_growing_numbers_until_it_is_back() 
         assert!(wait <= Duration::from_millis(20), "{wait:?}");
     }
     fake.unsay_farewell();
+    until_reconnected(&mut incoming).await;
+}
+
+#[tokio::test]
+async fn a_server_that_turns_clients_away_is_asked_ever_more_rarely() {
+    let (fake, client) = with_room(0).await;
+    let backoff = Backoff {
+        first: Duration::from_millis(2),
+        max: Duration::from_millis(200),
+    };
+    let opened = client.session(SessionOptions::new().backoff(backoff));
+    let (_session, mut incoming) = opened.await.expect("a session");
+    let asked = Duration::from_millis(1);
+    let details = ErrorDetails::with_retry_info(Some(asked));
+    let busy = Status::with_error_details(Code::ResourceExhausted, "too many", details);
+    fake.state.faults.lock().turn_away = Some(busy);
+    fake.cut();
+    // With the ceiling of the first attempt every time, no wait is longer than three milliseconds.
+    let longest = asked + backoff.first;
+    loop {
+        let reconnecting = until(&mut incoming, |item| match item {
+            Item::Reconnecting { wait, attempt, .. } => Some((*wait, *attempt)),
+            _ => None,
+        });
+        let (wait, attempt) = reconnecting.await;
+        assert!(attempt == 1 || wait >= asked, "{wait:?}");
+        if wait > longest * 4 {
+            break;
+        }
+        assert!(attempt < 30, "it asks as often as at first");
+    }
+    fake.state.faults.lock().turn_away = None;
     until_reconnected(&mut incoming).await;
 }
 

@@ -132,10 +132,37 @@ fn a_new_stream_resumes_after_the_last_event() {
 fn what_is_left_is_asked_for_from_the_cursor() {
     let mut cursors = following(5);
     seen(&mut cursors, [6]);
-    cursors.leave(ROOM);
+    cursors.leave(ROOM, 7);
     assert_eq!(seen(&mut cursors, [8]), [Seen::Known]);
     assert_eq!(cursors.resume(ROOM).expect("followed").after_seq, 6);
     assert_eq!(seen(&mut cursors, [7]), [Seen::New]);
+}
+
+#[test]
+fn a_rebuilt_log_is_noticed_when_its_first_events_were_left() {
+    let mut cursors = following(3);
+    cursors.leave(ROOM, 1);
+    cursors.leave(ROOM, 2);
+    assert_eq!(cursors.behind(), [ROOM]);
+    // What was on its way goes by: 4 of this log is not what comes after 3 of the other.
+    assert_eq!(seen(&mut cursors, [3, 4]), [Seen::Known, Seen::Known]);
+    assert_eq!(cursors.live(&live(2, true)), Reached::Stale);
+    assert_eq!(cursor(&cursors), (3, "one".to_owned()), "as it was asked");
+    assert_eq!(seen(&mut cursors, [1, 2]), [Seen::Rebuilt, Seen::New]);
+    assert!(!cursors.any_behind());
+}
+
+#[test]
+fn a_log_that_goes_on_is_not_taken_for_a_rebuilt_one_when_its_events_were_left() {
+    let mut cursors = following(3);
+    cursors.leave(ROOM, 4);
+    assert_eq!(
+        seen(&mut cursors, [1, 4, 5]),
+        [Seen::Known, Seen::New, Seen::New]
+    );
+    let mut fresh = following(0);
+    fresh.leave(ROOM, 1);
+    assert_eq!(seen(&mut fresh, [1]), [Seen::New], "nothing was had of it");
 }
 
 #[test]

@@ -33,6 +33,9 @@ impl Sessions for Service {
         request: Request<Streaming<ClientFrame>>,
     ) -> Result<Response<Self::ConnectStream>, Status> {
         check_token(&request)?;
+        if let Some(status) = self.0.faults.lock().turn_away.clone() {
+            return Err(status);
+        }
         let (frames, outgoing) = mpsc::channel(FRAMES_MAX);
         let stream = Stream {
             state: Arc::clone(&self.0),
