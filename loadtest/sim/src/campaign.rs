@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use crate::check::{Checked, Rule, Violation, check, excerpt};
 use crate::history::{Answer, History, What, World};
 use crate::limits::{FAILED_SEEDS_SHOWN_MAX, SHOWN_MAX};
-use crate::plan::FaultKinds;
+use crate::plan::{FaultKind, FaultKinds};
 use crate::run::Outcome;
 
 /// Every seed that ever failed, with why.
@@ -31,6 +31,9 @@ pub(crate) struct Seed {
 /// Seeds to be run.
 #[derive(Debug)]
 pub(crate) struct Campaign {
+    /// Those that ever failed, with every kind of fault, as they did when they failed.
+    pub(crate) regressions: Vec<Seed>,
+    /// All others, with the kinds that were asked for.
     pub(crate) seeds: Vec<Seed>,
     pub(crate) kinds: FaultKinds,
     pub(crate) jobs: NonZeroUsize,
@@ -118,14 +121,27 @@ pub(crate) fn one_seed(seed: u64, kinds: &FaultKinds) -> anyhow::Result<Outcome>
 // === impl Campaign ===
 
 impl Campaign {
+    /// How many seeds there are.
+    pub(crate) fn all(&self) -> u64 {
+        (self.regressions.len() + self.seeds.len()) as u64
+    }
+
+    /// The seed at this place, and what may go wrong in it.
+    fn seed(&self, place: usize) -> Option<(&Seed, FaultKinds)> {
+        match place.checked_sub(self.regressions.len()) {
+            None => Some((&self.regressions[place], FaultKinds::ALL)),
+            Some(place) => Some((self.seeds.get(place)?, self.kinds.clone())),
+        }
+    }
+
     /// Runs all seeds. `step` is called after each, with how many are done, of how many.
     pub(crate) fn run(&self, step: impl Fn(u64, u64, &Totals) + Sync) -> Totals {
         let next = AtomicUsize::new(0);
         let totals = Mutex::new(Totals::default());
-        let all = self.seeds.len() as u64;
+        let all = self.all();
         let work = || {
-            while let Some(seed) = self.seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let result = Result::of(seed, &self.kinds);
+            while let Some((seed, kinds)) = self.seed(next.fetch_add(1, Ordering::Relaxed)) {
+                let result = Result::of(seed, &kinds);
                 let mut totals = totals.lock();
                 totals.add(result);
                 step(totals.seeds, all, &totals);
@@ -230,11 +246,6 @@ fn difference(one: &History, two: &History) -> Vec<String> {
 // === impl Totals ===
 
 impl Totals {
-    /// Whether there is nothing to complain about.
-    pub(crate) fn is_met(&self) -> bool {
-        self.failed.is_empty() && self.seeds > 0
-    }
-
     /// Violations of all rules.
     pub(crate) fn violations(&self) -> u64 {
         self.broken.values().sum()
@@ -299,6 +310,20 @@ impl Injected {
             World::Clock { .. } => self.clock_jumps += 1,
             World::Full(true) => self.disks_full += 1,
             World::Full(false) | World::Started { .. } | World::Weather(_) | World::Settled => {}
+        }
+    }
+
+    /// How often what this kind stands for happened.
+    pub(crate) const fn of_kind(&self, kind: FaultKind) -> u64 {
+        let store = &self.store;
+        match kind {
+            FaultKind::Unknown => store.unknown_committed + store.unknown_lost,
+            FaultKind::Conflicts => store.conflict + store.too_old + store.unavailable,
+            FaultKind::Stalls => store.stall,
+            FaultKind::Full => store.full,
+            FaultKind::Crash => self.crashes + self.restarts,
+            FaultKind::Clocks => self.clock_jumps,
+            FaultKind::All => 0,
         }
     }
 
@@ -385,8 +410,25 @@ mod tests {
     }
 
     #[test]
+    fn what_once_failed_runs_first_and_with_every_fault() {
+        let unknown = FaultKinds::only(FaultKind::Unknown);
+        let campaign = Campaign {
+            regressions: vec![Seed::new(47), Seed::new(51)],
+            seeds: vec![Seed::new(1)],
+            kinds: unknown.clone(),
+            jobs: NonZeroUsize::MIN,
+        };
+        let order = (0..).map_while(|place| campaign.seed(place));
+        let order: Vec<_> = order.map(|(seed, kinds)| (seed.number, kinds)).collect();
+        let expected = [(47, FaultKinds::ALL), (51, FaultKinds::ALL), (1, unknown)];
+        assert_eq!(order, expected);
+        assert_eq!(campaign.all(), 3);
+    }
+
+    #[test]
     fn a_seed_is_run_twice_and_agrees_with_itself() {
         let campaign = Campaign {
+            regressions: Vec::new(),
             seeds: vec![Seed::new(11)],
             kinds: FaultKinds::ALL,
             jobs: NonZeroUsize::MIN,

@@ -106,3 +106,6 @@ pub const SHOWN_MAX: usize = 4;
 
 /// Seeds that failed and are shown in full; the rest are named.
 pub const FAILED_SEEDS_SHOWN_MAX: usize = 3;
+
+/// Seeds of which some have drawn every kind of fault that is allowed. A smaller campaign may have had luck.
+pub const SEEDS_FOR_EVERY_FAULT: u64 = 20;

@@ -1,5 +1,8 @@
 //! What a campaign has found, for people and as the one object that every measurement of this workspace
 //! ends with.
+//!
+//! Invariant: a campaign is met only if each of its rows is, and among these are those that say that it did
+//! something: orders and deliveries to check, and each kind of fault that was asked for.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -9,7 +12,8 @@ use serde_json::{Map, Value, json};
 
 use crate::campaign::Totals;
 use crate::check::Rule;
-use crate::plan::FaultKind;
+use crate::limits::SEEDS_FOR_EVERY_FAULT;
+use crate::plan::{FaultKind, FaultKinds};
 
 /// The promises that have a row of their own.
 const PROMISES: [(&str, &str); 5] = [
@@ -35,6 +39,12 @@ pub(crate) fn failures(totals: &Totals, faults: &[FaultKind]) -> String {
         for line in &failure.lines {
             let _ = writeln!(text, "  {line}");
         }
+        // What is on the list runs with everything, whatever was asked for.
+        let faults = if seed.note.is_empty() {
+            faults
+        } else {
+            &[FaultKind::All]
+        };
         let again = again(seed.number, faults);
         let _ = writeln!(text, "  run it again: {again}\n");
     }
@@ -50,15 +60,75 @@ pub(crate) fn failures(totals: &Totals, faults: &[FaultKind]) -> String {
 fn again(seed: u64, faults: &[FaultKind]) -> String {
     let mut command = format!("cargo xtask sim --seed {seed} --trace");
     if !faults.contains(&FaultKind::All) {
-        let names = faults.iter().filter_map(FaultKind::to_possible_value);
-        let names: Vec<_> = names.map(|name| name.get_name().to_owned()).collect();
+        let names: Vec<_> = faults.iter().copied().map(name).collect();
         let _ = write!(command, " --faults {}", names.join(","));
     }
     command
 }
 
+/// One figure that has to be something.
+#[derive(Debug)]
+struct Row {
+    figure: String,
+    value: u64,
+    goal: Goal,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Goal {
+    /// It must not happen.
+    Never,
+    /// It has to have happened, or nothing was shown.
+    Once,
+}
+
+/// What a campaign with these kinds of faults is judged by.
+fn rows(totals: &Totals, kinds: &FaultKinds) -> Vec<Row> {
+    let row = |figure: &str, value, goal| Row {
+        figure: figure.to_owned(),
+        value,
+        goal,
+    };
+    let mut rows = vec![
+        row("violations", totals.violations(), Goal::Never),
+        row("trace mismatches", totals.mismatches, Goal::Never),
+    ];
+    for (promise, what) in PROMISES {
+        let broken = totals.broken.iter();
+        let broken = broken.filter(|(rule, _)| rule.promise() == promise);
+        let count = broken.map(|(_, count)| count).sum();
+        rows.push(row(&format!("{promise}: {what}"), count, Goal::Never));
+    }
+    for (what, count) in [
+        ("seeds run", totals.seeds),
+        ("appends checked", totals.checked.appends),
+        ("deliveries checked", totals.checked.deliveries),
+    ] {
+        rows.push(row(what, count, Goal::Once));
+    }
+    // A few seeds need not have drawn every fault.
+    if totals.seeds >= SEEDS_FOR_EVERY_FAULT {
+        for kind in FaultKind::EACH.into_iter().filter(|kind| kinds.has(*kind)) {
+            let figure = format!("faults injected: {}", name(kind));
+            rows.push(row(&figure, totals.injected.of_kind(kind), Goal::Once));
+        }
+    }
+    rows
+}
+
+/// Whether everything held, and was put to the test.
+pub(crate) fn is_met(totals: &Totals, kinds: &FaultKinds) -> bool {
+    totals.failed.is_empty() && rows(totals, kinds).iter().all(Row::is_met)
+}
+
+/// How a kind is called on the command line.
+fn name(kind: FaultKind) -> String {
+    let value = kind.to_possible_value();
+    value.map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
 /// The table for people.
-pub(crate) fn table(totals: &Totals, took: Duration) -> String {
+pub(crate) fn table(totals: &Totals, kinds: &FaultKinds, took: Duration) -> String {
     let mut text = String::new();
     let mut row = |name: &str, value: String| {
         let _ = writeln!(text, "{name:34} {value:>14}");
@@ -80,7 +150,11 @@ pub(crate) fn table(totals: &Totals, took: Duration) -> String {
     for (rule, count) in &totals.broken {
         row(&format!("  {rule}"), count.to_string());
     }
-    text.push_str(if totals.is_met() {
+    let missed = rows(totals, kinds).into_iter().filter(|row| !row.is_met());
+    for Row { figure, value, .. } in missed {
+        row(&format!("NOT MET: {figure}"), value.to_string());
+    }
+    text.push_str(if is_met(totals, kinds) {
         "everything held\n"
     } else {
         "NOT everything held\n"
@@ -89,21 +163,7 @@ pub(crate) fn table(totals: &Totals, took: Duration) -> String {
 }
 
 /// The object of `--json`.
-pub(crate) fn object(totals: &Totals, took: Duration) -> Value {
-    let violations = |promise: &str| -> u64 {
-        let broken = totals
-            .broken
-            .iter()
-            .filter(|(rule, _)| rule.promise() == promise);
-        broken.map(|(_, count)| count).sum()
-    };
-    let mut rows = vec![
-        figure("violations", totals.violations()),
-        figure("trace mismatches", totals.mismatches),
-    ];
-    for (promise, what) in PROMISES {
-        rows.push(figure(&format!("{promise}: {what}"), violations(promise)));
-    }
+pub(crate) fn object(totals: &Totals, kinds: &FaultKinds, took: Duration) -> Value {
     let broken: Map<_, _> = totals
         .broken
         .iter()
@@ -126,8 +186,8 @@ pub(crate) fn object(totals: &Totals, took: Duration) -> Value {
         .collect();
     json!({
         "name": "sim",
-        "met": totals.is_met(),
-        "rows": rows,
+        "met": is_met(totals, kinds),
+        "rows": rows(totals, kinds).iter().map(Row::object).collect::<Vec<_>>(),
         "checked": counts,
         "details": {
             "seeds": totals.seeds,
@@ -139,13 +199,6 @@ pub(crate) fn object(totals: &Totals, took: Duration) -> Value {
             "violations_by_rule": broken,
             "failed_seeds": failed,
         },
-    })
-}
-
-fn figure(name: &str, count: u64) -> Value {
-    json!({
-        "figure": name, "unit": "count", "value": count, "baseline": null, "ratio": null,
-        "goal": 0, "met": count == 0,
     })
 }
 
@@ -167,10 +220,74 @@ fn hours(span: Duration) -> f64 {
     span.as_secs_f64() / 3_600.0
 }
 
+// === impl Row ===
+
+impl Row {
+    const fn is_met(&self) -> bool {
+        match self.goal {
+            Goal::Never => self.value == 0,
+            Goal::Once => self.value > 0,
+        }
+    }
+
+    fn object(&self) -> Value {
+        let goal = match self.goal {
+            Goal::Never => 0,
+            Goal::Once => 1,
+        };
+        json!({
+            "figure": self.figure, "unit": "count", "value": self.value, "baseline": null,
+            "ratio": null, "goal": goal, "met": self.is_met(),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::campaign::{Failure, Seed};
+
+    /// Of a campaign in which everything happened and held.
+    fn held(seeds: u64) -> Totals {
+        let mut totals = Totals {
+            seeds,
+            ..Totals::default()
+        };
+        totals.checked.appends = 10;
+        totals.checked.deliveries = 10;
+        totals.injected.store.unknown_lost = 1;
+        totals.injected.store.conflict = 1;
+        totals.injected.store.stall = 1;
+        totals.injected.store.full = 1;
+        totals.injected.crashes = 1;
+        totals.injected.clock_jumps = 1;
+        totals
+    }
+
+    #[test]
+    fn a_campaign_that_put_nothing_to_the_test_is_not_met() {
+        assert!(is_met(&held(1), &FaultKinds::ALL));
+        let mut idle = held(1);
+        idle.checked.deliveries = 0;
+        assert!(!is_met(&idle, &FaultKinds::ALL));
+        idle = held(1);
+        idle.checked.appends = 0;
+        assert!(!is_met(&idle, &FaultKinds::ALL));
+    }
+
+    #[test]
+    fn a_kind_of_fault_that_never_came_is_not_met_where_it_was_asked_for() {
+        let mut totals = held(SEEDS_FOR_EVERY_FAULT);
+        assert!(is_met(&totals, &FaultKinds::ALL));
+        totals.injected.crashes = 0;
+        assert!(!is_met(&totals, &FaultKinds::ALL));
+        assert!(is_met(&totals, &FaultKinds::only(FaultKind::Unknown)));
+        let text = table(&totals, &FaultKinds::ALL, Duration::ZERO);
+        assert!(text.contains("NOT MET: faults injected: crash"), "{text}");
+        // One seed may be a fair day.
+        totals.seeds = 1;
+        assert!(is_met(&totals, &FaultKinds::ALL));
+    }
 
     fn failed() -> Totals {
         let mut totals = Totals {
@@ -199,7 +316,7 @@ mod tests {
 
     #[test]
     fn a_violation_is_not_met_and_neither_is_a_campaign_without_seeds() {
-        let object = object(&failed(), Duration::from_secs(1));
+        let object = object(&failed(), &FaultKinds::ALL, Duration::from_secs(1));
         assert_eq!(object["met"], false);
         let row = |name: &str| {
             let rows = object["rows"].as_array().expect("rows");
@@ -212,12 +329,12 @@ mod tests {
         assert_eq!(row("violations")["met"], false);
         assert_eq!(row("trace mismatches")["met"], true);
         assert_eq!(row("P4: gaps on streams")["value"], 3);
-        assert!(!Totals::default().is_met());
+        assert!(!is_met(&Totals::default(), &FaultKinds::ALL));
     }
 
     #[test]
     fn the_table_names_broken_rules_and_says_that_not_everything_held() {
-        let text = table(&failed(), Duration::from_secs(90));
+        let text = table(&failed(), &FaultKinds::ALL, Duration::from_secs(90));
         assert!(text.contains("P4: a gap on a stream"), "{text}");
         assert!(text.contains("NOT everything held"), "{text}");
     }

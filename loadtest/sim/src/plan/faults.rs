@@ -39,6 +39,20 @@ pub(crate) struct Weather {
     breeze: Duration,
 }
 
+// === impl FaultKind ===
+
+impl FaultKind {
+    /// Every kind by itself.
+    pub(crate) const EACH: [Self; 6] = [
+        Self::Unknown,
+        Self::Conflicts,
+        Self::Stalls,
+        Self::Full,
+        Self::Crash,
+        Self::Clocks,
+    ];
+}
+
 // === impl FaultKinds ===
 
 impl FaultKinds {
@@ -157,6 +171,14 @@ mod tests {
             let others = storm.conflict + storm.too_old + storm.unavailable + storm.stall;
             assert_eq!(others, 0, "{storm:?}");
         }
+    }
+
+    #[test]
+    fn each_kind_is_all_kinds_but_all() {
+        use clap::ValueEnum as _;
+        let kinds = FaultKind::value_variants().iter();
+        let kinds: Vec<_> = kinds.filter(|kind| **kind != FaultKind::All).collect();
+        assert_eq!(kinds, FaultKind::EACH.iter().collect::<Vec<_>>());
     }
 
     #[test]
