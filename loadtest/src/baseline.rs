@@ -16,6 +16,7 @@ use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use anyhow::{Context as _, bail};
 use tempfile::TempDir;
 
+use crate::folder;
 use crate::process::{Process, Usage};
 
 /// The subcommand of this program that is a baseline.
@@ -37,10 +38,7 @@ impl Baseline {
     /// # Errors
     /// If there is no room for it.
     fn start(kind: &str) -> anyhow::Result<Self> {
-        let folder = tempfile::Builder::new()
-            .prefix("rookery-load-")
-            .tempdir()
-            .context("no folder for the baseline")?;
+        let folder = folder::new()?;
         let own = std::env::current_exe().context("this program does not know where it is")?;
         let mut command = Command::new(own);
         command

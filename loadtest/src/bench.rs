@@ -30,7 +30,9 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use futures::future::{FutureExt as _, LocalBoxFuture};
 
+use crate::cli::BenchOptions;
 use crate::console::Console;
+use crate::folder;
 use crate::process::Usage;
 use crate::report::{Report, Row};
 use crate::stats::{median, spread};
@@ -68,6 +70,10 @@ struct Scale {
     span: Duration,
     /// By how much numbers of sessions are divided.
     divisor: usize,
+    /// Whether there are goals about speed.
+    judges_speed: bool,
+    /// Whether figures of durability may come from a disk in memory.
+    volatile: bool,
 }
 
 impl Scale {
@@ -76,13 +82,17 @@ impl Scale {
         rounds: 5,
         span: Duration::from_secs(3),
         divisor: 1,
+        judges_speed: true,
+        volatile: false,
     };
 
-    /// Whether it works at all, in seconds.
+    /// Whether it works and keeps its promises, in seconds.
     const QUICK: Self = Self {
         rounds: 1,
         span: Duration::from_millis(500),
         divisor: 10,
+        judges_speed: false,
+        volatile: true,
     };
 
     fn sessions(self, full: usize) -> usize {
@@ -98,15 +108,21 @@ impl Scale {
 ///
 /// # Errors
 /// If one cannot be run; of all, a benchmark that cannot be run is a missed row.
-pub(crate) async fn run(name: Name, quick: bool, console: Console) -> anyhow::Result<Report> {
-    let scale = if quick { Scale::QUICK } else { Scale::FULL };
-    let machine = machine();
+pub(crate) async fn run(options: &BenchOptions, console: Console) -> anyhow::Result<Report> {
+    let (name, quick) = (options.name, options.quick);
+    let mut scale = if quick { Scale::QUICK } else { Scale::FULL };
+    scale.volatile |= options.in_memory;
+    let machine = machine()?;
     let mut report = match one(name, scale, console) {
         Some(bench) => bench.await?,
         None => all(scale, console).await,
     };
     report.detail("machine", machine);
-    Ok(if quick { report.only_exact() } else { report })
+    Ok(if quick {
+        report.only_promises()
+    } else {
+        report
+    })
 }
 
 async fn all(scale: Scale, console: Console) -> Report {
@@ -145,12 +161,14 @@ fn one(
     })
 }
 
-/// What else a figure depends on: how many cores there are, and how busy they were before we came.
-fn machine() -> serde_json::Value {
+/// What else a figure depends on: how many cores there are, how busy they were before we came, and what
+/// the files are on.
+fn machine() -> anyhow::Result<serde_json::Value> {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split_ascii_whitespace().next().map(str::to_owned);
-    serde_json::json!({ "cores": cores, "load before": load })
+    let files = folder::file_system()?;
+    Ok(serde_json::json!({ "cores": cores, "load before": load, "file system": files }))
 }
 
 fn title(name: Name) -> String {

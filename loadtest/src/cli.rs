@@ -44,16 +44,19 @@ enum Command {
 
 /// Options of `bench`.
 #[derive(Debug, Args)]
-struct BenchOptions {
+pub(crate) struct BenchOptions {
     /// Which benchmark
     #[arg(value_name = "NAME")]
-    name: Name,
+    pub(crate) name: Name,
     /// End with one object on standard output
     #[arg(long)]
-    json: bool,
-    /// Seconds instead of minutes: whether it works, not how fast
+    pub(crate) json: bool,
+    /// Seconds instead of minutes: whether it works and keeps its promises, not how fast
     #[arg(long)]
-    quick: bool,
+    pub(crate) quick: bool,
+    /// Measure `append` even where the files are in memory, and nothing is durable
+    #[arg(long)]
+    pub(crate) in_memory: bool,
 }
 
 /// Options of `replay`.
@@ -166,7 +169,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Bench(options) => {
             let console = Console::new(options.json);
-            let report = bench::run(options.name, options.quick, console).await?;
+            let report = bench::run(&options, console).await?;
             console.result(&report, "")?;
             Ok(report.is_met())
         }
@@ -198,7 +201,9 @@ mod tests {
         for line in [
             "bench all --json",
             "bench append --quick",
+            "bench append --in-memory",
             "replay --kills 10 --json",
+            "replay --days 1 --kills 2 --speed 14400",
             "crash --kills 50",
             "crash --power 1000 --json",
         ] {

@@ -21,6 +21,7 @@ mod console;
 mod crash;
 mod files;
 mod flights;
+mod folder;
 mod frames;
 mod limits;
 mod lines;

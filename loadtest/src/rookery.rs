@@ -16,6 +16,7 @@ use rookery_client::{Client, KnownServers, Server, Trust, Tuning};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
+use crate::folder;
 use crate::limits::{START_MAX, START_POLL};
 use crate::process::{Process, Usage, log_file};
 
@@ -44,7 +45,6 @@ sign_in_tries = 1000000
 unauthenticated_max = 20000
 unauthenticated_per_address_max = 20000
 authenticated_per_account_max = 100000
-authenticated_per_account_max = 100000
 unauthenticated_calls_max = 1000000
 authenticate_within = \"10m\"
 
@@ -71,10 +71,7 @@ impl Rookery {
     /// # Errors
     /// If it is not there, ends early, or is not ready in time.
     pub(crate) async fn start() -> anyhow::Result<Self> {
-        let folder = tempfile::Builder::new()
-            .prefix("rookery-load-")
-            .tempdir()
-            .context("no folder for the server")?;
+        let folder = folder::new()?;
         fs::write(folder.path().join("limits.toml"), LIMITS)
             .context("cannot write the server's configuration")?;
         let mut rookery = Self {
@@ -96,6 +93,15 @@ impl Rookery {
     pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
         let mut process = self.process.take().context(NOT_RUNNING)?;
         process.kill()
+    }
+
+    /// Kills the server and starts it again.
+    ///
+    /// # Errors
+    /// As [`Rookery::kill`] and [`Rookery::start`].
+    pub(crate) async fn restart(&mut self) -> anyhow::Result<()> {
+        self.kill()?;
+        self.launch().await
     }
 
     /// Makes sure that the server has not ended by itself.

@@ -80,8 +80,7 @@ async fn of_rookery(sessions: usize, stage: &Stage) -> anyhow::Result<f64> {
     let everybody: Vec<_> = people.iter().collect();
     let room = people::room(&administrator, "idle", &everybody, &hidden).await?;
     // Registering leaves behind the memory of password hashes, in which sessions would find room.
-    server.kill()?;
-    server.launch().await?;
+    server.restart().await?;
     stage.says("sessions: idle sessions");
     let callers = Caller::many(&people, sessions, &[from_head(&room)]);
     bytes_each(&sdk, &callers, stage, || server.usage()).await

@@ -1,0 +1,112 @@
+//! Where servers and baselines keep their files: below the folder of this program, which cargo puts below
+//! `target/`. A system's folder for temporary files is often in memory, where a sync costs nothing and
+//! figures of durability mean nothing.
+//!
+//! Invariant: a folder is removed with its handle, and what kind of file system it is on can be said.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use tempfile::TempDir;
+
+/// Beside this program.
+const SCRATCH: &str = "scratch";
+
+/// What Linux calls file systems that forget when the power goes.
+const IN_MEMORY: [&str; 2] = ["tmpfs", "ramfs"];
+
+/// A new folder, gone when it is dropped.
+///
+/// # Errors
+/// If it cannot be made.
+pub(crate) fn new() -> anyhow::Result<TempDir> {
+    let scratch = scratch()?;
+    tempfile::Builder::new()
+        .prefix("rookery-load-")
+        .tempdir_in(&scratch)
+        .with_context(|| format!("no folder in {}", scratch.display()))
+}
+
+/// The kind of file system that folders are on, as Linux calls it.
+///
+/// # Errors
+/// If it cannot be found out.
+pub(crate) fn file_system() -> anyhow::Result<String> {
+    let scratch = scratch()?;
+    let mounts = fs::read_to_string("/proc/self/mounts").context("no list of file systems")?;
+    let found = kind_at(&mounts, &scratch).map(str::to_owned);
+    found.with_context(|| format!("nothing is mounted at {}", scratch.display()))
+}
+
+/// Whether this kind of file system is in memory.
+pub(crate) fn is_in_memory(kind: &str) -> bool {
+    IN_MEMORY.contains(&kind)
+}
+
+fn scratch() -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe().context("this program does not know where it is")?;
+    let path = own.with_file_name(SCRATCH);
+    let made = fs::create_dir_all(&path).and_then(|()| path.canonicalize());
+    made.with_context(|| format!("cannot make {}", path.display()))
+}
+
+/// The kind of what is mounted over `path`: the deepest mount, and of several at one place the last.
+fn kind_at<'a>(mounts: &'a str, path: &Path) -> Option<&'a str> {
+    let over = mounts.lines().filter_map(|line| {
+        let mut words = line.split(' ').skip(1);
+        let place = PathBuf::from(words.next()?.replace("\\040", " "));
+        let kind = words.next()?;
+        let depth = place.components().count();
+        path.starts_with(&place).then_some((depth, kind))
+    });
+    over.max_by_key(|(depth, _)| *depth).map(|(_, kind)| kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOUNTS: &str = "\
+/dev/vda / ext4 rw,relatime 0 0
+tmpfs /tmp tmpfs rw 0 0
+proc /proc proc rw 0 0
+/dev/vdb /tmp/a\\040disk xfs rw 0 0
+overlay /srv overlay rw 0 0
+tmpfs /srv tmpfs rw 0 0
+";
+
+    #[test]
+    fn the_deepest_and_last_mount_decides() {
+        for (path, kind) in [
+            ("/home/x/target", "ext4"),
+            ("/tmp/x", "tmpfs"),
+            ("/tmpx", "ext4"),
+            ("/tmp/a disk/x", "xfs"),
+            ("/srv/x", "tmpfs"),
+        ] {
+            assert_eq!(kind_at(MOUNTS, Path::new(path)), Some(kind), "{path}");
+        }
+    }
+
+    #[test]
+    fn folders_are_beside_the_program_and_gone_afterwards() {
+        let folder = new().expect("a folder");
+        let own = std::env::current_exe().and_then(|own| own.canonicalize());
+        let own = own.expect("a test is a program");
+        assert!(
+            own.parent()
+                .is_some_and(|beside| folder.path().starts_with(beside))
+        );
+        assert!(!file_system().expect("a kind").is_empty());
+        let path = folder.path().to_owned();
+        drop(folder);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn memory_is_known_from_a_disk() {
+        assert!(is_in_memory("tmpfs") && is_in_memory("ramfs"));
+        assert!(!is_in_memory("ext4") && !is_in_memory("overlay"));
+    }
+}
