@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use super::TlsStream;
 use super::buffers::Queue;
-use super::stream::Session;
+use super::session::Session;
 use crate::limits::HANDSHAKE_BYTES_MAX;
 
 /// How much is read at once: a whole ClientHello.
