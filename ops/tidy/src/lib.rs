@@ -14,6 +14,7 @@ pub mod floors;
 pub mod links;
 pub mod manifests;
 pub mod prefixes;
+pub mod privacy;
 pub mod sources;
 mod tree;
 mod violation;

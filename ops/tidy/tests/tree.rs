@@ -4,7 +4,9 @@
 use std::path::Path;
 
 use ops_tidy::sources::{calls, edges, headers, length, words};
-use ops_tidy::{Tree, Violation, dependencies, floors, links, manifests, prefixes, report};
+use ops_tidy::{
+    Tree, Violation, dependencies, floors, links, manifests, prefixes, privacy, report,
+};
 
 /// Fails with the list of what to mend.
 fn holds(rule: impl Fn(&Tree) -> Vec<Violation>) {
@@ -82,6 +84,11 @@ fn markdown_links_resolve() {
 #[test]
 fn locked_versions_are_above_their_floors() {
     holds(floors::locked_versions_are_above_their_floors);
+}
+
+#[test]
+fn what_is_kept_is_listed() {
+    holds(privacy::what_is_kept_is_listed);
 }
 
 #[test]
