@@ -1,13 +1,12 @@
 //! What is kept between two runs: tokens, and the fingerprints of servers.
 //!
 //! Invariant: a password is never written. The file with the tokens can be read by its owner alone, and
-//! is replaced as a whole or not at all.
+//! no token is lost when two programs sign in at once.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use rookery_client::{KnownServers, Token};
+use rookery_client::{KnownServers, PrivateFile, Token};
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Failure;
@@ -55,7 +54,9 @@ impl Files {
         server: &str,
         user: Option<&str>,
     ) -> Result<Option<(String, Token)>, Failure> {
-        let kept = self.read()?;
+        let file = self.tokens();
+        let text = file.read().map_err(|error| io(file.path(), &error))?;
+        let kept = parse(&file, text)?;
         let Some(server) = kept.servers.get(server) else {
             return Ok(None);
         };
@@ -66,48 +67,47 @@ impl Files {
 
     /// Keeps a token for the next time.
     pub(crate) fn keep(&self, server: &str, user: &str, token: &Token) -> Result<(), Failure> {
-        let mut kept = self.read()?;
-        let entry = kept.servers.entry(server.to_owned()).or_default();
-        entry.last_user = user.to_lowercase();
-        let secret = token.secret().to_owned();
-        entry.tokens.insert(user.to_lowercase(), secret);
-        self.write(&kept)
+        self.change(|kept| {
+            let entry = kept.servers.entry(server.to_owned()).or_default();
+            entry.last_user = user.to_lowercase();
+            let secret = token.secret().to_owned();
+            entry.tokens.insert(user.to_lowercase(), secret);
+        })
     }
 
     /// Forgets a token that is void.
     pub(crate) fn forget(&self, server: &str, user: &str) -> Result<(), Failure> {
-        let mut kept = self.read()?;
-        if let Some(entry) = kept.servers.get_mut(server) {
-            entry.tokens.remove(&user.to_lowercase());
-        }
-        self.write(&kept)
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.join("tokens.json")
-    }
-
-    fn read(&self) -> Result<Kept, Failure> {
-        let path = self.path();
-        if !path.exists() {
-            return Ok(Kept::default());
-        }
-        let text = std::fs::read(&path).map_err(|error| io(&path, &error))?;
-        serde_json::from_slice(&text).map_err(|error| {
-            Failure::Configuration(format!(
-                "{}: {error}; delete it and sign in again",
-                path.display()
-            ))
+        self.change(|kept| {
+            if let Some(entry) = kept.servers.get_mut(server) {
+                entry.tokens.remove(&user.to_lowercase());
+            }
         })
     }
 
-    fn write(&self, kept: &Kept) -> Result<(), Failure> {
-        let path = self.path();
-        let text = serde_json::to_vec_pretty(kept)
-            .map_err(|error| Failure::Configuration(error.to_string()))?;
-        let written = std::fs::create_dir_all(&self.folder).and_then(|()| replace(&path, &text));
-        written.map_err(|error| io(&path, &error))
+    fn tokens(&self) -> PrivateFile {
+        PrivateFile::new(self.folder.join("tokens.json"))
     }
+
+    fn change(&self, change: impl FnOnce(&mut Kept)) -> Result<(), Failure> {
+        let file = self.tokens();
+        let failed = |error: std::io::Error| io(file.path(), &error);
+        let locked = file.lock().map_err(failed)?;
+        let mut kept = parse(&file, locked.read().map_err(failed)?)?;
+        change(&mut kept);
+        let text = serde_json::to_vec_pretty(&kept)
+            .map_err(|error| Failure::Configuration(error.to_string()))?;
+        locked.replace(&text).map_err(failed)
+    }
+}
+
+fn parse(file: &PrivateFile, text: Option<Vec<u8>>) -> Result<Kept, Failure> {
+    let Some(text) = text else {
+        return Ok(Kept::default());
+    };
+    serde_json::from_slice(&text).map_err(|error| {
+        let path = file.path().display();
+        Failure::Configuration(format!("{path}: {error}; delete it and sign in again"))
+    })
 }
 
 /// The first line of a file with a secret.
@@ -136,19 +136,6 @@ fn usual_folder(variable: impl Fn(&str) -> Option<PathBuf>) -> Result<PathBuf, F
     base.map(|base| base.join("rookery")).ok_or_else(|| {
         Failure::Configuration("no home folder: say where with --config-dir".to_owned())
     })
-}
-
-/// Writes beside the file, then takes its place.
-fn replace(path: &Path, text: &[u8]) -> std::io::Result<()> {
-    let beside = path.with_extension("new");
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&beside)?;
-    file.write_all(text)?;
-    file.sync_all()?;
-    std::fs::rename(beside, path)
 }
 
 fn io(path: &Path, error: &std::io::Error) -> Failure {
@@ -187,13 +174,34 @@ mod tests {
         assert_eq!(token_of(&files, Some("ada")), entry("ada", "a"));
     }
 
+    #[test]
+    fn of_two_who_sign_in_at_once_both_are_kept() {
+        let (_folder, files) = files();
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let files = &files;
+                scope.spawn(move || {
+                    let user = format!("user-{number}");
+                    files.keep(SERVER, &user, &Token::new(&user)).expect("kept");
+                });
+            }
+        });
+        for number in 0..8 {
+            let user = format!("user-{number}");
+            assert_eq!(
+                token_of(&files, Some(&user)),
+                Some((user.clone(), user.clone()))
+            );
+        }
+    }
+
     #[cfg(unix)]
     #[test]
     fn only_the_owner_can_read_the_tokens() {
         use std::os::unix::fs::PermissionsExt as _;
         let (_folder, files) = files();
         files.keep(SERVER, "ada", &Token::new("a")).expect("kept");
-        let mode = std::fs::metadata(files.path())
+        let mode = std::fs::metadata(files.tokens().path())
             .expect("there")
             .permissions()
             .mode();
@@ -204,7 +212,7 @@ mod tests {
     fn a_broken_file_is_named_with_the_way_out() {
         let (_folder, files) = files();
         files.keep(SERVER, "ada", &Token::new("a")).expect("kept");
-        std::fs::write(files.path(), "{").expect("written");
+        std::fs::write(files.tokens().path(), "{").expect("written");
         let error = files.token(SERVER, None).expect_err("broken");
         assert_eq!(error.number(), 78);
         assert!(error.to_string().contains("tokens.json"), "{error}");

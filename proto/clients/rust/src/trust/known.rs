@@ -1,24 +1,23 @@
 //! [`KnownServers`]: a file of servers met before, one line each: `host:port fingerprint`.
 //!
-//! Invariant: the file is replaced as a whole or not at all, and only its owner can write it.
+//! Invariant: what other programs remember at the same time stays in the file.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{Fingerprint, file_error, read};
-use crate::Error;
+use super::{Fingerprint, file_error};
+use crate::{Error, PrivateFile};
 
 /// Servers and the fingerprints that they are known by. Clones share what is known.
 #[derive(Clone)]
 pub struct KnownServers(Arc<Inner>);
 
 struct Inner {
-    path: Option<PathBuf>,
+    file: Option<PrivateFile>,
     servers: Mutex<BTreeMap<String, Fingerprint>>,
 }
 
@@ -29,16 +28,12 @@ impl KnownServers {
     /// # Errors
     /// [`Error::File`] if it cannot be read, naming the line that makes no sense.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
-        let path = path.into();
-        let servers = if path.exists() {
-            let text = String::from_utf8(read(&path)?);
-            parse(&text.map_err(|_| file_error(&path, "is not text"))?)
-                .map_err(|problem| file_error(&path, problem))?
-        } else {
-            BTreeMap::new()
-        };
+        let file = PrivateFile::new(path);
+        let failed = |problem: String| file_error(file.path(), problem);
+        let text = file.read().map_err(|error| failed(error.to_string()))?;
+        let servers = parse(text).map_err(failed)?;
         Ok(Self(Arc::new(Inner {
-            path: Some(path),
+            file: Some(file),
             servers: Mutex::new(servers),
         })))
     }
@@ -46,7 +41,7 @@ impl KnownServers {
     /// Kept in memory alone.
     pub fn in_memory() -> Self {
         Self(Arc::new(Inner {
-            path: None,
+            file: None,
             servers: Mutex::default(),
         }))
     }
@@ -76,15 +71,20 @@ impl KnownServers {
         })
     }
 
-    fn change(&self, change: impl FnOnce(&mut BTreeMap<String, Fingerprint>)) -> Result<(), Error> {
+    fn change(&self, change: impl Fn(&mut BTreeMap<String, Fingerprint>)) -> Result<(), Error> {
         let mut servers = self.0.servers.lock();
         change(&mut servers);
-        let Some(path) = &self.0.path else {
+        let Some(file) = &self.0.file else {
             return Ok(());
         };
+        let failed = |error: std::io::Error| file_error(file.path(), error);
+        let locked = file.lock().map_err(failed)?;
+        let text = locked.read().map_err(failed)?;
+        let mut kept = parse(text).map_err(|problem| file_error(file.path(), problem))?;
+        change(&mut kept);
         let line = |(server, fingerprint)| format!("{server} {fingerprint}\n");
-        let text: String = servers.iter().map(line).collect();
-        replace(path, &text).map_err(|error| file_error(path, error))
+        let text: String = kept.iter().map(line).collect();
+        locked.replace(text.as_bytes()).map_err(failed)
     }
 }
 
@@ -94,7 +94,8 @@ impl fmt::Debug for KnownServers {
     }
 }
 
-fn parse(text: &str) -> Result<BTreeMap<String, Fingerprint>, String> {
+fn parse(text: Option<Vec<u8>>) -> Result<BTreeMap<String, Fingerprint>, String> {
+    let text = String::from_utf8(text.unwrap_or_default()).map_err(|_| "is not text")?;
     let mut servers = BTreeMap::new();
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -109,22 +110,6 @@ fn parse(text: &str) -> Result<BTreeMap<String, Fingerprint>, String> {
         servers.insert(server, fingerprint);
     }
     Ok(servers)
-}
-
-/// Writes beside the file, then takes its place.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    let beside = path.with_extension("new");
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&beside)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(beside, path)
 }
 
 #[cfg(test)]
@@ -147,6 +132,20 @@ mod tests {
         assert_eq!(again.fingerprint_of("a:1"), Some(one));
         assert_eq!(again.fingerprint_of("b:2"), Some(two));
         assert_eq!(again.fingerprint_of("c:3"), None);
+    }
+
+    #[test]
+    fn what_another_program_has_remembered_meanwhile_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("known_servers");
+        let mine = KnownServers::open(&path).expect("nothing yet");
+        let others = KnownServers::open(&path).expect("nothing yet");
+        let fingerprint = Fingerprint::of(b"1");
+        mine.remember("a:1", fingerprint).expect("written");
+        others.remember("b:2", fingerprint).expect("written");
+        let both = KnownServers::open(&path).expect("read back");
+        assert_eq!(both.fingerprint_of("a:1"), Some(fingerprint));
+        assert_eq!(both.fingerprint_of("b:2"), Some(fingerprint));
     }
 
     #[test]
