@@ -1,4 +1,4 @@
-//! Slash commands: what there is, how it is written, what a line means.
+//! Slash commands: what a line means.
 //!
 //! Invariant: pure. A line is a message, a command, or an error that shows how the command is written.
 
@@ -9,98 +9,11 @@ use rookery_client::v1::{Format, Priority};
 use super::model::Act;
 use crate::time::{Zone, parse_span};
 
-/// What a command does, for the help and the completion.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    /// With the slash.
-    pub(crate) name: &'static str,
-    /// What follows the name.
-    pub(crate) usage: &'static str,
-    pub(crate) about: &'static str,
-    /// Whether the first word after the name is a user name.
-    pub(crate) takes_user: bool,
-}
+mod complete;
+mod entries;
 
-const fn entry(name: &'static str, usage: &'static str, about: &'static str) -> Entry {
-    Entry {
-        name,
-        usage,
-        about,
-        takes_user: false,
-    }
-}
-
-const fn about_user(name: &'static str, usage: &'static str, about: &'static str) -> Entry {
-    Entry {
-        takes_user: true,
-        ..entry(name, usage, about)
-    }
-}
-
-/// All commands, in the order of the help.
-pub(crate) const ENTRIES: &[Entry] = &[
-    entry("/new", "NAME", "make a room"),
-    about_user("/dm", "USER", "open the conversation with somebody"),
-    entry("/join", "LINK", "join a room by its link"),
-    entry(
-        "/invite",
-        "",
-        "make a link that lets whoever has it join this room",
-    ),
-    entry("/uninvite", "", "void the link of this room"),
-    about_user(
-        "/add",
-        "USER [member|moderator|owner]",
-        "add somebody to this room",
-    ),
-    about_user("/remove", "USER", "take this room from somebody"),
-    about_user(
-        "/role",
-        "USER member|moderator|owner",
-        "set somebody's role here",
-    ),
-    about_user(
-        "/mute",
-        "USER [10m|2h|7d]",
-        "keep somebody from writing here",
-    ),
-    about_user("/unmute", "USER", "let somebody write here again"),
-    about_user("/ban", "USER", "remove somebody and keep them out"),
-    about_user("/unban", "USER", "let somebody in again"),
-    entry("/members", "", "who is in this room"),
-    entry("/leave", "", "leave this room"),
-    entry("/rename", "NAME", "give this room another name"),
-    entry("/topic", "TEXT", "say what this room is about"),
-    entry("/archive", "", "make this room read-only"),
-    entry("/unarchive", "", "let people write here again"),
-    entry(
-        "/reply",
-        "[TEXT]",
-        "answer the selected message, or the last of somebody else",
-    ),
-    entry("/edit", "", "change the selected message, or your last"),
-    entry("/delete", "", "delete the selected message, or your last"),
-    entry(
-        "/readers",
-        "",
-        "who has read the selected message, or your last",
-    ),
-    entry(
-        "/goto",
-        "DATE [TIME]",
-        "show what was said then: 2026-11-23 14:00",
-    ),
-    entry("/high", "TEXT", "say something important"),
-    entry("/urgent", "TEXT", "say something that cannot wait"),
-    entry("/code", "TEXT", "say something as code"),
-    entry("/plain", "TEXT", "say something as it is, without Markdown"),
-    entry("/retry", "", "send again what failed"),
-    entry("/discard", "", "throw away what failed"),
-    entry("/nick", "NAME", "set the name that others see"),
-    entry("/signout", "", "end this sign-in and forget its token"),
-    entry("/help", "", "this page"),
-    entry("/quit", "", "leave the program; you stay signed in"),
-];
+pub(crate) use complete::{complete, suggestions};
+pub(crate) use entries::ENTRIES;
 
 /// What a line asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -284,71 +197,6 @@ fn role(word: &str) -> Option<Role> {
     })
 }
 
-/// The commands that a line may become; none once its name is complete and text follows.
-pub(crate) fn suggestions(line: &str) -> Vec<&'static Entry> {
-    if !line.starts_with('/') || line.starts_with("//") {
-        return Vec::new();
-    }
-    let (name, more) = match line.split_once(char::is_whitespace) {
-        Some((name, _)) => (name, true),
-        None => (line, false),
-    };
-    let fits = |entry: &&Entry| {
-        if more {
-            entry.name == name
-        } else {
-            entry.name.starts_with(name)
-        }
-    };
-    ENTRIES.iter().filter(fits).collect()
-}
-
-/// What Tab makes of a line up to the cursor, given the user names that there are: the longest beginning
-/// that all candidates share.
-pub(crate) fn complete(line: &str, users: &[&str]) -> Option<String> {
-    if line.starts_with('/') && !line.contains(char::is_whitespace) {
-        let names: Vec<&str> = suggestions(line).iter().map(|entry| entry.name).collect();
-        return grown(line, "", &names);
-    }
-    let start = line.rfind(char::is_whitespace).map_or(0, |at| at + 1);
-    let (before, word) = line.split_at(start);
-    let command = ENTRIES
-        .iter()
-        .find(|entry| entry.takes_user && before.trim_end() == entry.name);
-    let (mark, part) = match word.strip_prefix('@') {
-        Some(part) => ("@", part),
-        None if command.is_some() => ("", word),
-        None => return None,
-    };
-    let part = part.to_lowercase();
-    let candidates: Vec<&str> = users
-        .iter()
-        .copied()
-        .filter(|user| user.to_lowercase().starts_with(&part))
-        .collect();
-    let word = grown(&part, mark, &candidates)?;
-    Some(format!("{before}{word}"))
-}
-
-/// `part` grown to what all candidates share; with a blank behind it if there is one candidate.
-fn grown(part: &str, mark: &str, candidates: &[&str]) -> Option<String> {
-    let (first, rest) = candidates.split_first()?;
-    if rest.is_empty() {
-        return Some(format!("{mark}{first} "));
-    }
-    let shared = first
-        .char_indices()
-        .map(|(at, c)| at + c.len_utf8())
-        .take_while(|end| {
-            let beginning = first[..*end].to_lowercase();
-            rest.iter()
-                .all(|other| other.to_lowercase().starts_with(&beginning))
-        })
-        .last()
-        .unwrap_or(0);
-    (shared > part.len()).then(|| format!("{mark}{}", &first[..shared]))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -423,30 +271,5 @@ mod tests {
             let line = format!("{} {example}", entry.name);
             assert!(read(line.trim_end()).is_ok(), "{line}");
         }
-    }
-
-    #[test]
-    fn suggestions_narrow_down_while_one_types() {
-        let names = |line| -> Vec<&str> { suggestions(line).iter().map(|e| e.name).collect() };
-        assert_eq!(
-            names("/un"),
-            ["/uninvite", "/unmute", "/unban", "/unarchive"]
-        );
-        assert_eq!(names("/mute "), ["/mute"]);
-        assert!(names("hello").is_empty() && names("//x").is_empty());
-    }
-
-    #[test]
-    fn tab_grows_to_what_all_share() {
-        let users = ["anna", "Annette", "bo"];
-        let tab = |line| complete(line, &users);
-        assert_eq!(tab("/inv"), Some("/invite ".to_owned()));
-        assert_eq!(tab("/arch"), Some("/archive ".to_owned()));
-        assert_eq!(tab("/una"), Some("/unarchive ".to_owned()));
-        assert_eq!(tab("/dm a"), Some("/dm ann".to_owned()));
-        assert_eq!(tab("/dm b"), Some("/dm bo ".to_owned()));
-        assert_eq!(tab("hi @BO"), Some("hi @bo ".to_owned()));
-        assert_eq!(tab("hi bo"), None);
-        assert_eq!(tab("/dm x"), None);
     }
 }

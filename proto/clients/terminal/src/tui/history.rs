@@ -1,6 +1,7 @@
 //! What is loaded of one room's log, as it is shown.
 //!
-//! Invariant: the loaded events are one stretch without a hole, `first..=last`. Edits and deletions are
+//! Invariant: the loaded events are one stretch without a hole, `first..=last`, of which a bounded number
+//! is kept: at the end where the reader is. Edits and deletions are
 //! folded into the messages that they are about. Texts are made harmless on their way in. Pure.
 
 use std::collections::BTreeMap;
@@ -88,7 +89,8 @@ impl History {
         (self.placed && self.first > 1).then(|| self.first - 1)
     }
 
-    /// Takes in older events, newest first, that end right before the stretch.
+    /// Takes in older events, newest first, that end right before the stretch. Whoever asks for them
+    /// reads there: too many are dropped at the newest end, which is then not live.
     pub(crate) fn add_older(&mut self, events: Vec<Event>) {
         for event in events {
             if self.placed && event.seq + 1 == self.first {
@@ -96,10 +98,27 @@ impl History {
                 self.show(event);
             }
         }
+        while self.shown.len() > limits::HISTORY_EVENTS_MAX {
+            if let Some((seq, _)) = self.shown.pop_last() {
+                self.last = seq - 1;
+                self.live = false;
+            }
+        }
     }
 
-    /// Takes in newer events, oldest first, that begin right after the stretch. False if this one does
-    /// not.
+    /// Takes in what has just happened. If there is no room for it and somebody `reads_back`, it is left
+    /// for when they come down: the stretch is not live from then on.
+    pub(crate) fn happen(&mut self, event: Event, reads_back: bool) {
+        if reads_back && self.shown.len() >= limits::HISTORY_EVENTS_MAX {
+            self.live = false;
+        }
+        if self.live {
+            self.add_newer(event);
+        }
+    }
+
+    /// Takes in newer events, oldest first, that begin right after the stretch; too many are dropped at
+    /// the oldest end. False if this one does not.
     pub(crate) fn add_newer(&mut self, event: Event) -> bool {
         if !self.placed || event.seq != self.last + 1 {
             return false;
@@ -343,5 +362,33 @@ mod tests {
         }
         assert_eq!(history.shown.len(), limits::HISTORY_EVENTS_MAX);
         assert_eq!(history.older(), Some(10));
+    }
+
+    #[test]
+    fn whoever_reads_back_keeps_what_they_read() {
+        let max = limits::HISTORY_EVENTS_MAX as u64;
+        let mut history = History::default();
+        history.place(2 * max, true);
+        history.add_older((max - 9..=2 * max).rev().map(said).collect());
+        assert_eq!(history.shown.len(), limits::HISTORY_EVENTS_MAX);
+        assert!(history.get(max - 9).is_some(), "what was asked for");
+        assert_eq!((history.last(), history.is_live()), (2 * max - 10, false));
+        assert!(history.add_newer(said(2 * max - 9)), "and goes on there");
+    }
+
+    #[test]
+    fn what_happens_does_not_take_away_what_is_read() {
+        let max = limits::HISTORY_EVENTS_MAX as u64;
+        let mut history = History::default();
+        history.place(0, true);
+        (1..=max).for_each(|seq| history.happen(said(seq), true));
+        assert!(history.is_live() && history.last() == max);
+        history.happen(said(max + 1), true);
+        assert!(history.get(1).is_some());
+        assert_eq!((history.last(), history.is_live()), (max, false));
+
+        history.go_live();
+        history.happen(said(max + 1), false);
+        assert_eq!((history.older(), history.last()), (Some(1), max + 1));
     }
 }

@@ -9,6 +9,7 @@ use super::sign_in;
 use crate::limits;
 use crate::tui::model::{Ask, Call, Chat, Connection, Effect, Model, Screen};
 use crate::tui::room::Following;
+use crate::tui::scroll::Scroll;
 
 pub(super) fn take(model: &mut Model, item: Item, effects: &mut Vec<Effect>) {
     let (now, focused) = (model.now, model.focused);
@@ -174,9 +175,8 @@ fn take_event(chat: &mut Chat, event: Event, focused: bool, effects: &mut Vec<Ef
         }
         Some(Kind::MessageEdit(_) | Kind::MessageDeletion(_)) | None => {}
     }
-    if let Some(state) = chat.rooms.get_mut(&event.room)
-        && state.history.is_live()
-    {
-        state.history.add_newer(event);
+    if let Some(state) = chat.rooms.get_mut(&event.room) {
+        let reads_back = state.scroll != Scroll::Bottom;
+        state.history.happen(event, reads_back);
     }
 }
