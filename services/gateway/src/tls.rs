@@ -13,6 +13,7 @@ mod fingerprint;
 mod generated;
 mod key;
 mod pair;
+mod session;
 mod stream;
 
 use std::sync::Arc;
