@@ -7,13 +7,14 @@ import grpc from 'k6/net/grpc';
 import {
   api,
   as,
+  brokenMax,
   call,
   connect,
   duration,
-  failures,
   failuresMax,
   number,
   password,
+  promised,
   self,
   slowestMax,
   times,
@@ -34,7 +35,7 @@ export const options = {
       preAllocatedVUs: 10,
     },
   },
-  thresholds: { failures: [failuresMax], sign_in_ms: [slowestMax] },
+  thresholds: { failures: [failuresMax], broken: [brokenMax], sign_in_ms: [slowestMax] },
 };
 
 export function setup() {
@@ -51,7 +52,10 @@ export default function signInAndOut({ people }) {
     call(client, 'Accounts/GetAccount', { name: 'accounts/me' }, again);
     call(client, 'Accounts/SignOut', {}, again);
     const after = client.invoke('rookery.v1.Accounts/GetAccount', { name: 'accounts/me' }, again);
-    failures.add(after.status !== grpc.StatusUnauthenticated);
+    promised(
+      after.status === grpc.StatusUnauthenticated,
+      `a token that was signed out got ${after.status}`,
+    );
   }
   client.close();
 }

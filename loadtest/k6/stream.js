@@ -5,10 +5,12 @@ import { setInterval, clearInterval, setTimeout } from 'k6/timers';
 import {
   api,
   as,
+  brokenMax,
   connect,
   failures,
   failuresMax,
   number,
+  promised,
   self,
   slowestMax,
   times,
@@ -35,6 +37,7 @@ export const options = {
   },
   thresholds: {
     failures: [failuresMax],
+    broken: [brokenMax],
     acknowledged_ms: [slowestMax],
     heard_ms: [slowestMax],
   },
@@ -64,15 +67,15 @@ export default function talk({ room, people: everybody }) {
   stream.write({ requestId: 1, hello: { followRooms: [{ room, fromHead: true }] } });
 }
 
-// One person's part: what was sent and is not answered, and how far the room has come.
+// One person's part: what was sent, what became of it, and how far the room has come.
 class Conversation {
   constructor(stream, room) {
     this.stream = stream;
     this.room = room;
     this.last = undefined;
     this.sent = 0;
-    this.unanswered = new Map();
-    this.unheard = new Map();
+    this.byRequest = new Map();
+    this.byId = new Map();
     this.timer = undefined;
     this.over = false;
   }
@@ -112,31 +115,47 @@ class Conversation {
     this.sent += 1;
     const requestId = this.sent + 1;
     const clientMessageId = uuid();
-    const now = Date.now();
-    this.unanswered.set(requestId, now);
-    this.unheard.set(clientMessageId, now);
+    const message = { at: Date.now(), answered: false, acknowledged: undefined, heard: undefined };
+    this.byRequest.set(requestId, message);
+    this.byId.set(clientMessageId, message);
     const body = `message ${this.sent}`;
     this.stream.write({ requestId, sendMessage: { room: this.room, clientMessageId, body } });
   }
 
   answer(reply) {
-    const sent = this.unanswered.get(Number(reply.requestId));
-    this.unanswered.delete(Number(reply.requestId));
-    failures.add(sent === undefined || reply.sendMessage === undefined);
-    if (sent !== undefined) {
-      acknowledged.add(Date.now() - sent);
+    const message = this.byRequest.get(Number(reply.requestId));
+    promised(message && !message.answered, `a reply to ${reply.requestId} that nobody waits for`);
+    if (!message) {
+      return;
+    }
+    message.answered = true;
+    failures.add(!reply.sendMessage);
+    if (reply.sendMessage) {
+      acknowledged.add(Date.now() - message.at);
+      message.acknowledged = Number(reply.sendMessage.seq);
+      this.compare(message);
     }
   }
 
   hear(event) {
     const seq = Number(event.seq);
     // Before the marker the room has come as far as the first event says.
-    failures.add(this.last !== undefined && seq !== this.last + 1);
+    const next = this.last === undefined ? seq : this.last + 1;
+    promised(seq === next, `event ${seq} came where ${next} was next`);
     this.last = seq;
-    const sent = event.message && this.unheard.get(event.message.clientMessageId);
-    if (sent !== undefined) {
-      this.unheard.delete(event.message.clientMessageId);
-      heard.add(Date.now() - sent);
+    const message = event.message && this.byId.get(event.message.clientMessageId);
+    if (message) {
+      promised(message.heard === undefined, `message ${seq} came as ${message.heard} before`);
+      heard.add(Date.now() - message.at);
+      message.heard = seq;
+      this.compare(message);
+    }
+  }
+
+  // Whoever is told where a message stands finds it there.
+  compare({ acknowledged: told, heard: found }) {
+    if (told !== undefined && found !== undefined) {
+      promised(told === found, `message ${told} came as ${found}`);
     }
   }
 
@@ -146,8 +165,15 @@ class Conversation {
     }
     this.over = true;
     clearInterval(this.timer);
-    const missing = this.unanswered.size + this.unheard.size + messages - Math.min(this.sent, messages);
-    for (let count = 0; count < missing; count += 1) {
+    for (const message of this.byRequest.values()) {
+      if (!message.answered) {
+        failures.add(true);
+      }
+      if (message.acknowledged !== undefined) {
+        promised(message.heard !== undefined, `message ${message.acknowledged} never came`);
+      }
+    }
+    for (let unsent = this.byRequest.size; unsent < messages; unsent += 1) {
       failures.add(true);
     }
     this.stream.end();

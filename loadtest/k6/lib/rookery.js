@@ -9,7 +9,7 @@
 // The limits of a server as it is shipped are respected: 50 anonymous calls at once from one address and 5
 // a second after that, 50 calls a second of one account.
 import grpc from 'k6/net/grpc';
-import { Rate, Trend } from 'k6/metrics';
+import { Counter, Rate, Trend } from 'k6/metrics';
 
 export const address = __ENV.ROOKERY_ADDRESS;
 const smoke = Boolean(__ENV.ROOKERY_SMOKE);
@@ -17,8 +17,22 @@ const smoke = Boolean(__ENV.ROOKERY_SMOKE);
 // Meets the strict policy of a server as it is shipped.
 export const password = 'correct Horse battery 9 staple';
 
-// Calls, streams and commands that did not do what they were asked to.
+// Calls, streams and commands that were refused or not answered.
 export const failures = new Rate('failures');
+
+// Promises that were broken: an event out of order, twice or not at all, a message with two places.
+const broken = new Counter('broken');
+
+// Not one, however many are kept.
+export const brokenMax = 'count<1';
+
+// Looks at something that was promised: that it holds, or the promise is broken.
+export function promised(holds, what) {
+  broken.add(holds ? 0 : 1);
+  if (!holds) {
+    console.error(`broken: ${what}`);
+  }
+}
 
 // At most one in 4,000 fails, and the slowest in a hundred takes 200 ms. A smoke run may be of a debug
 // build on a machine that has other things to do: there the time only shows that nothing hangs.
