@@ -266,6 +266,8 @@ impl RoomActor {
         let standing = prepared.standing;
         if let Some(event) = prepared.into_event() {
             self.publish_event(event, standing);
+        } else if let Some(Standing::Gained(account)) = standing {
+            self.with.publisher.gained(self.room, account);
         }
     }
 

@@ -82,6 +82,8 @@ pub enum Action {
     Unban(AccountId),
     /// Put a new link in force, or none.
     SetLink(Option<LinkHash>),
+    /// Be told once more that one is a member: the first time may have been lost with its call.
+    TellAgain,
 }
 
 /// A message to be said.
@@ -169,7 +171,8 @@ impl Command {
             | Action::Unmute(_)
             | Action::Ban(_)
             | Action::Unban(_)
-            | Action::SetLink(_) => None,
+            | Action::SetLink(_)
+            | Action::TellAgain => None,
         }
     }
 
@@ -202,7 +205,8 @@ impl Command {
             | Action::Unmute(_)
             | Action::Ban(_)
             | Action::Unban(_)
-            | Action::SetLink(_) => true,
+            | Action::SetLink(_)
+            | Action::TellAgain => true,
         }
     }
 }

@@ -151,11 +151,21 @@ impl Rooms {
             Ok(state.room)
         };
         let room = self.with.store.run(make).await?;
-        self.tell_of(room, state);
-        Ok(room)
+        if room == state.room {
+            self.tell_of(room, state);
+            return Ok(room);
+        }
+        // The call that made it may have ended without a word. By now its maker may have lost it, so
+        // this must not be told but in the order of the room's events.
+        let action = Action::TellAgain;
+        match self.command(room, Command { account, action }).await {
+            Ok(_) | Err(CommandError::NoSuchRoom) => Ok(room),
+            Err(error) => Err(error),
+        }
     }
 
-    /// Writes a new direct conversation, unless the two have one, and tells of it.
+    /// Writes a new direct conversation, unless the two have one, and tells of it. Also of an old one: the
+    /// call that made it may have ended without a word, and nobody ever leaves it.
     async fn write_direct(
         &self,
         account: AccountId,
@@ -177,12 +187,10 @@ impl Rooms {
         Ok(room)
     }
 
-    /// Tells the members of `state` of their new room, if `room` is that one and not an older one.
+    /// Tells the members of `state` that they are in a room.
     fn tell_of(&self, room: RoomId, state: &State) {
-        if room == state.room {
-            for member in state.members.keys() {
-                self.with.publisher.gained(room, *member);
-            }
+        for member in state.members.keys() {
+            self.with.publisher.gained(room, *member);
         }
     }
 

@@ -121,14 +121,15 @@ impl Rooms {
                 .map(|(Room { room }, _)| RoomHead { room: *room });
             let heads = tx.rows(&keys.collect::<Vec<_>>()).await?;
             let view = |((Room { room }, row), head): ((Room, v1::Room), Option<v1::RoomHead>)| {
-                ServerRoomView {
+                Ok::<_, StoreError>(ServerRoomView {
                     room,
-                    kind: store::kind(row.kind),
+                    kind: store::kind(row.kind)?,
                     archived: row.archived,
                     head: Seq(head.unwrap_or_default().seq),
-                }
+                })
             };
-            Ok::<_, ReadError>((rooms.into_iter().zip(heads).map(view).collect(), next))
+            let views = rooms.into_iter().zip(heads).map(view);
+            Ok::<_, ReadError>((views.collect::<Result<_, _>>()?, next))
         };
         self.with.store.read(read).await
     }

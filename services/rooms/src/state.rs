@@ -89,7 +89,7 @@ pub(crate) struct Prepared {
     pub(crate) change: Option<Change>,
     /// What a client message id is used for from here on.
     pub(crate) used: Option<(ClientMessageId, Used)>,
-    /// Who comes or goes by it.
+    /// Who comes or goes by it, or is told again.
     pub(crate) standing: Option<Standing>,
     pub(crate) outcome: Outcome,
 }
@@ -163,11 +163,16 @@ impl State {
             at: after.at,
             member: self.member_after(command, change.as_ref()),
         };
+        let standing = if command.action == Action::TellAgain {
+            Some(Standing::Gained(command.account))
+        } else {
+            self.standing(change.as_ref())
+        };
         Ok(Prepared {
             actor: command.account,
             head: after,
             used,
-            standing: self.standing(change.as_ref()),
+            standing,
             change,
             outcome,
         })
@@ -258,6 +263,7 @@ impl State {
             Action::Ban(account) => self.ban(caller, *account),
             Action::Unban(account) => self.unban(caller, *account),
             Action::SetLink(link) => self.set_link(caller, *link),
+            Action::TellAgain => self.member(caller).map(|_| None),
         }
     }
 
@@ -282,7 +288,8 @@ impl State {
             | Action::Leave
             | Action::Ban(_)
             | Action::Unban(_)
-            | Action::SetLink(_) => None,
+            | Action::SetLink(_)
+            | Action::TellAgain => None,
         }
     }
 }

@@ -99,6 +99,27 @@ proptest! {
 }
 
 #[test]
+fn a_message_of_a_later_release_can_be_read() {
+    let later = v1::Message {
+        body: "hello".to_owned(),
+        format: 9,
+        priority: 9,
+        client_message_id: Bytes::from_static(&[5; 16]),
+        ..Default::default()
+    };
+    let row = v1::RoomEvent {
+        actor_id: Bytes::from_static(&[2; 16]),
+        kind: Some(v1::room_event::Kind::Message(later)),
+        ..Default::default()
+    };
+    let Ok(EventKind::Message(read)) = event(Seq(1), row).map(|event| event.kind) else {
+        panic!("is a message");
+    };
+    let shown = (&read.body[..], read.format, read.priority);
+    assert_eq!(shown, ("hello", Format::Plain, Priority::Normal));
+}
+
+#[test]
 fn an_edit_stores_no_body() {
     let message = Message {
         body: "a canary".to_owned(),
@@ -153,8 +174,16 @@ fn rows_that_make_no_sense_are_corrupt() {
     assert_eq!(member(&no_role), Err(corrupt(Table::RoomMember)));
     let no_room = v1::ClientMessage::default();
     assert_eq!(used(&no_room), Err(corrupt(Table::ClientMessage)));
-    let no_log = existing(v1::Room::default()).expect_err("has no log");
-    assert_eq!(no_log, corrupt(Table::Room));
+    let room = |kind, log_id: &'static [u8]| v1::Room {
+        kind,
+        log_id: Bytes::from_static(log_id),
+        ..Default::default()
+    };
+    assert!(existing(room(1, &[4; 16])).is_ok());
+    for (kind, log_id) in [(1, &[4; 15][..]), (0, &[4; 16]), (3, &[4; 16])] {
+        let nonsense = existing(room(kind, log_id)).expect_err("makes no sense");
+        assert_eq!(nonsense, corrupt(Table::Room));
+    }
 }
 
 /// More members and bans than one page of reading holds.

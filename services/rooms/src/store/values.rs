@@ -20,11 +20,13 @@ fn optional_seq(seq: u64) -> Option<Seq> {
     (seq != 0).then_some(Seq(seq))
 }
 
-pub(crate) fn kind(value: i32) -> Kind {
-    if value == v1::RoomKind::Direct as i32 {
-        Kind::Direct
-    } else {
-        Kind::Group
+/// A direct conversation that was taken for a group would get roles and more members, so an unknown kind
+/// is taken for nothing.
+pub(crate) fn kind(value: i32) -> Read<Kind> {
+    match v1::RoomKind::try_from(value) {
+        Ok(v1::RoomKind::Group) => Ok(Kind::Group),
+        Ok(v1::RoomKind::Direct) => Ok(Kind::Direct),
+        Ok(v1::RoomKind::Unspecified) | Err(_) => Err(corrupt(Table::Room)),
     }
 }
 
@@ -42,7 +44,7 @@ pub(super) fn info(row: v1::Room) -> Read<Info> {
         Some(LinkHash::try_from(&row.link_hash[..]).map_err(|_| corrupt(Table::Room))?)
     };
     Ok(Info {
-        kind: kind(row.kind),
+        kind: kind(row.kind)?,
         about: RoomChange {
             display_name: row.display_name,
             topic: row.topic,
@@ -190,6 +192,8 @@ pub(super) fn stored_used(used: Used) -> v1::ClientMessage {
     }
 }
 
+/// A message in a format or of a priority that is not known, of a later release, is plain and normal:
+/// what it says can be read all the same.
 fn message(row: v1::Message) -> Read<Message> {
     let id = row.client_message_id[..]
         .try_into()

@@ -35,7 +35,8 @@ async fn a_room_is_made_once_for_each_request() {
         (view.head, view.member_count, view.kind),
         (Seq(1), 1, Kind::Group)
     );
-    assert_eq!(world.heard.told(), [Told::Gained(view.room, OWNER)]);
+    let gained = Told::Gained(view.room, OWNER);
+    assert_eq!(world.heard.told(), [gained; 2], "once by each call");
 
     let renamed = NewRoom {
         display_name: "coffee".to_owned(),
@@ -91,7 +92,57 @@ async fn a_new_room_is_told_even_if_its_maker_gives_up() {
         .expect("opens")
         .room;
     let gained = [OWNER, STRANGER].map(|account| Told::Gained(room, account));
-    assert_eq!(world.heard.told(), gained);
+    assert_eq!(world.heard.told(), [gained, gained].concat());
+}
+
+/// The node that made the rooms has died before it told anybody.
+#[tokio::test(start_paused = true)]
+async fn a_room_made_by_a_call_that_ended_unknown_is_told_by_the_next() {
+    let (world, disk) = World::simulated().await;
+    let new = NewRoom {
+        display_name: "tea".to_owned(),
+        topic: String::new(),
+        request_id: world.id(),
+    };
+    let group = world.rooms.create(OWNER, &new).await;
+    let direct = world.rooms.open_direct(OWNER, STRANGER).await;
+    let (group, direct) = (group.expect("is made").room, direct.expect("opens").room);
+    world.stop().await;
+
+    let world = World::on_disk(&disk, 1).await;
+    let again = world.rooms.create(OWNER, &new).await;
+    assert_eq!(again.expect("is there").room, group);
+    let again = world.rooms.open_direct(OWNER, STRANGER).await;
+    assert_eq!(again.expect("is there").room, direct);
+    let told = [(group, OWNER), (direct, OWNER), (direct, STRANGER)];
+    let told = told.map(|(room, account)| Told::Gained(room, account));
+    assert_eq!(world.heard.told(), told);
+}
+
+/// Whoever has lost the room meanwhile must not be taken for a member by those who deliver.
+#[tokio::test(start_paused = true)]
+async fn who_has_lost_a_room_is_not_told_of_it_again() {
+    let (world, _disk) = World::simulated().await;
+    let new = NewRoom {
+        display_name: "tea".to_owned(),
+        topic: String::new(),
+        request_id: world.id(),
+    };
+    let room = world.rooms.create(OWNER, &new).await.expect("is made").room;
+    let role = Role::Owner;
+    let heir = Action::Add {
+        account: MODERATOR,
+        role,
+    };
+    world.does(room, OWNER, heir).await;
+    world.does(room, OWNER, Action::Leave).await;
+    let again = world.rooms.create(OWNER, &new).await;
+    assert_eq!(again, Err(CommandError::NoSuchRoom));
+    assert_eq!(
+        world.heard.told(),
+        [Told::Gained(room, OWNER)],
+        "by the first call"
+    );
 }
 
 #[tokio::test(start_paused = true)]
