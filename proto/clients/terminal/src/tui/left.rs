@@ -45,7 +45,7 @@ impl Chat {
         self.connection = Connection::Opening;
         self.watched.clear();
         self.typing_told = None;
-        self.people.forgive();
+        self.people.rest();
         for room in self.rooms.values_mut() {
             room.rest();
         }

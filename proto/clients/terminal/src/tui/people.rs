@@ -66,6 +66,14 @@ impl People {
         }
     }
 
+    /// Whatever was asked for and has not come may be asked for again: it was on its way in a session
+    /// that is over.
+    pub(crate) fn rest(&mut self) {
+        self.failed.clear();
+        self.asked
+            .retain(|account| self.known.contains_key(account));
+    }
+
     /// The name that others see; until it is known, a short form of the id.
     pub(crate) fn name(&self, account: &str) -> String {
         self.known.get(account).map_or_else(
@@ -113,6 +121,9 @@ mod tests {
         people.forgive();
         people.want("accounts/abcdefgh");
         assert_eq!(people.take_wanted().len(), 1);
+        people.rest();
+        people.want("accounts/abcdefgh");
+        assert_eq!(people.take_wanted().len(), 1, "its answer does not come");
     }
 
     #[test]

@@ -130,6 +130,7 @@ impl Performer {
             }
             Effect::OpenSession => self.open_session(),
             Effect::Send(message) => {
+                // Without a session it waits in the model for the next one.
                 if let Some(sends) = &self.sends {
                     // The queue holds as many as the model lets wait.
                     let _ = sends.try_send(message);

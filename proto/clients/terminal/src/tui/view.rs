@@ -5,6 +5,7 @@
 
 pub(super) mod areas;
 mod chat;
+mod input;
 pub(super) mod layout;
 mod markdown;
 mod overlay;
