@@ -41,15 +41,8 @@ pub(crate) fn loadtest(
 ///
 /// If it does not compile.
 pub(crate) fn build(root: &Root, package: &str, program: &str) -> anyhow::Result<()> {
-    let arguments = [
-        "build",
-        "--quiet",
-        "--release",
-        "--package",
-        package,
-        "--bin",
-        program,
-    ];
+    // A first build takes minutes: what cargo says meanwhile goes to standard error, as all of its words.
+    let arguments = ["build", "--release", "--package", package, "--bin", program];
     let status = root
         .cargo(&arguments)
         .status()

@@ -21,6 +21,8 @@ const SET_BY_CARGO: [&str; 4] = [
 #[derive(Debug, Clone)]
 pub(crate) struct Root {
     path: PathBuf,
+    /// The folder in which this program lies, in a folder for its profile. Whatever says where cargo
+    /// puts programs (a variable, a file of cargo's), it said so when this one was built.
     target: PathBuf,
 }
 
@@ -30,10 +32,9 @@ impl Root {
         let manifest = env::var_os("CARGO_MANIFEST_DIR")
             .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
         let path = manifest.ancestors().nth(2).unwrap_or(&manifest).to_owned();
-        let target =
-            env::var_os("CARGO_TARGET_DIR").map_or_else(|| path.join("target"), PathBuf::from);
+        let target = env::current_exe().ok().as_deref().and_then(target_of);
         Self {
-            target: path.join(target),
+            target: target.unwrap_or_else(|| path.join("target")),
             path,
         }
     }
@@ -97,9 +98,36 @@ impl Root {
     }
 }
 
+/// The target directory of a program in `target/PROFILE`, or of a test in `target/PROFILE/deps`.
+fn target_of(program: &Path) -> Option<PathBuf> {
+    let folder = program.parent()?;
+    let profile = if folder.ends_with("deps") {
+        folder.parent()?
+    } else {
+        folder
+    };
+    profile.parent().map(Path::to_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn programs_are_looked_for_where_this_one_was_built() {
+        for program in ["/x/out/debug/xtask", "/x/out/debug/deps/xtask-0a1b"] {
+            let target = target_of(Path::new(program));
+            assert_eq!(target.as_deref(), Some(Path::new("/x/out")), "{program}");
+        }
+        let root = Root::find();
+        let beside = root.itself().parent().map(Path::to_owned);
+        let profile = root.program("debug", "x").parent().map(Path::to_owned);
+        assert!(
+            beside
+                .zip(profile)
+                .is_some_and(|(beside, profile)| beside.starts_with(profile))
+        );
+    }
 
     #[test]
     fn the_root_is_the_folder_of_the_workspace_manifest() {
