@@ -5,7 +5,7 @@
 //! the request on, since events may arrive before the answer does, and until the answer to the request
 //! that ends it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use cluster_types::Seq;
 
@@ -22,6 +22,9 @@ pub(super) struct Track {
     pub(super) ready: Option<usize>,
     pub(super) is_paused: bool,
     pub(super) follows: BTreeMap<Room, Follow>,
+    /// What was asked for of a room while an earlier request for it had no answer: in turn, each from its
+    /// own answer on.
+    waiting: BTreeMap<Room, VecDeque<Follow>>,
     /// Rooms that it was told of on this stream, and whether it was told that it has them.
     pub(super) told: BTreeMap<Room, bool>,
     /// Rooms that it has followed at any time.
@@ -110,6 +113,7 @@ impl Track {
             ready: None,
             is_paused: false,
             follows: BTreeMap::new(),
+            waiting: BTreeMap::new(),
             told: BTreeMap::new(),
             followed: BTreeSet::new(),
             counters: BTreeMap::new(),
@@ -131,6 +135,9 @@ impl Track {
             }
             OnStream::Follows(cursor) => self.follow(facts, about.entry, cursor),
             OnStream::Followed(room, Ok(())) => {
+                if self.is_answered(*room) {
+                    self.next_waiting(*room);
+                }
                 if let Some(follow) = self.follows.get_mut(room) {
                     follow.is_answered = true;
                     // What can be followed is not lost, whatever was said before.
@@ -139,6 +146,7 @@ impl Track {
             }
             OnStream::Followed(room, Err(_)) | OnStream::Unfollowed(room, Ok(())) => {
                 self.follows.remove(room);
+                self.next_waiting(*room);
             }
             OnStream::Pauses => self.is_paused = true,
             OnStream::ReadsOn => self.is_paused = false,
@@ -161,7 +169,27 @@ impl Track {
             is_answered: false,
             is_live: false,
         };
-        self.follows.insert(cursor.room, follow);
+        if self.follows.contains_key(&cursor.room) && !self.is_answered(cursor.room) {
+            self.waiting
+                .entry(cursor.room)
+                .or_default()
+                .push_back(follow);
+        } else {
+            self.follows.insert(cursor.room, follow);
+        }
+    }
+
+    fn is_answered(&self, room: Room) -> bool {
+        let follow = self.follows.get(&room);
+        follow.is_some_and(|follow| follow.is_answered)
+    }
+
+    /// From here on, what was asked for next of a room counts, if anything was.
+    fn next_waiting(&mut self, room: Room) {
+        let waiting = self.waiting.get_mut(&room);
+        if let Some(next) = waiting.and_then(VecDeque::pop_front) {
+            self.follows.insert(room, next);
+        }
     }
 
     fn get(&mut self, item: &Item, about: About, verdict: &mut Verdict) {
@@ -184,12 +212,9 @@ impl Track {
                 self.counters.remove(room);
                 // What is asked for and not answered is answered after this, for a room that was lost
                 // and may have been gained again.
-                if self
-                    .follows
-                    .get(room)
-                    .is_some_and(|follow| follow.is_answered)
-                {
+                if self.is_answered(*room) {
                     self.follows.remove(room);
+                    self.next_waiting(*room);
                 }
             }
             Item::Counter {

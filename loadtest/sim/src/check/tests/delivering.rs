@@ -82,6 +82,26 @@ fn whoever_wants_nothing_of_before_gets_nothing_of_before() {
     breaks(story, Rule::Repeated);
 }
 
+#[test]
+fn a_room_that_is_asked_for_twice_is_sent_twice_each_from_its_own_answer_on() {
+    let (mut story, _) = talk();
+    let stream = story.opens(C, &[]);
+    let cursor = Cursor {
+        room: ROOM,
+        after: Some(Seq(1)),
+    };
+    story.on(stream, OnStream::Follows(cursor.clone()));
+    story.on(stream, OnStream::Follows(cursor));
+    story.on(stream, OnStream::Followed(ROOM, Ok(())));
+    story.delivers(stream, 2..=4);
+    let mut unanswered = story.clone();
+    unanswered.delivers(stream, 2..=5);
+    breaks(unanswered, Rule::Repeated);
+    story.on(stream, OnStream::Followed(ROOM, Ok(())));
+    story.delivers(stream, 2..=5);
+    holds(story);
+}
+
 fn unfollowed() -> Story {
     let (mut story, stream) = talk();
     story.delivers(stream, 1..=4);
