@@ -37,8 +37,6 @@ impl Heal {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -59,8 +57,8 @@ mod tests {
         let start = Instant::now();
         let mut heal = Heal::default();
         heal.asked(start);
-        for seconds in 1..5 {
-            heal.pace(false, start + Duration::from_secs(seconds));
+        for part in 1..5 {
+            heal.pace(false, start + limits::HEAL_DEADLINE * part / 5);
         }
         assert_eq!(heal.due(), Some(start + limits::HEAL_DEADLINE));
     }
