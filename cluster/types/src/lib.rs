@@ -12,6 +12,7 @@ mod caller;
 mod clock;
 mod error;
 mod id;
+mod line;
 mod peer;
 mod random;
 
@@ -19,5 +20,6 @@ pub use caller::Caller;
 pub use clock::{Clock, Day, ManualClock, SystemClock, UnixMillis};
 pub use error::{Coded, ErrorCode, FieldViolation};
 pub use id::{AccountId, DeploymentId, InvalidId, InvitationId, LogId, RoomId, Seq, SignInId};
+pub use line::{is_one_line, is_visible};
 pub use peer::PeerAddr;
 pub use random::{Rng, SecretBytes};

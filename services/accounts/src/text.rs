@@ -13,6 +13,7 @@
 mod tests;
 
 use cluster_store::limits::NAME_KEY_BYTES_MAX;
+use cluster_types::{is_one_line, is_visible};
 use unicase::UniCase;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
@@ -112,7 +113,7 @@ impl DisplayName {
         if text.is_empty() {
             return wrong("is required");
         }
-        if text.chars().all(is_invisible) {
+        if !is_visible(&text) {
             return wrong("must have a visible character");
         }
         Ok(Self(text))
@@ -163,7 +164,7 @@ fn one_line(text: &str, chars_max: usize) -> Result<String, WrongText> {
     check_bytes(text, chars_max)?;
     let text: String = text.trim().nfc().collect();
     check_chars(&text, chars_max)?;
-    if text.chars().any(|c| c.is_control() || breaks_the_line(c)) {
+    if !is_one_line(&text) {
         return wrong("must be one line without control characters");
     }
     Ok(text)
@@ -184,20 +185,4 @@ fn check_chars(text: &str, chars_max: usize) -> Result<(), WrongText> {
         ));
     }
     Ok(())
-}
-
-/// Separators of lines, and the controls that turn the direction of what follows: with those a name
-/// could rewrite the line that it stands in.
-const fn breaks_the_line(c: char) -> bool {
-    matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{061c}'
-        | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// Spaces, and the characters that are drawn as nothing.
-fn is_invisible(c: char) -> bool {
-    c.is_whitespace()
-        || matches!(c, '\u{00ad}' | '\u{034f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{206f}'
-            | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
-            | '\u{e0000}'..='\u{e0fff}')
 }

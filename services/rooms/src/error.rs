@@ -9,6 +9,36 @@ use cluster_types::{Coded, ErrorCode, FieldViolation, Seq};
 use crate::limits::{BANS_MAX, MEMBERS_MAX, OVERLOADED_RETRY, ROOMS_PER_ACCOUNT_MAX};
 use crate::{Command, Role};
 
+/// A place in a log that is not there yet.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{field} is {seq}, and the room's newest event is {head}")]
+pub struct FutureSeq {
+    /// The field at fault.
+    pub field: &'static str,
+    /// What it says.
+    pub seq: Seq,
+    /// The newest event.
+    pub head: Seq,
+}
+
+impl FutureSeq {
+    /// Refuses a place, which `field` names, after the newest event.
+    pub(crate) const fn check(field: &'static str, seq: Seq, head: Seq) -> Result<(), Self> {
+        if seq.0 > head.0 {
+            Err(Self { field, seq, head })
+        } else {
+            Ok(())
+        }
+    }
+
+    fn violations(&self) -> Vec<FieldViolation> {
+        vec![FieldViolation {
+            field: self.field.to_owned(),
+            description: format!("must not be after the newest event, {}", self.head),
+        }]
+    }
+}
+
 /// Why a command was not done.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum CommandError {
@@ -67,15 +97,8 @@ pub enum CommandError {
     #[error("this client message id was used for something else")]
     IdReused,
     /// A place in the log that is not there yet.
-    #[error("{field} is {seq}, and the room's newest event is {head}")]
-    FutureSeq {
-        /// The field at fault.
-        field: &'static str,
-        /// What it says.
-        seq: Seq,
-        /// The newest event.
-        head: Seq,
-    },
+    #[error(transparent)]
+    FutureSeq(#[from] FutureSeq),
     /// The room has too much to do. Nothing happened.
     #[error("the room is busy")]
     Overloaded,
@@ -132,7 +155,7 @@ impl Coded for CommandError {
             | Self::TooManyRooms
             | Self::TooManyBans => ErrorCode::Conflict,
             Self::IdReused => ErrorCode::AlreadyExists,
-            Self::FutureSeq { .. } => ErrorCode::Invalid,
+            Self::FutureSeq(_) => ErrorCode::Invalid,
             Self::Overloaded => ErrorCode::Exhausted,
             Self::Unavailable => ErrorCode::NotHere,
             Self::TimedOut => ErrorCode::Timeout,
@@ -160,7 +183,7 @@ impl Coded for CommandError {
             Self::TooManyRooms => "TOO_MANY_ROOMS",
             Self::TooManyBans => "TOO_MANY_BANS",
             Self::IdReused => "CLIENT_MESSAGE_ID_REUSED",
-            Self::FutureSeq { .. } => "SEQ_IN_THE_FUTURE",
+            Self::FutureSeq(_) => "SEQ_IN_THE_FUTURE",
             Self::Overloaded => "ROOM_BUSY",
             Self::Unavailable => "ROOM_UNAVAILABLE",
             Self::TimedOut => "ROOM_TIMEOUT",
@@ -170,8 +193,8 @@ impl Coded for CommandError {
     }
 
     fn violations(&self) -> Vec<FieldViolation> {
-        if let Self::FutureSeq { field, head, .. } = self {
-            future(field, *head)
+        if let Self::FutureSeq(future) = self {
+            future.violations()
         } else {
             Vec::new()
         }
@@ -213,7 +236,7 @@ impl From<ReadError> for CommandError {
             ReadError::NoSuchRoom => Self::NoSuchRoom,
             ReadError::NoSuchEvent => Self::NoSuchMessage,
             ReadError::RoleTooLow { needs } => Self::RoleTooLow { needs },
-            ReadError::FutureSeq { field, seq, head } => Self::FutureSeq { field, seq, head },
+            ReadError::FutureSeq(future) => Self::FutureSeq(future),
             ReadError::Store(error) => Self::Store(error),
         }
     }
@@ -235,15 +258,8 @@ pub enum ReadError {
         needs: Role,
     },
     /// A place in the log that is not there yet.
-    #[error("{field} is {seq}, and the room's newest event is {head}")]
-    FutureSeq {
-        /// The field at fault.
-        field: &'static str,
-        /// What it says.
-        seq: Seq,
-        /// The newest event.
-        head: Seq,
-    },
+    #[error(transparent)]
+    FutureSeq(#[from] FutureSeq),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -254,7 +270,7 @@ impl Coded for ReadError {
         match self {
             Self::NoSuchRoom | Self::NoSuchEvent => ErrorCode::NotFound,
             Self::RoleTooLow { .. } => ErrorCode::Forbidden,
-            Self::FutureSeq { .. } => ErrorCode::Invalid,
+            Self::FutureSeq(_) => ErrorCode::Invalid,
             Self::Store(error) => error.code(),
         }
     }
@@ -264,14 +280,14 @@ impl Coded for ReadError {
             Self::NoSuchRoom => "ROOM_NOT_FOUND",
             Self::NoSuchEvent => "EVENT_NOT_FOUND",
             Self::RoleTooLow { .. } => "ROLE_TOO_LOW",
-            Self::FutureSeq { .. } => "SEQ_IN_THE_FUTURE",
+            Self::FutureSeq(_) => "SEQ_IN_THE_FUTURE",
             Self::Store(error) => error.reason(),
         }
     }
 
     fn violations(&self) -> Vec<FieldViolation> {
-        if let Self::FutureSeq { field, head, .. } = self {
-            future(field, *head)
+        if let Self::FutureSeq(future) = self {
+            future.violations()
         } else {
             Vec::new()
         }
@@ -290,12 +306,4 @@ impl AsStoreError for ReadError {
             None
         }
     }
-}
-
-fn future(field: &str, head: Seq) -> Vec<FieldViolation> {
-    let description = format!("must not be after the newest event, {head}");
-    vec![FieldViolation {
-        field: field.to_owned(),
-        description,
-    }]
 }

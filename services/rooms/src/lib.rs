@@ -33,7 +33,7 @@ pub mod wire;
 
 pub use command::{Action, Command, Draft, Outcome};
 pub use directory::{Dependencies, People, Rooms};
-pub use error::{CommandError, ReadError};
+pub use error::{CommandError, FutureSeq, ReadError};
 pub use lobby::NewRoom;
 pub use model::{
     ClientMessageId, Event, EventKind, Format, Kind, LinkHash, Member, MembershipChange,

@@ -14,7 +14,9 @@ use tokio::try_join;
 
 use crate::limits::{EVENTS_PAGE_BYTES_MAX, ROOMS_PAGE_MAX, ROOMS_PER_ACCOUNT_MAX};
 use crate::store::{self, Info};
-use crate::{Kind, Member, ReadError, ReadMark, RoomStanding, RoomView, Rooms, ServerRoomView};
+use crate::{
+    FutureSeq, Kind, Member, ReadError, ReadMark, RoomStanding, RoomView, Rooms, ServerRoomView,
+};
 
 mod log;
 mod people;
@@ -150,17 +152,14 @@ impl Rooms {
             // Who only reads does not get in the way of those who write.
             let head = tx.row_snapshot(&RoomHead { room }).await?;
             let head = head.as_ref().map(store::head).unwrap_or_default();
-            if seq > head.seq {
-                let (field, head) = ("seq", head.seq);
-                return Err(ReadError::FutureSeq { field, seq, head });
-            }
+            FutureSeq::check("seq", seq, head.seq)?;
             let row = tx.row(&ReadMarkRow { room, account }).await?;
             let old = row.as_ref().map(store::read_mark).unwrap_or_default();
             let unread = |mark: ReadMark| head.message_count.saturating_sub(mark.message_count);
             if seq <= old.seq {
                 // A mark may stand here without anybody having been told: the commit of this call, or
                 // of the one that it repeats, had an unknown outcome. To be told twice does no harm.
-                return Ok((old, unread(old), seq == old.seq));
+                return Ok::<_, ReadError>((old, unread(old), seq == old.seq));
             }
             let at = tx.row_snapshot(&RoomEvent { room, seq }).await?;
             let message_count = at.map_or(head.message_count, |event| event.message_count);

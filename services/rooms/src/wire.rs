@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use cluster_rpc::{InvalidRequest, name, required, time};
-use cluster_types::{AccountId, Coded, RoomId, Seq, UnixMillis};
+use cluster_types::{AccountId, Coded, RoomId, Seq, UnixMillis, is_one_line, is_visible};
 use prost::Message as _;
 use prost_types::Timestamp;
 use proto::v1;
@@ -176,11 +176,12 @@ pub fn unknown(field: &str, value: i32) -> InvalidRequest {
 /// Reads a room's name.
 ///
 /// # Errors
-/// Names `field` if it is empty, too long, or holds control characters.
+/// Names `field` if nothing of it can be seen, if it is too long, or more than one line.
 pub fn display_name(text: String, field: &str) -> Read<String> {
     let text = line(text, field, DISPLAY_NAME_CHARS_MAX)?;
-    if text.trim().is_empty() {
-        return Err(InvalidRequest::field(field, "must not be empty"));
+    if !is_visible(&text) {
+        let what = "must have a visible character";
+        return Err(InvalidRequest::field(field, what));
     }
     Ok(text)
 }
@@ -188,7 +189,7 @@ pub fn display_name(text: String, field: &str) -> Read<String> {
 /// Reads a room's topic.
 ///
 /// # Errors
-/// Names `field` if it is too long or holds control characters.
+/// Names `field` if it is too long or more than one line.
 pub fn topic(text: String, field: &str) -> Read<String> {
     line(text, field, TOPIC_CHARS_MAX)
 }
@@ -199,11 +200,9 @@ fn line(text: String, field: &str, chars_max: usize) -> Read<String> {
         let text = format!("is {chars} characters long, {chars_max} are allowed");
         return Err(InvalidRequest::field(field, text));
     }
-    if text.chars().any(char::is_control) {
-        return Err(InvalidRequest::field(
-            field,
-            "must not hold control characters",
-        ));
+    if !is_one_line(&text) {
+        let what = "must be one line without control characters";
+        return Err(InvalidRequest::field(field, what));
     }
     Ok(text)
 }

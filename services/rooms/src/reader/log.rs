@@ -11,7 +11,7 @@ use cluster_types::{AccountId, RoomId, Seq, UnixMillis};
 
 use super::{enter, rows};
 use crate::limits::{EDITED_AT_ONCE, EVENTS_PAGE_BYTES_MAX};
-use crate::{Event, EventKind, Message, ReadError, Rooms, store};
+use crate::{Event, EventKind, FutureSeq, Message, ReadError, Rooms, store};
 
 /// Which way to read a log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -102,14 +102,6 @@ pub(super) async fn head(tx: &Transaction, room: RoomId) -> Result<Seq, StoreErr
     Ok(Seq(row.unwrap_or_default().seq))
 }
 
-pub(super) const fn not_future(field: &'static str, seq: Seq, head: Seq) -> Result<(), ReadError> {
-    if seq.0 > head.0 {
-        Err(ReadError::FutureSeq { field, seq, head })
-    } else {
-        Ok(())
-    }
-}
-
 async fn page(
     tx: &Transaction,
     room: RoomId,
@@ -123,7 +115,7 @@ async fn page(
         (Start::End, Direction::Forward) => Seq(1),
         (Start::Seq(seq), Direction::Forward) if seq == head.next() => seq,
         (Start::Seq(seq), _) => {
-            not_future("from_seq", seq, head)?;
+            FutureSeq::check("from_seq", seq, head)?;
             seq
         }
         (Start::Time(at), _) => at_time(tx, room, head, at, direction).await?,

@@ -5,7 +5,7 @@ use cluster_store::{StoreError, Transaction};
 use cluster_types::{AccountId, RoomId, Seq};
 
 use super::{enter, log, rows};
-use crate::{Member, ReadError, Role, Rooms, store};
+use crate::{FutureSeq, Member, ReadError, Role, Rooms, store};
 
 impl Rooms {
     /// The members of a room, by account, and whether there are more.
@@ -78,7 +78,7 @@ impl Rooms {
     ) -> Result<(Vec<AccountId>, Option<AccountId>), ReadError> {
         let read = |tx: Transaction| async move {
             enter(&tx, account, room).await?;
-            log::not_future("seq", seq, log::head(&tx, room).await?)?;
+            FutureSeq::check("seq", seq, log::head(&tx, room).await?)?;
             let range = match after {
                 Some(account) => ReadMarkRow::of(room).after(&ReadMarkRow { room, account }),
                 None => ReadMarkRow::of(room),

@@ -4,7 +4,7 @@ use cluster_types::{AccountId, Seq, UnixMillis};
 
 use super::rights::at_least;
 use super::{Change, Decision, Facts, Head, Rewritten, State};
-use crate::{CommandError, Draft, Event, EventKind, Message, Role};
+use crate::{CommandError, Draft, Event, EventKind, FutureSeq, Message, Role};
 
 impl State {
     pub(super) fn send(
@@ -17,7 +17,7 @@ impl State {
     ) -> Decision {
         self.may_write(caller, now)?;
         if let Some(seq) = draft.reply_to {
-            not_future(head, "reply_to_seq", seq)?;
+            FutureSeq::check("reply_to_seq", seq, head.seq)?;
         }
         if facts.answers_no_message {
             return Err(CommandError::NoSuchMessage);
@@ -86,7 +86,7 @@ impl State {
 
 /// The message at `seq`, deleted or not.
 fn said(head: Head, seq: Seq, facts: &Facts) -> Result<(&Event, &Message), CommandError> {
-    not_future(head, "seq", seq)?;
+    FutureSeq::check("seq", seq, head.seq)?;
     let event = facts.target.as_ref().ok_or(CommandError::NoSuchMessage)?;
     match &event.kind {
         EventKind::Message(message) => Ok((event, message)),
@@ -94,14 +94,5 @@ fn said(head: Head, seq: Seq, facts: &Facts) -> Result<(&Event, &Message), Comma
         | EventKind::Deletion { .. }
         | EventKind::Membership(_)
         | EventKind::Room(_) => Err(CommandError::NoSuchMessage),
-    }
-}
-
-fn not_future(head: Head, field: &'static str, seq: Seq) -> Result<(), CommandError> {
-    if seq > head.seq {
-        let head = head.seq;
-        Err(CommandError::FutureSeq { field, seq, head })
-    } else {
-        Ok(())
     }
 }

@@ -145,7 +145,10 @@ async fn the_place_after_the_newest_event_is_where_a_reader_waits() {
         (Seq(u64::MAX), Direction::Backward),
     ] {
         let refused = events(seq, direction).await;
-        assert_eq!(refused, Err(ReadError::FutureSeq { field, seq, head }));
+        assert_eq!(
+            refused,
+            Err(ReadError::FutureSeq(crate::FutureSeq { field, seq, head }))
+        );
     }
     let missing = world.rooms.event(OWNER, room, Seq(4)).await;
     assert_eq!(missing, Err(ReadError::NoSuchEvent));

@@ -35,7 +35,7 @@ async fn a_mark_moves_forward_only_and_is_told_where_it_is_asked_for() {
         Ok((mark(6, 3), 0))
     );
     let (field, seq, head) = ("seq", Seq(7), Seq(6));
-    let future = Err(ReadError::FutureSeq { field, seq, head });
+    let future = Err(ReadError::FutureSeq(crate::FutureSeq { field, seq, head }));
     assert_eq!(rooms.mark_read(MEMBER, room, Seq(7)).await, future);
     let told = world.heard.told();
     let read = told.iter().filter(|told| matches!(told, Told::Read(..)));
@@ -116,7 +116,7 @@ async fn readers_are_listed_in_pages() {
     let (field, seq, head) = ("seq", Seq(6), Seq(5));
     assert_eq!(
         readers(seq, None, 9).await,
-        Err(ReadError::FutureSeq { field, seq, head })
+        Err(ReadError::FutureSeq(crate::FutureSeq { field, seq, head }))
     );
 }
 

@@ -212,3 +212,15 @@ fn bodies_are_measured_in_bytes_and_names_in_characters() {
     assert_eq!(display_name(wide.clone(), "name"), Ok(wide.clone()));
     assert!(display_name(wide + "x", "name").is_err());
 }
+
+#[test]
+fn what_a_room_is_called_stays_in_its_line_and_can_be_seen() {
+    for text in ["a\nb", "\u{202e}cba", "a\u{2028}b"] {
+        assert!(display_name(text.to_owned(), "name").is_err(), "{text:?}");
+        assert!(topic(text.to_owned(), "topic").is_err(), "{text:?}");
+    }
+    for text in ["", " ", "\u{200b}\u{200b}"] {
+        assert!(display_name(text.to_owned(), "name").is_err(), "{text:?}");
+        assert!(topic(text.to_owned(), "topic").is_ok(), "{text:?}");
+    }
+}

@@ -188,7 +188,7 @@ fn what_is_not_there_yet_is_named_by_field() {
         reply_to: Some(seq),
         ..draft(1, "x")
     };
-    let future = |field| CommandError::FutureSeq { field, seq, head };
+    let future = |field| CommandError::FutureSeq(crate::FutureSeq { field, seq, head });
     assert_eq!(
         model.refuses(OWNER, Action::Send(answer)),
         future("reply_to_seq")
