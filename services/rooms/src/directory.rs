@@ -6,28 +6,28 @@
 //! Invariant: at most one actor of a room has an open inbox. What an actor had not begun when it ended is
 //! asked again, of another; what it had begun only if doing it twice is doing it once.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cluster_runtime::{AskError, Exit, Inbox, PushError, Reply, Supervisor, TaskKind, Tasks, Wake};
+use cluster_runtime::{AskError, Inbox, PushError, Reply, Supervisor, TaskKind, Tasks, Wake};
 use cluster_store::{Store, StoreError};
 use cluster_types::{AccountId, Clock, Rng, RoomId};
 use parking_lot::Mutex;
-use ractor::{ActorId, ActorRef};
+use ractor::ActorRef;
 use tokio::time::{Instant, timeout};
 
 use crate::actor::{self, Progress, Request, RoomActor};
 use crate::clearing::Clearing;
 use crate::limits::{
-    ACTIVE_ROOMS_MAX, COMMAND_ATTEMPTS_MAX, COMMAND_DEADLINE, FAILURES_MAX, FAILURES_WINDOW,
-    IDLE_AFTER, IDLE_SWEEP_EVERY, INBOX,
+    ACTIVE_ROOMS_MAX, COMMAND_ATTEMPTS_MAX, COMMAND_DEADLINE, IDLE_SWEEP_EVERY, INBOX,
 };
 use crate::{Command, CommandError, Outcome, Publisher};
 
+mod active;
 #[cfg(test)]
 mod tests;
+
+use active::{Active, Running, Slot};
 
 /// Who there is, as far as rooms have to know.
 #[async_trait]
@@ -63,37 +63,6 @@ pub struct Rooms {
     supervisor: Supervisor,
     clearing: Clearing,
     active: Arc<Mutex<Active>>,
-}
-
-/// The actors that run.
-#[derive(Debug, Default)]
-struct Active {
-    rooms: BTreeMap<RoomId, Slot>,
-    by_actor: BTreeMap<ActorId, Running>,
-    failures: BTreeMap<RoomId, Failures>,
-    /// Rooms with an actor that died, until a later one has told the newest event.
-    untold: BTreeSet<RoomId>,
-    stopping: bool,
-}
-
-#[derive(Debug)]
-struct Slot {
-    inbox: Inbox<Request>,
-    actor: ActorRef<actor::Wake>,
-    used: Instant,
-}
-
-#[derive(Debug)]
-struct Running {
-    room: RoomId,
-    progress: Arc<Progress>,
-}
-
-/// Of a room whose actors fail one after the other.
-#[derive(Debug)]
-struct Failures {
-    count: u32,
-    since: Instant,
 }
 
 impl Rooms {
@@ -292,78 +261,5 @@ impl Rooms {
         };
         let tasks = &self.with.tasks;
         tasks.spawn(TaskKind::Housekeeping, "rooms: idle", sweep);
-    }
-}
-
-impl Slot {
-    /// Ends the actor, and answers what it has not begun.
-    fn close(self) {
-        actor::answer_all(self.inbox.close(), &CommandError::Unavailable);
-        self.actor.stop(None);
-    }
-}
-
-impl Active {
-    fn ended(&mut self, actor: ActorId, exit: &Exit) {
-        let Some(Running { room, progress }) = self.by_actor.remove(&actor) else {
-            return;
-        };
-        match exit {
-            Exit::Failed(error) => {
-                tracing::warn!(%room, error, "a room ended, and is loaded anew when it is asked");
-                self.untold.insert(room);
-                self.count_failure(room, progress.is_useful());
-            }
-            Exit::Stopped if progress.has_told_newest() => _ = self.untold.remove(&room),
-            Exit::Stopped => {}
-        }
-        // By now another actor may have the place of this one.
-        if let Entry::Occupied(slot) = self.rooms.entry(room)
-            && slot.get().actor.get_id() == actor
-        {
-            slot.remove().close();
-        }
-    }
-
-    fn count_failure(&mut self, room: RoomId, useful: bool) {
-        let first = || Failures {
-            count: 0,
-            since: Instant::now(),
-        };
-        let failures = self.failures.entry(room).or_insert_with(first);
-        if useful {
-            *failures = first();
-        }
-        failures.count += 1;
-    }
-
-    fn keeps_failing(&mut self, room: RoomId) -> bool {
-        let Some(failures) = self.failures.get(&room) else {
-            return false;
-        };
-        if failures.since.elapsed() >= FAILURES_WINDOW {
-            self.failures.remove(&room);
-            return false;
-        }
-        failures.count >= FAILURES_MAX
-    }
-
-    /// Lets idle actors sleep. Returns the rooms that have to be woken: their actor has died, and nobody
-    /// has asked since.
-    fn sleep_idle(&mut self, now: Instant) -> Vec<RoomId> {
-        self.rooms.retain(|_, slot| {
-            let idle = now.duration_since(slot.used) >= IDLE_AFTER;
-            let sleeps = idle && slot.inbox.close_if_empty();
-            if sleeps {
-                slot.actor.stop(None);
-            }
-            !sleeps
-        });
-        self.failures
-            .retain(|_, failures| now.duration_since(failures.since) < FAILURES_WINDOW);
-        let untold = self.untold.iter().copied();
-        untold
-            .filter(|room| !self.rooms.contains_key(room))
-            .collect()
     }
 }

@@ -1,6 +1,7 @@
 //! What cannot be seen through the handle: actors that fall asleep in the middle of everything.
 
 use super::*;
+use crate::limits::IDLE_AFTER;
 use crate::testing::{OWNER, World, send};
 
 /// A sender and a sweeper that finds every actor idle, on two threads.
