@@ -148,6 +148,20 @@ impl Crowd {
         self.finish(start).await
     }
 
+    /// Sends this many messages, as fast as the receivers take them.
+    ///
+    /// # Errors
+    /// As [`Crowd::blast`].
+    pub(super) async fn volley(&mut self, messages: u32) -> anyhow::Result<Round> {
+        let start = self.start();
+        for _ in 0..messages {
+            let flights = Arc::clone(&self.flights);
+            within("no message came through", SETTLE_WITHIN, flights.place()).await?;
+            self.send(Instant::now()).await?;
+        }
+        self.finish(start).await
+    }
+
     /// Sends `rate` messages a second for `span`, whether or not the receivers keep up; what has to wait
     /// for a place in the air has its wait counted.
     ///
