@@ -14,6 +14,16 @@ use crate::tools::Tool;
 /// Seeds per run of `test`: enough to notice, few enough for a coffee break. `cargo xtask sim` runs more.
 const SIMULATION_SEEDS: &str = "50";
 
+/// One day of the conversations, in seconds instead of a minute: people, rooms and restarts are as real, and
+/// the whole file is `cargo xtask replay`.
+const REPLAY: [&str; 7] = ["replay", "--days", "1", "--kills", "2", "--speed", "14400"];
+
+/// Each benchmark for half a second: goals of speed are for `cargo xtask bench`, promises for both.
+const BENCH: [&str; 3] = ["bench", "all", "--quick"];
+
+/// `cargo xtask crash` kills more often.
+const CRASH: [&str; 3] = ["crash", "--kills", "2"];
+
 /// One thing that must pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Step {
@@ -41,11 +51,17 @@ pub(crate) enum Step {
     Sim,
     /// The k6 scripts run, for seconds instead of minutes
     K6,
+    /// A real day with the server killed twice: every message there, once, in order
+    Replay,
+    /// Every benchmark works, and 100 of 1,000 clients that stop reading cost little and miss nothing
+    Bench,
+    /// What a killed server had acknowledged is there
+    Crash,
 }
 
 impl Step {
     /// Every step in its order.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Fmt,
         Self::Buf,
         Self::Deny,
@@ -58,6 +74,9 @@ impl Step {
         Self::Doctest,
         Self::Sim,
         Self::K6,
+        Self::Replay,
+        Self::Bench,
+        Self::Crash,
     ];
 
     /// The name on the command line.
@@ -81,14 +100,28 @@ impl Step {
             Self::Deny => Some(Tool::Deny),
             Self::Tidy | Self::Floors | Self::Test => Some(Tool::Nextest),
             Self::K6 => Some(Tool::K6),
-            Self::Fmt | Self::Clippy | Self::Doc | Self::Build | Self::Doctest | Self::Sim => None,
+            Self::Fmt => Some(Tool::Rustfmt),
+            Self::Clippy => Some(Tool::Clippy),
+            Self::Doc
+            | Self::Build
+            | Self::Doctest
+            | Self::Sim
+            | Self::Replay
+            | Self::Bench
+            | Self::Crash => None,
         }
     }
 
     /// The step whose failure makes this one pointless.
     pub(crate) fn needs(self) -> Option<Self> {
         match self {
-            Self::Test | Self::Doctest | Self::Sim | Self::K6 => Some(Self::Build),
+            Self::Test
+            | Self::Doctest
+            | Self::Sim
+            | Self::K6
+            | Self::Replay
+            | Self::Bench
+            | Self::Crash => Some(Self::Build),
             Self::Fmt
             | Self::Buf
             | Self::Deny
@@ -102,7 +135,10 @@ impl Step {
 
     /// Whether the step runs programs that it does not build itself.
     pub(crate) fn runs_programs(self) -> bool {
-        matches!(self, Self::Sim | Self::K6)
+        matches!(
+            self,
+            Self::Sim | Self::K6 | Self::Replay | Self::Bench | Self::Crash
+        )
     }
 
     /// The command that decides.
@@ -150,8 +186,18 @@ impl Step {
                 command.args(["k6", "--smoke"]);
                 command
             }
+            Self::Replay => loadtest(root, &REPLAY),
+            Self::Bench => loadtest(root, &BENCH),
+            Self::Crash => loadtest(root, &CRASH),
         }
     }
+}
+
+/// The load generator of the tests' build, with the server of the same build beside it.
+fn loadtest(root: &Root, arguments: &[&str]) -> Command {
+    let mut command = root.command(root.program("debug", "loadtest"));
+    command.args(arguments);
+    command
 }
 
 /// The rules of `ops/tidy` that match a filter of nextest. What they print is for people, without the

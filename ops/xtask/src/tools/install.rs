@@ -1,7 +1,9 @@
-//! Installing a tool: a virtual Python environment below `target/tools`, and pip with hashes.
+//! Installing a tool: a virtual Python environment below `target/tools`, and pip with hashes; or rustup, for
+//! what is a part of Rust.
 //!
 //! Invariant: nothing outside `target/` is touched, except that Debian's `python3` and `python3-venv`
-//! are installed if the machine has no Python that can make an environment.
+//! are installed if the machine has no Python that can make an environment, and that rustup adds to the
+//! toolchain what it was installed without.
 
 use std::path::Path;
 use std::process::Command;
@@ -59,6 +61,21 @@ pub(crate) fn install(root: &Root, console: &Console, package: &str) -> anyhow::
     Ok(())
 }
 
+/// Adds a component to the toolchain that builds this workspace.
+///
+/// # Errors
+///
+/// If there is no rustup, or it fails.
+pub(crate) fn add_component(root: &Root, console: &Console, component: &str) -> anyhow::Result<()> {
+    ensure!(
+        on_path("rustup"),
+        "it comes with Rust, and this Rust was not installed by rustup; install {component} from where Rust came"
+    );
+    let title = console.paint(Tone::Title, "installing");
+    console.line(&format!("{title}  {component} with rustup"));
+    succeed(root.command("rustup").args(["component", "add", component]))
+}
+
 /// The lines of `pins` that name `package`, with its hashes.
 pub(crate) fn requirement(pins: &str, package: &str) -> Option<String> {
     let start = format!("{package}==");
@@ -76,7 +93,7 @@ pub(crate) fn requirement(pins: &str, package: &str) -> Option<String> {
 /// Makes the environment unless it is there.
 fn environment(root: &Root, console: &Console) -> anyhow::Result<()> {
     let folder = root.tools();
-    if folder.join("bin/python").exists() {
+    if is_whole(&folder) {
         return Ok(());
     }
     if !makes_environments(root) {
@@ -84,6 +101,11 @@ fn environment(root: &Root, console: &Console) -> anyhow::Result<()> {
     }
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     succeed(root.command("python3").args(["-m", "venv"]).arg(&folder))
+}
+
+/// Whether an environment was made to its end: pip comes last.
+fn is_whole(folder: &Path) -> bool {
+    folder.join("bin/pip").exists()
 }
 
 /// Debian splits `venv` off from Python; `ensurepip` is the part that is missing then.
@@ -206,6 +228,18 @@ mod tests {
             "{error}"
         );
         assert!(quietly(&mut Command::new("true")).is_ok());
+    }
+
+    #[test]
+    fn an_environment_whose_making_was_interrupted_is_made_again() {
+        let folder = Root::find().scratch("interrupted");
+        let bin = folder.join("bin");
+        fs::create_dir_all(&bin).expect("a folder");
+        fs::write(bin.join("python"), "").expect("a file");
+        assert!(!is_whole(&folder));
+        fs::write(bin.join("pip"), "").expect("a file");
+        assert!(is_whole(&folder));
+        fs::remove_dir_all(&folder).expect("it is there");
     }
 
     #[test]
