@@ -67,6 +67,9 @@ impl Run {
         let Some(device) = self.world.lock().devices_of(by).first().copied() else {
             return Ok(());
         };
+        // First: a room that was made may have been told to nobody.
+        let order = clients.order(by, device, Ask::ListRooms, Wire::List(all_rooms()));
+        self.resolve(clients, order).await;
         let rooms: Vec<_> = self.world.lock().rooms.keys().copied().collect();
         for room in rooms {
             let name = self.world.lock().rooms[&room].name.clone();
@@ -93,8 +96,6 @@ impl Run {
             let order = clients.order(by, device, Ask::Bans { room }, bans);
             self.resolve(clients, order).await;
         }
-        let order = clients.order(by, device, Ask::ListRooms, Wire::List(all_rooms()));
-        self.resolve(clients, order).await;
         Ok(())
     }
 
