@@ -207,7 +207,6 @@ impl Appender {
         let used = v1::ClientMessage {
             room_id: Bytes::copy_from_slice(room.as_bytes()),
             seq,
-            digest: Bytes::copy_from_slice(&[7; 32]),
             time_ms: TIME_MS,
         };
         let key = ClientMessage {
