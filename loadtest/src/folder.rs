@@ -79,7 +79,7 @@ tmpfs /srv tmpfs rw 0 0
     #[test]
     fn the_deepest_and_last_mount_decides() {
         for (path, kind) in [
-            ("/home/x/target", "ext4"),
+            ("/opt/x/target", "ext4"),
             ("/tmp/x", "tmpfs"),
             ("/tmpx", "ext4"),
             ("/tmp/a disk/x", "xfs"),
