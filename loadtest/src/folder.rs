@@ -5,13 +5,20 @@
 //! Invariant: a folder is removed with its handle, and what kind of file system it is on can be said.
 
 use std::fs;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use tempfile::TempDir;
+use tokio::time::Instant;
+
+use crate::stats::Latencies;
 
 /// Beside this program.
 const SCRATCH: &str = "scratch";
+
+/// A page of the store's file.
+const SYNCED_BYTES: usize = 4_096;
 
 /// What Linux calls file systems that forget when the power goes.
 const IN_MEMORY: [&str; 2] = ["tmpfs", "ramfs"];
@@ -37,6 +44,30 @@ pub(crate) fn file_system() -> anyhow::Result<String> {
     let mounts = fs::read_to_string("/proc/self/mounts").context("no list of file systems")?;
     let found = kind_at(&mounts, &scratch).map(str::to_owned);
     found.with_context(|| format!("nothing is mounted at {}", scratch.display()))
+}
+
+/// How long the disk takes to make a changed page durable, with nothing else to do: no acknowledgement
+/// of a durable message comes sooner. Blocks for as long as `count` syncs take.
+///
+/// # Errors
+/// If a file cannot be written there.
+pub(crate) fn syncs(count: u32) -> anyhow::Result<Latencies> {
+    let folder = new()?;
+    let path = folder.path().join("synced");
+    let failed = || format!("cannot write {}", path.display());
+    let file = fs::File::create_new(&path).with_context(failed)?;
+    let mut took = Latencies::new();
+    for number in 0..=count {
+        file.write_all_at(&[1; SYNCED_BYTES], 0)
+            .with_context(failed)?;
+        let began = Instant::now();
+        file.sync_data().with_context(failed)?;
+        // The first one makes the file longer, which is more than the others do.
+        if number > 0 {
+            took.record(began.elapsed());
+        }
+    }
+    Ok(took)
 }
 
 /// Whether this kind of file system is in memory.

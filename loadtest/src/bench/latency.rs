@@ -2,7 +2,8 @@
 //!
 //! The baseline is a bare unary echo at half of the load that it can bear: one message there, one back.
 //! The message of a room goes to the disk in between and to many clients after. A bare relay to as many
-//! clients, at half of what it can bear, shows which part of the difference is the many clients.
+//! clients, at half of what it can bear, shows which part of the difference is the many clients; syncs of
+//! the disk alone show which part is the disk.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use super::fanout::{bare_crowd, rookery_crowd};
 use super::{BODY_BYTES, Scale, Series, compared};
 use crate::baseline::wire::Wire;
 use crate::console::Console;
+use crate::folder;
 use crate::report::{Goal, Report, Row};
 use crate::rookery::Rookery;
 use crate::rounds::interleave;
@@ -33,6 +35,9 @@ const TICK: Duration = Duration::from_millis(1);
 
 /// Runs of `Scale::span` that find out what both can bear. The best counts.
 const CALIBRATIONS: usize = 2;
+
+/// Syncs of the disk that are timed, after all else.
+const SYNCS: u32 = 300;
 
 pub(super) async fn run(scale: Scale, console: Console) -> anyhow::Result<Report> {
     let server = Rookery::start().await?;
@@ -68,6 +73,7 @@ pub(super) async fn run(scale: Scale, console: Console) -> anyhow::Result<Report
     )
     .await?;
 
+    let syncs = tokio::task::spawn_blocking(|| folder::syncs(SYNCS)).await??;
     let mut report = Report::new("latency");
     let (subject, baseline) = (&rounds.subject[..], &rounds.baseline[..]);
     let mut row = |figure, of: fn(&Latencies) -> f64| {
@@ -80,6 +86,8 @@ pub(super) async fn run(scale: Scale, console: Console) -> anyhow::Result<Report
         .row(p50)
         .row(p99)
         .row(Row::new("load", "messages/s", most / 2.0).against(most_echoed / 2.0))
+        .row(Row::new("a sync of the disk, p50", "ms", syncs.p50_ms()))
+        .row(Row::new("a sync of the disk, p99", "ms", syncs.p99_ms()))
         .row(Row::new(
             "bare relay at half of its load p99",
             "ms",
