@@ -24,6 +24,9 @@ pub(crate) struct Root {
     /// The folder in which this program lies, in a folder for its profile. Whatever says where cargo
     /// puts programs (a variable, a file of cargo's), it said so when this one was built.
     target: PathBuf,
+    /// This program's path, as it was at the start: once the `build` step has put a new one there, the
+    /// system calls the running one deleted.
+    itself: Option<PathBuf>,
 }
 
 impl Root {
@@ -32,8 +35,10 @@ impl Root {
         let manifest = env::var_os("CARGO_MANIFEST_DIR")
             .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
         let path = manifest.ancestors().nth(2).unwrap_or(&manifest).to_owned();
-        let target = env::current_exe().ok().as_deref().and_then(target_of);
+        let itself = env::current_exe().ok();
+        let target = itself.as_deref().and_then(target_of);
         Self {
+            itself,
             target: target.unwrap_or_else(|| path.join("target")),
             path,
         }
@@ -61,9 +66,10 @@ impl Root {
         self.target.join(profile).join(name)
     }
 
-    /// The program that is running.
+    /// This program, or the one that was built in its place.
     pub(crate) fn itself(&self) -> PathBuf {
-        env::current_exe().unwrap_or_else(|_| self.program("debug", "xtask"))
+        let itself = self.itself.clone();
+        itself.unwrap_or_else(|| self.program("debug", "xtask"))
     }
 
     /// A command in the root of the repository that finds the installed tools first.
