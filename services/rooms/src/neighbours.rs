@@ -1,6 +1,6 @@
-//! Which rooms an account is in, and with whom it shares one: by the index alone.
+//! Which rooms an account is in, and with whom it shares one: by the index of rooms.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cluster_store::schema::AccountRoom;
 use cluster_store::{Scan, StoreError, Transaction};
@@ -20,7 +20,8 @@ impl Rooms {
         Ok(self.with.store.read(read).await?)
     }
 
-    /// Those of `others` that share a room with `account`, itself included.
+    /// Those of `others` that share a room with `account`, itself included. A deleted room is shared by
+    /// nobody, also while its rows are being cleared.
     ///
     /// # Errors
     /// If the store fails.
@@ -32,8 +33,10 @@ impl Rooms {
         let read = |tx: Transaction| async move {
             let own = room_ids(&tx, account).await?;
             let mut neighbours = Vec::new();
+            // What is shared is mostly the same few rooms.
+            let mut existing = BTreeMap::new();
             for other in others {
-                if *other == account || !own.is_disjoint(&room_ids(&tx, *other).await?) {
+                if *other == account || share(&tx, &own, *other, &mut existing).await? {
                     neighbours.push(*other);
                 }
             }
@@ -41,6 +44,29 @@ impl Rooms {
         };
         Ok(self.with.store.read(read).await?)
     }
+}
+
+/// Whether another account is in one of these rooms that exists. `existing` remembers which do.
+async fn share(
+    tx: &Transaction,
+    own: &BTreeSet<RoomId>,
+    other: AccountId,
+    existing: &mut BTreeMap<RoomId, bool>,
+) -> Result<bool, StoreError> {
+    for room in own.intersection(&room_ids(tx, other).await?) {
+        let exists = match existing.get(room) {
+            Some(exists) => *exists,
+            None => {
+                let exists = store::info(tx, *room).await?.is_some();
+                existing.insert(*room, exists);
+                exists
+            }
+        };
+        if exists {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// An account is in no more than fit in one page.

@@ -5,6 +5,7 @@ mod deletion;
 mod dying;
 mod history;
 mod marks;
+mod neighbours;
 mod people;
 mod promises;
 mod repeats;

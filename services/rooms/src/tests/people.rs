@@ -447,17 +447,6 @@ async fn an_account_is_in_so_many_rooms_and_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn neighbours_share_a_room() {
-    let (world, _disk) = World::simulated().await;
-    world.room().await;
-    let others = [MEMBER, STRANGER, OWNER, MODERATOR];
-    let neighbours = world.rooms.neighbours(OWNER, &others).await;
-    assert_eq!(neighbours, Ok(vec![MEMBER, OWNER, MODERATOR]));
-    let alone = world.rooms.neighbours(STRANGER, &others).await;
-    assert_eq!(alone, Ok(vec![STRANGER]));
-}
-
-#[tokio::test(start_paused = true)]
 async fn what_a_room_is_called_is_an_event() {
     let (world, _disk) = World::simulated().await;
     let room = world.room().await;
