@@ -7,8 +7,8 @@
 //! restores it from an image knows the tokens to come.
 //!
 //! A draw of 16 bytes is a system call, of about 500 ns; from a seed it takes 13 ns. What draws is what
-//! costs a commit, a hash or a handshake all the same: ids of rooms and accounts, tokens, salts, the
-//! jitter of a connection. Sending, reading and delivering messages draws nothing.
+//! costs a commit, a hash or a handshake all the same: ids of rooms and accounts, tokens, salts (a
+//! message has one too), the jitter of a connection. Reading and delivering messages draws nothing.
 
 use std::fmt;
 use std::sync::Arc;

@@ -20,7 +20,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use crate::clearing::Clearing;
 use crate::directory::Dependencies;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_COUNT_MAX};
-use crate::state::{Change, Head, Prepared, State};
+use crate::state::{Change, Head, Prepared, Salt, State};
 use crate::{
     Command, CommandError, Event, EventKind, MembershipKind, Outcome, Published, Standing, reader,
     store, wire,
@@ -241,7 +241,8 @@ impl RoomActor {
             let mut decisions = Decisions::with_capacity(commands.len());
             for (place, command) in commands.iter().enumerate() {
                 let facts = batch.facts(place);
-                let decision = state.prepare(head, command, &facts, with.clock.now());
+                let (now, salt) = (with.clock.now(), Salt(with.rng.bytes()));
+                let decision = state.prepare(head, command, &facts, now, salt);
                 if let Ok(prepared) = &decision {
                     store::write(&tx, prepared, state)?;
                     batch.remember(place, prepared);

@@ -146,6 +146,7 @@ impl Rooms {
                 room: state.room,
                 seq: FIRST,
                 at: state.head.at,
+                digest: None,
             };
             store::remember(&tx, account, request_id, used)?;
             Ok(state.room)

@@ -88,6 +88,17 @@ pub enum Format {
     Code,
 }
 
+impl Format {
+    /// As it is stored and digested, for good.
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            Self::Plain => 1,
+            Self::Markdown => 2,
+            Self::Code => 3,
+        }
+    }
+}
+
 /// How loudly a message asks for attention.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Priority {
@@ -97,6 +108,17 @@ pub enum Priority {
     High,
     /// Now.
     Urgent,
+}
+
+impl Priority {
+    /// As it is stored and digested, for good.
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            Self::Normal => 1,
+            Self::High => 2,
+            Self::Urgent => 3,
+        }
+    }
 }
 
 /// A message as it stands.

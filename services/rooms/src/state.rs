@@ -18,6 +18,7 @@ use crate::{
     MembershipChange, MembershipKind, Message, Mute, Outcome, RoomChange, Standing,
 };
 
+mod digest;
 mod members;
 mod messages;
 mod repeats;
@@ -25,6 +26,8 @@ mod rights;
 mod settings;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use digest::{Digest, Salt};
 
 /// The end of a log.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -57,7 +60,7 @@ pub(crate) struct Facts {
     /// What the command's client message id was used for.
     pub(crate) earlier: Option<Earlier>,
     /// The event that an edit or a deletion is about.
-    pub(crate) target: Option<Event>,
+    pub(crate) target: Option<Salted>,
     /// Whether a message answers something that is there and is no message.
     pub(crate) answers_no_message: bool,
     /// Whether the account that would come is in all the rooms it can be in.
@@ -68,7 +71,7 @@ pub(crate) struct Facts {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Earlier {
     pub(crate) used: Used,
-    /// Whether it was for the same thing, as far as the log still tells.
+    /// Whether it was for the same thing, as far as that can still be told.
     pub(crate) is_same: bool,
 }
 
@@ -78,6 +81,15 @@ pub(crate) struct Used {
     pub(crate) room: RoomId,
     pub(crate) seq: Seq,
     pub(crate) at: UnixMillis,
+    /// Of what was said; `None` if it made a room.
+    pub(crate) digest: Option<Digest>,
+}
+
+/// An event as it is stored, and the salt of what it says: `None` if it is deleted, or no message.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Salted {
+    pub(crate) event: Event,
+    pub(crate) salt: Option<Salt>,
 }
 
 /// A decision: the log as it will be, and the change that makes it so.
@@ -97,8 +109,8 @@ pub(crate) struct Prepared {
 /// What is to be written. All but [`Change::Link`] and [`Change::Delete`] append one event.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Change {
-    /// A message is said.
-    Message(Message),
+    /// A message is said, and the salt of its digest.
+    Message(Message, Salt),
     /// A message says something else: its row, as it will be.
     Edit(Rewritten),
     /// A message is taken back: its row, as it will be.
@@ -121,19 +133,21 @@ pub(crate) struct Rewritten {
     pub(crate) actor: AccountId,
     pub(crate) message_count: u64,
     pub(crate) message: Message,
+    pub(crate) salt: Option<Salt>,
 }
 
 type Decision = Result<Option<Change>, CommandError>;
 
 impl State {
     /// Decides about `command`, at `now`, on top of `head`: the head of this state, or of what has
-    /// been prepared before it in the same transaction.
+    /// been prepared before it in the same transaction. `salt` has been drawn for it.
     pub(crate) fn prepare(
         &self,
         head: Head,
         command: &Command,
         facts: &Facts,
         now: UnixMillis,
+        salt: Salt,
     ) -> Result<Prepared, CommandError> {
         if let Some(outcome) = self.done_before(command, facts)? {
             return Ok(Prepared {
@@ -145,16 +159,19 @@ impl State {
                 outcome,
             });
         }
-        let change = self.decide(head, command, facts, now)?;
+        let change = self.decide(head, command, facts, now, salt)?;
         let after = match &change {
             Some(change) if change.appends() => self.head_after(head, change, now),
             Some(_) | None => head,
         };
-        let used = command.draft().filter(|_| change.is_some()).map(|draft| {
+        let used = command.draft().zip(change.as_ref()).map(|(draft, change)| {
             let used = Used {
                 room: self.room,
                 seq: after.seq,
                 at: after.at,
+                digest: change
+                    .salt()
+                    .and_then(|salt| command.digest(self.room, salt)),
             };
             (draft.client_message_id, used)
         });
@@ -189,7 +206,7 @@ impl State {
             }
             Some(Change::Link(link)) => self.link = *link,
             Some(Change::Delete) => self.members.clear(),
-            Some(Change::Message(_) | Change::Edit(_) | Change::Deletion(_)) | None => {}
+            Some(Change::Message(..) | Change::Edit(_) | Change::Deletion(_)) | None => {}
         }
     }
 
@@ -219,7 +236,7 @@ impl State {
         };
         Head {
             seq: head.seq.next(),
-            message_count: head.message_count + u64::from(matches!(change, Change::Message(_))),
+            message_count: head.message_count + u64::from(matches!(change, Change::Message(..))),
             // The clock may run backwards; a log does not.
             at: head.at.max(now),
             member_count: head.member_count + gained - lost,
@@ -239,10 +256,20 @@ impl State {
         }
     }
 
-    fn decide(&self, head: Head, command: &Command, facts: &Facts, now: UnixMillis) -> Decision {
+    fn decide(
+        &self,
+        head: Head,
+        command: &Command,
+        facts: &Facts,
+        now: UnixMillis,
+        salt: Salt,
+    ) -> Decision {
         let caller = command.account;
         match &command.action {
-            Action::Send(draft) => self.send(caller, head, draft, facts, now),
+            Action::Send(draft) => {
+                let message = self.send(caller, head, draft, facts, now)?;
+                Ok(Some(Change::Message(message, salt)))
+            }
             Action::Edit { target, draft } => self.edit(caller, head, *target, draft, facts, now),
             Action::Delete { target } => self.delete(caller, head, *target, facts),
             Action::Update {
@@ -300,10 +327,23 @@ impl Change {
         !matches!(self, Self::Link(_) | Self::Delete)
     }
 
+    /// The salt of what it says, if it says anything.
+    const fn salt(&self) -> Option<Salt> {
+        match self {
+            Self::Message(_, salt) => Some(*salt),
+            Self::Edit(message) => message.salt,
+            Self::Deletion(_)
+            | Self::Membership(_)
+            | Self::Room(_)
+            | Self::Link(_)
+            | Self::Delete => None,
+        }
+    }
+
     /// The event that it appends, if it appends one.
     fn into_event(self) -> Option<EventKind> {
         match self {
-            Self::Message(message) => Some(EventKind::Message(message)),
+            Self::Message(message, _) => Some(EventKind::Message(message)),
             Self::Edit(Rewritten {
                 target, message, ..
             }) => Some(EventKind::Edit {
@@ -319,14 +359,15 @@ impl Change {
 }
 
 impl Rewritten {
-    /// `event` with another message in its place.
-    fn new(event: &Event, message: Message) -> Self {
+    /// `event` with another message in its place, which is under this salt.
+    fn new(event: &Event, message: Message, salt: Option<Salt>) -> Self {
         Self {
             target: event.seq,
             at: event.at,
             actor: event.actor,
             message_count: event.message_count,
             message,
+            salt,
         }
     }
 
@@ -364,7 +405,7 @@ impl Prepared {
 
 /// Where a message was deleted before, if that is why a deletion changes nothing.
 fn deletion_before(change: &Option<Change>, command: &Command, facts: &Facts) -> Option<Seq> {
-    match (&change, &command.action, &facts.target.as_ref()?.kind) {
+    match (&change, &command.action, &facts.target.as_ref()?.event.kind) {
         (None, Action::Delete { .. }, EventKind::Message(message)) => message.edited,
         _ => None,
     }

@@ -2,7 +2,8 @@
 //!
 //! The only place of this crate that knows stored values. A body lies in exactly one row, that of its
 //! message: edits and deletions change that row, and their own events only point to it. So whatever
-//! removes the row has removed what was said, and nothing that is made of a body lies anywhere else.
+//! removes the row has removed what was said. All that is made of a body and lies elsewhere is a digest
+//! under a salt, and the salt lies in that row too.
 
 use cluster_store::limits::RANGE_BYTES_MAX;
 use cluster_store::schema::{
@@ -14,7 +15,7 @@ use cluster_types::{AccountId, Day, LogId, RoomId, Seq, UnixMillis};
 use proto::storage::v1;
 
 use crate::limits::{LOAD_PAGE, ROOMS_PER_ACCOUNT_MAX};
-use crate::state::{Change, Head, Prepared, State, Used};
+use crate::state::{Change, Digest, Head, Prepared, Salt, Salted, State, Used};
 use crate::{
     ClientMessageId, Event, EventKind, Kind, LinkHash, Member, MembershipChange, MembershipKind,
     Message, ReadMark, Role, RoomChange,
@@ -149,12 +150,12 @@ pub(crate) async fn stored_event(
     row.map(|row| event(seq, row)).transpose()
 }
 
-/// The events at `seqs` in their order, in one read.
-pub(crate) async fn stored_events(
+/// The events at `seqs` in their order, with their salts, in one read.
+pub(crate) async fn salted_events(
     tx: &Transaction,
     room: RoomId,
     seqs: &[Seq],
-) -> Result<Vec<Option<Event>>, StoreError> {
+) -> Result<Vec<Option<Salted>>, StoreError> {
     let keys: Vec<_> = seqs
         .iter()
         .map(|seq| RoomEvent { room, seq: *seq })
@@ -162,7 +163,7 @@ pub(crate) async fn stored_events(
     let rows = tx.rows(&keys).await?.into_iter();
     seqs.iter()
         .zip(rows)
-        .map(|(seq, row)| row.map(|row| event(*seq, row)).transpose())
+        .map(|(seq, row)| row.map(|row| values::salted_event(*seq, row)).transpose())
         .collect()
 }
 
@@ -184,15 +185,22 @@ pub(crate) fn write(
         return Ok(());
     };
     if let Some(event) = prepared.clone().into_event() {
-        write_event(tx, room, event)?;
+        let salt = if let Change::Message(_, salt) = change {
+            Some(*salt)
+        } else {
+            None
+        };
+        write_event(tx, room, event, salt)?;
     }
     if let Some((id, used)) = prepared.used {
         remember(tx, prepared.actor, id, used)?;
     }
     match change {
         // Who says something has seen what was said before.
-        Change::Message(_) => set_mark(tx, room, prepared.actor, mark_at(prepared.head)),
-        Change::Edit(message) | Change::Deletion(message) => write_event(tx, room, message.event()),
+        Change::Message(..) => set_mark(tx, room, prepared.actor, mark_at(prepared.head)),
+        Change::Edit(message) | Change::Deletion(message) => {
+            write_event(tx, room, message.event(), message.salt)
+        }
         Change::Membership(change) => write_membership(tx, prepared.head, *change, state),
         Change::Room(about) => {
             let changed = Some(prepared.head.seq);
@@ -222,7 +230,7 @@ pub(crate) fn create(
     write_room(tx, state, state.link)?;
     write_head(tx, room, state.head)?;
     for event in events {
-        write_event(tx, room, event)?;
+        write_event(tx, room, event, None)?;
     }
     for (account, member) in &state.members {
         set_member(tx, *account, *member, state)?;
@@ -277,9 +285,14 @@ pub(crate) fn remember(
     tx.set_row(&key, &values::stored_used(used))
 }
 
-fn write_event(tx: &Transaction, room: RoomId, event: Event) -> Result<(), StoreError> {
+fn write_event(
+    tx: &Transaction,
+    room: RoomId,
+    event: Event,
+    salt: Option<Salt>,
+) -> Result<(), StoreError> {
     let seq = event.seq;
-    tx.set_row(&RoomEvent { room, seq }, &values::stored_event(event))
+    tx.set_row(&RoomEvent { room, seq }, &values::stored_event(event, salt))
 }
 
 fn write_membership(

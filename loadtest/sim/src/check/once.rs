@@ -86,14 +86,17 @@ fn acknowledged(facts: &Facts<'_>, op: Op, order: &Order<'_>, verdict: &mut Verd
             continue;
         };
         verdict.checked.appends += 1;
-        if let Some(what) = differs(order, done, event) {
+        // Of a room that is gone, what was seen of the message may be older than its deletion.
+        let is_old = !log.is_complete && may_be_taken_back(facts, room, seq, at);
+        if let Some(what) = differs(order, done, event, is_old) {
             verdict.broken(Rule::Lost, about, format!("{op} was answered with {what}"));
         }
     }
 }
 
-/// What is wrong with the event that an order was answered with.
-fn differs(order: &Order<'_>, done: &Done, event: &Event) -> Option<String> {
+/// What is wrong with the event that an order was answered with. The words of a message are not compared
+/// if it had other ones before, or may have had none by then.
+fn differs(order: &Order<'_>, done: &Done, event: &Event, is_old: bool) -> Option<String> {
     let wrong = |what: &str| Some(format!("{} {}, {what}: {event:?}", event.room, event.seq));
     if event.actor != order.by {
         let moderated = matches!(order.ask, Ask::Delete { .. });
@@ -110,7 +113,7 @@ fn differs(order: &Order<'_>, done: &Done, event: &Event) -> Option<String> {
                 return wrong("said at another time");
             }
             let same_id = message.id.is_none_or(|found| found == *id);
-            let same_words = message.edited != Seq::ZERO || message.said == *said;
+            let same_words = is_old || message.edited != Seq::ZERO || message.said == *said;
             if same_id && same_words {
                 None
             } else {
@@ -143,8 +146,7 @@ fn answers_agree(op: Op, order: &Order<'_>, verdict: &mut Verdict) {
 }
 
 /// One id of one person: one message at most, and only if it may have been said at all. A message that was
-/// changed or taken back cannot be compared with any more, so its id gets the first answer whatever it
-/// is asked for.
+/// taken back cannot be compared with any more, so its id gets the first answer whatever it is asked for.
 fn one_id(facts: &Facts<'_>, key: Key, ops: &[Op], used: &Used, verdict: &mut Verdict) {
     let orders = || {
         ops.iter()
@@ -152,7 +154,7 @@ fn one_id(facts: &Facts<'_>, key: Key, ops: &[Op], used: &Used, verdict: &mut Ve
     };
     let mut done = orders().filter(|(_, order)| order.done().next().is_some());
     if let (Some((one, first)), Some((two, second))) = (done.next(), done.next())
-        && !is_answered_for_what_was_changed(facts, first, second)
+        && !is_answered_for_what_was_taken_back(facts, first, second)
     {
         let at = first.first_asked().max(second.first_asked());
         let what = format!(
@@ -171,21 +173,36 @@ fn one_id(facts: &Facts<'_>, key: Key, ops: &[Op], used: &Used, verdict: &mut Ve
     }
 }
 
-fn is_answered_for_what_was_changed(
+/// Whether the same was answered to both, and to the later one not before somebody asked for the message to
+/// be deleted.
+fn is_answered_for_what_was_taken_back(
     facts: &Facts<'_>,
     first: &Order<'_>,
     second: &Order<'_>,
 ) -> bool {
-    let answer = |order: &Order<'_>| order.done().next().map(|(_, done)| done.clone());
-    let (Some(Done::Said { seq, at }), Some(room)) = (answer(first), first.ask.room()) else {
+    let (Some((one, answer)), Some((two, again))) = (first.done().next(), second.done().next())
+    else {
         return false;
     };
-    let is_changed =
-        |event: &Event| matches!(event.kind, Kind::Message(message) if message.edited != Seq::ZERO);
-    let event = facts.logs.get(&room).map(|log| log.events.get(&seq));
-    answer(second) == Some(Done::Said { seq, at })
+    let (Done::Said { seq, .. }, Some(room)) = (answer, first.ask.room()) else {
+        return false;
+    };
+    let stands = |log: &Log| {
+        let event = log.events.get(seq).map(|event| &event.kind);
+        log.is_complete && !matches!(event, Some(Kind::Message(message)) if message.deleted)
+    };
+    answer == again
         && second.ask.room() == Some(room)
-        && event.is_none_or(|event| event.is_some_and(is_changed))
+        && may_be_taken_back(facts, room, *seq, one.max(two))
+        && !facts.logs.get(&room).is_some_and(stands)
+}
+
+/// Whether somebody has asked for a message to be deleted before this entry, and may have got it.
+fn may_be_taken_back(facts: &Facts<'_>, room: Room, target: Seq, before: usize) -> bool {
+    facts.orders.values().any(|order| {
+        let is_deletion = *order.ask == Ask::Delete { room, target };
+        is_deletion && order.may_have_happened() && order.first_asked() < before
+    })
 }
 
 /// What is in a log was asked for.

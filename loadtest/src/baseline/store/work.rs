@@ -191,6 +191,7 @@ impl Appender {
             format: 1,
             priority: 1,
             client_message_id: Bytes::copy_from_slice(&id),
+            salt: Bytes::copy_from_slice(&id),
             ..v1::Message::default()
         };
         let event = v1::RoomEvent {
@@ -208,6 +209,7 @@ impl Appender {
             room_id: Bytes::copy_from_slice(room.as_bytes()),
             seq,
             time_ms: TIME_MS,
+            keyed_digest: Bytes::copy_from_slice(&id),
         };
         let key = ClientMessage {
             account,

@@ -7,7 +7,7 @@ use cluster_store::{StoreError, Transaction};
 use cluster_types::{AccountId, Seq};
 
 use crate::limits::EARLIER_AT_ONCE;
-use crate::state::{Earlier, Facts, Prepared, State, Used};
+use crate::state::{Earlier, Facts, Prepared, Salted, State, Used};
 use crate::{ClientMessageId, Command, EventKind, store};
 
 pub(super) struct Batch<'a> {
@@ -32,7 +32,8 @@ impl<'a> Batch<'a> {
         // Only messages share a transaction: they have no target, and nobody comes by them.
         if let ([command], [facts]) = (commands, &mut batch.facts[..]) {
             if let Some(seq) = command.target() {
-                facts.target = store::stored_event(tx, state.room, seq).await?;
+                let found = store::salted_events(tx, state.room, &[seq]).await?;
+                facts.target = found.into_iter().flatten().next();
             }
             let comer = command.comer();
             if let Some(account) = comer.filter(|account| !state.members.contains_key(account)) {
@@ -79,17 +80,18 @@ impl<'a> Batch<'a> {
         looks: &[(usize, Seq)],
     ) -> Result<(), StoreError> {
         let seqs: Vec<_> = looks.iter().map(|(_, seq)| *seq).collect();
-        let events = store::stored_events(tx, state.room, &seqs).await?;
+        let events = store::salted_events(tx, state.room, &seqs).await?;
         for ((place, _), event) in looks.iter().zip(events) {
             let (command, facts) = (&self.commands[*place], &mut self.facts[*place]);
             let target = facts.target.as_ref();
             match &mut facts.earlier {
                 Some(earlier) => {
-                    earlier.is_same = event.is_none_or(|event| command.made(&event, target));
+                    let used = earlier.used;
+                    earlier.is_same = event.is_none_or(|event| command.made(used, &event, target));
                 }
                 None => {
                     let is_message =
-                        |event: crate::Event| matches!(event.kind, EventKind::Message(_));
+                        |found: Salted| matches!(found.event.kind, EventKind::Message(_));
                     facts.answers_no_message = !event.is_none_or(is_message);
                 }
             }

@@ -3,7 +3,7 @@
 use cluster_types::{AccountId, Seq, UnixMillis};
 
 use super::rights::at_least;
-use super::{Change, Decision, Facts, Head, Rewritten, State};
+use super::{Change, Decision, Facts, Head, Rewritten, Salt, State};
 use crate::{CommandError, Draft, Event, EventKind, FutureSeq, Message, Role};
 
 impl State {
@@ -14,7 +14,7 @@ impl State {
         draft: &Draft,
         facts: &Facts,
         now: UnixMillis,
-    ) -> Decision {
+    ) -> Result<Message, CommandError> {
         self.may_write(caller, now)?;
         if let Some(seq) = draft.reply_to {
             FutureSeq::check("reply_to_seq", seq, head.seq)?;
@@ -22,7 +22,7 @@ impl State {
         if facts.answers_no_message {
             return Err(CommandError::NoSuchMessage);
         }
-        Ok(Some(Change::Message(Message {
+        Ok(Message {
             body: draft.body.clone(),
             format: draft.format,
             priority: draft.priority,
@@ -30,7 +30,7 @@ impl State {
             client_message_id: draft.client_message_id,
             edited: None,
             deleted: false,
-        })))
+        })
     }
 
     pub(super) fn edit(
@@ -43,7 +43,7 @@ impl State {
         now: UnixMillis,
     ) -> Decision {
         self.may_write(caller, now)?;
-        let (event, message) = said(head, seq, facts)?;
+        let (event, message, salt) = said(head, seq, facts)?;
         if event.actor != caller {
             return Err(CommandError::NotTheAuthor);
         }
@@ -56,7 +56,7 @@ impl State {
             edited: Some(head.seq.next()),
             ..*message
         };
-        Ok(Some(Change::Edit(Rewritten::new(event, message))))
+        Ok(Some(Change::Edit(Rewritten::new(event, message, salt))))
     }
 
     pub(super) fn delete(
@@ -67,7 +67,7 @@ impl State {
         facts: &Facts,
     ) -> Decision {
         let role = self.member(caller)?.role;
-        let (event, message) = said(head, seq, facts)?;
+        let (event, message, _) = said(head, seq, facts)?;
         if event.actor != caller {
             at_least(role, Role::Moderator)?;
             // Who said it may have left since: then there is no rank to respect.
@@ -80,16 +80,21 @@ impl State {
             return Ok(None);
         }
         let tombstone = Message::tombstone(head.seq.next());
-        Ok(Some(Change::Deletion(Rewritten::new(event, tombstone))))
+        let gone = Rewritten::new(event, tombstone, None);
+        Ok(Some(Change::Deletion(gone)))
     }
 }
 
-/// The message at `seq`, deleted or not.
-fn said(head: Head, seq: Seq, facts: &Facts) -> Result<(&Event, &Message), CommandError> {
+/// The message at `seq`, deleted or not, and its salt.
+fn said(
+    head: Head,
+    seq: Seq,
+    facts: &Facts,
+) -> Result<(&Event, &Message, Option<Salt>), CommandError> {
     FutureSeq::check("seq", seq, head.seq)?;
-    let event = facts.target.as_ref().ok_or(CommandError::NoSuchMessage)?;
-    match &event.kind {
-        EventKind::Message(message) => Ok((event, message)),
+    let target = facts.target.as_ref().ok_or(CommandError::NoSuchMessage)?;
+    match &target.event.kind {
+        EventKind::Message(message) => Ok((&target.event, message, target.salt)),
         EventKind::Edit { .. }
         | EventKind::Deletion { .. }
         | EventKind::Membership(_)

@@ -1,11 +1,11 @@
 //! Whether something was asked before, under the same client message id.
 //!
-//! An id leads to its event, and nothing else is kept of what was asked: no digest that could be tried
-//! against likely words after these are gone. So a repeat is compared with what stands in the log. What
-//! has been edited or taken back since cannot be compared any more, and counts as asked before.
+//! An id leads to its event and to a digest of what was asked for. The salt of the digest lies with the
+//! message, also after edits: as long as the message is not deleted, an id is good for one thing only.
+//! Afterwards nothing is left to compare with, and a known id counts as asked before.
 
-use super::{Earlier, Facts, State};
-use crate::{Action, Command, CommandError, Draft, Event, EventKind, Message, Outcome};
+use super::{Earlier, Facts, Salted, State, Used};
+use crate::{Action, Command, CommandError, EventKind, Outcome};
 
 impl State {
     /// What an equal command did before, if one did: also where the caller may not do it any more, as
@@ -31,44 +31,19 @@ impl State {
 }
 
 impl Command {
-    /// Whether this command made `event`, for which its id was used, as far as the log still tells.
+    /// Whether this command made `event`, for which its id was `used`, as far as that can still be told.
     /// `target` is what the command is about.
-    pub(crate) fn made(&self, event: &Event, target: Option<&Event>) -> bool {
-        match (&self.action, &event.kind) {
-            (Action::Send(draft), EventKind::Message(message)) => {
-                message.edited.is_some() || draft.is_said_by(message)
+    pub(crate) fn made(&self, used: Used, event: &Salted, target: Option<&Salted>) -> bool {
+        let salt = match (&self.action, &event.event.kind) {
+            (Action::Send(_), EventKind::Message(_)) => event.salt,
+            (Action::Edit { target: seq, .. }, EventKind::Edit { target: edited, .. })
+                if seq == edited =>
+            {
+                target.and_then(|target| target.salt)
             }
-            (Action::Edit { target: seq, draft }, EventKind::Edit { target: edited, .. }) => {
-                seq == edited && !target.is_some_and(|target| draft.is_not_left_by(event, target))
-            }
-            _ => false,
-        }
-    }
-}
-
-impl Draft {
-    fn is_said_by(&self, message: &Message) -> bool {
-        let asked = (&self.body, self.format, self.priority, self.reply_to);
-        asked
-            == (
-                &message.body,
-                message.format,
-                message.priority,
-                message.reply_to,
-            )
-    }
-
-    /// Whether `edit` was the last to change its target, and left other words than these.
-    fn is_not_left_by(&self, edit: &Event, target: &Event) -> bool {
-        match &target.kind {
-            EventKind::Message(message) => {
-                let left = (&message.body, message.format);
-                message.edited == Some(edit.seq) && left != (&self.body, self.format)
-            }
-            EventKind::Edit { .. }
-            | EventKind::Deletion { .. }
-            | EventKind::Membership(_)
-            | EventKind::Room(_) => false,
-        }
+            _ => return false,
+        };
+        // Without a salt, the message is deleted.
+        salt.is_none_or(|salt| used.digest == self.digest(used.room, salt))
     }
 }

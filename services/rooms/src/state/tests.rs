@@ -28,6 +28,7 @@ const fn account(number: u8) -> AccountId {
 struct Model {
     state: State,
     log: BTreeMap<Seq, Event>,
+    salts: BTreeMap<Seq, Salt>,
     used: BTreeMap<(AccountId, ClientMessageId), Used>,
     now: UnixMillis,
     /// In how many other rooms whoever comes is.
@@ -69,6 +70,7 @@ impl Model {
         Self {
             state,
             log: BTreeMap::from([(Seq(1), created)]),
+            salts: BTreeMap::new(),
             used: BTreeMap::new(),
             now: NOW,
             elsewhere: 0,
@@ -107,21 +109,34 @@ impl Model {
     fn prepare(&self, account: AccountId, action: Action) -> Result<Prepared, CommandError> {
         let command = Command { account, action };
         let id = command.draft().map(|draft| draft.client_message_id);
-        let target = command.target().and_then(|seq| self.log.get(&seq));
+        let target = command.target().and_then(|seq| self.stored(seq));
         let earlier = id.and_then(|id| self.used.get(&(account, id)));
         let answered = command.answers().and_then(|seq| self.log.get(&seq));
         let facts = Facts {
             earlier: earlier.map(|used| Earlier {
                 used: *used,
-                is_same: command.made(&self.log[&used.seq], target),
+                is_same: self
+                    .stored(used.seq)
+                    .is_some_and(|event| command.made(*used, &event, target.as_ref())),
             }),
             answers_no_message: answered
                 .is_some_and(|event| !matches!(event.kind, EventKind::Message(_))),
-            target: target.cloned(),
+            target,
             has_no_place: self.elsewhere >= ROOMS_PER_ACCOUNT_MAX,
         };
+        let head = self.state.head;
         self.state
-            .prepare(self.state.head, &command, &facts, self.now)
+            .prepare(head, &command, &facts, self.now, self.salt())
+    }
+
+    /// Another one for each message.
+    fn salt(&self) -> Salt {
+        Salt(u128::from(self.state.head.seq.0).to_be_bytes())
+    }
+
+    fn stored(&self, seq: Seq) -> Option<Salted> {
+        let (event, salt) = (self.log.get(&seq)?.clone(), self.salts.get(&seq).copied());
+        Some(Salted { event, salt })
     }
 
     fn act(&mut self, account: AccountId, action: Action) -> Result<Prepared, CommandError> {
@@ -133,6 +148,13 @@ impl Model {
         match &prepared.change {
             Some(Change::Edit(message) | Change::Deletion(message)) => {
                 self.log.insert(message.target, message.event());
+                match message.salt {
+                    Some(salt) => self.salts.insert(message.target, salt),
+                    None => self.salts.remove(&message.target),
+                };
+            }
+            Some(Change::Message(_, salt)) => {
+                self.salts.insert(prepared.head.seq, *salt);
             }
             Some(Change::Delete) => self.deleted = true,
             _ => {}

@@ -1,8 +1,8 @@
 //! The end of a room: one transaction takes it from everybody, and small ones take its rows away.
 //!
 //! Invariant: as long as any row of a deleted room is left, the room is on the list of deletions, and
-//! its own row says that it is deleted. What stays is the places that client
-//! message ids were used for, which tell a retry, and nothing of what was said there.
+//! its own row says that it is deleted. What stays is the places that client message ids were used for,
+//! which tell a retry, with digests whose salts are gone.
 
 use super::{
     DirectRoom, Kind, Room, RoomBan, RoomChange, RoomDeletion, RoomEvent, RoomHead, RoomId,

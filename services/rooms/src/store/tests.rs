@@ -83,11 +83,23 @@ proptest! {
     #[test]
     fn events_read_back(
         seq: u64, at: u64, actor in accounts(), message_count: u64, kind in kinds(),
+        salt in option::of(any::<[u8; 16]>().prop_map(Salt)),
     ) {
         let (seq, at) = (Seq(seq), UnixMillis(at));
         let written = Event { seq, at, actor, message_count, kind };
-        let row = values::stored_event(written.clone());
-        prop_assert_eq!(event(seq, row), Ok(written));
+        let row = values::stored_event(written.clone(), salt);
+        prop_assert_eq!(event(seq, row.clone()), Ok(written.clone()));
+        let salt = salt.filter(|_| matches!(written.kind, EventKind::Message(_)));
+        prop_assert_eq!(values::salted_event(seq, row), Ok(Salted { event: written, salt }));
+    }
+
+    #[test]
+    fn uses_read_back(
+        room: [u8; 16], seq: u64, at: u64, digest in option::of(any::<[u8; 16]>().prop_map(Digest)),
+    ) {
+        let (room, seq, at) = (RoomId::from_bytes(room), Seq(seq), UnixMillis(at));
+        let written = Used { room, seq, at, digest };
+        prop_assert_eq!(used(&values::stored_used(written)), Ok(written));
     }
 
     #[test]
@@ -129,13 +141,14 @@ fn an_edit_stores_no_body() {
         target: Seq(1),
         message: Some(message),
     };
-    let row = values::stored_event(Event {
+    let edit = Event {
         seq: Seq(2),
         at: UnixMillis(0),
         actor: AccountId::from_bytes([2; 16]),
         message_count: 1,
         kind,
-    });
+    };
+    let row = values::stored_event(edit, None);
     assert!(!format!("{row:?}").contains("canary"));
 }
 
@@ -174,6 +187,19 @@ fn rows_that_make_no_sense_are_corrupt() {
     assert_eq!(member(&no_role), Err(corrupt(Table::RoomMember)));
     let no_room = v1::ClientMessage::default();
     assert_eq!(used(&no_room), Err(corrupt(Table::ClientMessage)));
+    let half_a_digest = v1::ClientMessage {
+        room_id: Bytes::from_static(&[1; 16]),
+        keyed_digest: Bytes::from_static(&[5; 8]),
+        ..Default::default()
+    };
+    assert_eq!(used(&half_a_digest), Err(corrupt(Table::ClientMessage)));
+    let half_a_salt = v1::room_event::Kind::Message(v1::Message {
+        client_message_id: Bytes::from_static(&[5; 16]),
+        salt: Bytes::from_static(&[5; 8]),
+        ..Default::default()
+    });
+    let half_a_salt = values::salted_event(Seq(1), event_row(Some(half_a_salt)));
+    assert_eq!(half_a_salt, Err(corrupt(Table::RoomEvent)));
     let room = |kind, log_id: &'static [u8]| v1::Room {
         kind,
         log_id: Bytes::from_static(log_id),

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use cluster_store::schema::Table;
 
 use super::{
-    AccountId, Day, Event, EventKind, Head, Info, Kind, LinkHash, LogId, Member, MembershipChange,
-    MembershipKind, Message, ReadMark, Role, RoomChange, RoomId, Seq, State, StoreError,
-    UnixMillis, Used, v1,
+    AccountId, Day, Digest, Event, EventKind, Head, Info, Kind, LinkHash, LogId, Member,
+    MembershipChange, MembershipKind, Message, ReadMark, Role, RoomChange, RoomId, Salt, Salted,
+    Seq, State, StoreError, UnixMillis, Used, v1,
 };
 use crate::{ClientMessageId, Format, Mute, Priority};
 
@@ -181,6 +181,7 @@ pub(crate) fn used(row: &v1::ClientMessage) -> Read<Used> {
         room: room_id(&row.room_id, Table::ClientMessage)?,
         seq: Seq(row.seq),
         at: UnixMillis(row.time_ms),
+        digest: optional_bytes(&row.keyed_digest, Table::ClientMessage)?.map(Digest),
     })
 }
 
@@ -189,6 +190,7 @@ pub(super) fn stored_used(used: Used) -> v1::ClientMessage {
         room_id: Bytes::copy_from_slice(used.room.as_bytes()),
         seq: used.seq.0,
         time_ms: used.at.0,
+        keyed_digest: stored_bytes(used.digest.map(|Digest(bytes)| bytes)),
     }
 }
 
@@ -217,24 +219,41 @@ fn message(row: v1::Message) -> Read<Message> {
     })
 }
 
-fn stored_message(message: Message) -> v1::Message {
+fn stored_message(message: Message, salt: Option<Salt>) -> v1::Message {
     v1::Message {
         body: message.body,
-        format: match message.format {
-            Format::Plain => 1,
-            Format::Markdown => 2,
-            Format::Code => 3,
-        },
-        priority: match message.priority {
-            Priority::Normal => 1,
-            Priority::High => 2,
-            Priority::Urgent => 3,
-        },
+        format: message.format.number().into(),
+        priority: message.priority.number().into(),
         reply_to_seq: message.reply_to.map_or(0, |seq| seq.0),
         client_message_id: Bytes::copy_from_slice(&message.client_message_id.0),
         edited_seq: message.edited.map_or(0, |seq| seq.0),
         deleted: message.deleted,
+        salt: stored_bytes(salt.map(|Salt(bytes)| bytes)),
     }
+}
+
+/// Sixteen bytes, or none.
+fn optional_bytes(stored: &[u8], table: Table) -> Read<Option<[u8; 16]>> {
+    if stored.is_empty() {
+        return Ok(None);
+    }
+    stored.try_into().map(Some).map_err(|_| corrupt(table))
+}
+
+fn stored_bytes(bytes: Option<[u8; 16]>) -> Bytes {
+    bytes.map_or_else(Bytes::new, |bytes| Bytes::copy_from_slice(&bytes))
+}
+
+/// Reads an event, and the salt of what it says.
+pub(super) fn salted_event(seq: Seq, row: v1::RoomEvent) -> Read<Salted> {
+    let salt = match &row.kind {
+        Some(v1::room_event::Kind::Message(message)) => {
+            optional_bytes(&message.salt, Table::RoomEvent)?.map(Salt)
+        }
+        Some(_) | None => None,
+    };
+    let event = event(seq, row)?;
+    Ok(Salted { event, salt })
 }
 
 /// Reads an event. An edit comes without its message, which lies in the row of its target.
@@ -273,10 +292,11 @@ pub(crate) fn event(seq: Seq, row: v1::RoomEvent) -> Read<Event> {
     })
 }
 
-pub(super) fn stored_event(event: Event) -> v1::RoomEvent {
+/// `salt` is that of the message, if the event is one.
+pub(super) fn stored_event(event: Event, salt: Option<Salt>) -> v1::RoomEvent {
     use v1::room_event::Kind as Stored;
     let kind = match event.kind {
-        EventKind::Message(message) => Stored::Message(stored_message(message)),
+        EventKind::Message(message) => Stored::Message(stored_message(message, salt)),
         EventKind::Edit { target, .. } => Stored::Edit(v1::MessageEdit {
             target_seq: target.0,
         }),

@@ -1,10 +1,13 @@
 //! The end of a room, when things get in its way.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cluster_store::{Faults, Table};
+use cluster_store::schema::{ClientMessage, RoomEvent};
+use cluster_store::{Faults, RowRange, Scan, StoreError, Table, Transaction};
 use cluster_types::RoomId;
+use proto::storage::v1;
 
 use crate::testing::{MEMBER, OWNER, STRANGER, Told, World, edit, send};
 use crate::{Action, CommandError, NewRoom, ReadError};
@@ -157,14 +160,19 @@ async fn what_waits_behind_a_deletion_is_told_that_the_room_is_gone() {
     assert_eq!(late, Err(CommandError::NoSuchRoom));
 }
 
-/// All that is in the store after a message and a room of these words are gone.
-async fn left_of(words: &str) -> Vec<(Bytes, Bytes)> {
+/// What is in the store: its rows, but for the uses of client message ids, and these without their digests.
+type Left = (Vec<(Bytes, Bytes)>, Vec<(ClientMessage, v1::ClientMessage)>);
+
+/// What is left after a message and a room of these words are gone, with nothing of any salt.
+async fn left_of(words: &str) -> Left {
     let (world, _disk) = World::simulated().await;
     let room = world.room().await;
     let target = world.says(room, MEMBER, words).await;
     world
         .does(room, MEMBER, edit(target, world.id(), words))
         .await;
+    let mut salts = salts(&world).await;
+    assert_eq!(salts.len(), 1, "an edit has none of its own");
     world.does(room, MEMBER, Action::Delete { target }).await;
     let new = NewRoom {
         display_name: words.to_owned(),
@@ -173,6 +181,8 @@ async fn left_of(words: &str) -> Vec<(Bytes, Bytes)> {
     };
     let other = world.rooms.create(OWNER, &new).await.expect("is made").room;
     world.says(other, OWNER, words).await;
+    salts.extend(self::salts(&world).await);
+    assert_eq!(salts.len(), 2, "each message has another");
     world.does(other, OWNER, DELETE).await;
     while world
         .rows_by_table()
@@ -181,14 +191,55 @@ async fn left_of(words: &str) -> Vec<(Bytes, Bytes)> {
     {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    world.rows().await
+    for salt in salts {
+        assert_eq!(world.mentions(&salt).await, []);
+    }
+    let mut rows = world.rows().await;
+    rows.retain(|(key, _)| Table::of_key(key) != Some(Table::ClientMessage));
+    (rows, uses_without_digests(&world).await)
 }
 
-/// Whoever has the store cannot even try likely words.
+/// The salts of all messages.
+async fn salts(world: &World) -> BTreeSet<Bytes> {
+    let read = |tx: Transaction| async move {
+        let events = tx
+            .scan(RowRange::<RoomEvent>::all(), Scan::default())
+            .await?;
+        Ok::<_, StoreError>(events.rows)
+    };
+    let events = world.store.read(read).await.expect("can be read");
+    let salt = |(_, row): (RoomEvent, v1::RoomEvent)| {
+        if let Some(v1::room_event::Kind::Message(message)) = row.kind {
+            Some(message.salt)
+        } else {
+            None
+        }
+    };
+    let salts = events.into_iter().filter_map(salt);
+    salts.filter(|salt| !salt.is_empty()).collect()
+}
+
+async fn uses_without_digests(world: &World) -> Vec<(ClientMessage, v1::ClientMessage)> {
+    let read = |tx: Transaction| async move {
+        let uses = tx
+            .scan(RowRange::<ClientMessage>::all(), Scan::default())
+            .await?;
+        Ok::<_, StoreError>(uses.rows)
+    };
+    let mut uses = world.store.read(read).await.expect("can be read");
+    for (_, row) in &mut uses {
+        row.keyed_digest.clear();
+    }
+    uses
+}
+
+/// Whoever has the store cannot even try likely words: digests are there, and their keys are not.
 #[tokio::test(start_paused = true)]
 async fn what_is_left_does_not_depend_on_what_was_said() {
     let left = left_of("yes").await;
-    assert!(left.len() > 5, "ids, tombstones, members: {}", left.len());
+    let (rows, uses) = &left;
+    assert!(rows.len() > 5, "tombstones, members: {}", rows.len());
+    assert_eq!(uses.len(), 5, "two rooms, two messages, an edit");
     assert_eq!(left, left_of("certainly not").await);
 }
 

@@ -47,6 +47,40 @@ async fn each_repeat_is_compared_with_its_own_message() {
     assert_eq!(world.bodies(room, OWNER).await.len(), count);
 }
 
+/// Across the sleep of the room: what is compared is what is stored.
+#[tokio::test(start_paused = true)]
+async fn an_edited_message_is_known_by_what_was_first_said() {
+    let (world, disk) = World::simulated().await;
+    let room = world.room().await;
+    let (id, first_edit) = (world.id(), world.id());
+    let said = world.does(room, MEMBER, send(id, "tea")).await;
+    let target = said.seq;
+    let edited = edit(target, first_edit, "cake");
+    let edited_at = world.does(room, MEMBER, edited.clone()).await;
+    let next = edit(target, world.id(), "both");
+    world.does(room, MEMBER, next).await;
+    world.stop().await;
+
+    let world = World::on_disk(&disk, 1).await;
+    assert_eq!(world.does(room, MEMBER, send(id, "tea")).await, said);
+    assert_eq!(world.does(room, MEMBER, edited).await, edited_at);
+    let reused = Err(CommandError::IdReused);
+    for other in [
+        send(id, "cake"),
+        send(id, "both"),
+        edit(target, first_edit, "both"),
+    ] {
+        assert_eq!(world.act(room, MEMBER, other).await, reused);
+    }
+    world.does(room, MEMBER, Action::Delete { target }).await;
+    for words in ["tea", "anything"] {
+        assert_eq!(world.does(room, MEMBER, send(id, words)).await, said);
+        let again = edit(target, first_edit, words);
+        assert_eq!(world.does(room, MEMBER, again).await, edited_at);
+    }
+    assert_eq!(world.bodies(room, MEMBER).await, [""]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_id_in_one_transaction_is_one_message() {
     let (world, _disk) = World::simulated().await;

@@ -9,7 +9,7 @@ use super::story::{A, B, C, ROOM, Story, edit, id, membership, message, said, se
 use super::{breaks, holds};
 use crate::check::Rule;
 use crate::history::{Answer, Ask, Done, Item, Kind, What};
-use crate::names::Room;
+use crate::names::{Op, Room};
 
 pub(super) fn stories() -> Vec<Story> {
     vec![
@@ -379,30 +379,45 @@ fn an_id_that_is_taken_for_two_things_is_found() {
     assert!(rules.contains(&Rule::IdReused), "{rules:?}");
 }
 
+/// Two words under the id of one, after what happens between them.
+fn said_again_after(between: impl Fn(&mut Story)) -> (Story, Op) {
+    let mut story = Story::new();
+    story.says(A, "one");
+    between(&mut story);
+    let ask = Ask::Send {
+        room: ROOM,
+        id: id("one"),
+        said: words("two"),
+    };
+    let op = story.asks(A, ask);
+    (story, op)
+}
+
 #[test]
-fn an_id_of_what_was_changed_may_get_the_first_answer_and_no_other() {
-    for take_back in [false, true] {
-        let mut story = Story::new();
-        story.says(A, "one");
-        if take_back {
-            story.takes_back(A, 4);
-        } else {
-            story.changes(A, 4, "uno");
-        }
-        let ask = Ask::Send {
-            room: ROOM,
-            id: id("one"),
-            said: words("two"),
-        };
-        let op = story.asks(A, ask);
-        let mut twice = story.clone();
-        story.done(op, said(Seq(4)));
-        holds(story);
-        let seq = twice.append(A, message("one"));
-        twice.done(op, said(seq));
-        let rules = super::broken(&twice.tell());
-        assert!(rules.contains(&Rule::IdReused), "{rules:?}");
-    }
+fn an_id_of_what_was_taken_back_may_get_the_first_answer_and_no_other() {
+    let (mut story, op) = said_again_after(|story| _ = story.takes_back(A, 4));
+    let mut twice = story.clone();
+    story.done(op, said(Seq(4)));
+    holds(story);
+    let seq = twice.append(A, message("one"));
+    twice.done(op, said(seq));
+    let rules = super::broken(&twice.tell());
+    assert!(rules.contains(&Rule::IdReused), "{rules:?}");
+}
+
+#[test]
+fn an_id_of_what_was_edited_is_good_for_one_thing() {
+    let (mut story, op) = said_again_after(|story| _ = story.changes(A, 4, "uno"));
+    story.done(op, said(Seq(4)));
+    breaks(story, Rule::IdReused);
+}
+
+#[test]
+fn an_id_is_good_for_one_thing_until_the_message_is_taken_back() {
+    let (mut story, op) = said_again_after(|_| {});
+    story.done(op, said(Seq(4)));
+    story.takes_back(A, 4);
+    breaks(story, Rule::IdReused);
 }
 
 #[test]

@@ -64,21 +64,14 @@ fn what_was_done_is_answered_even_where_it_may_not_be_done_any_more() {
     );
 }
 
-/// As long as the words stand, an id is compared with them; what is gone is not kept to compare with.
+/// Edits change what a message says, and not what its ids were used for.
 #[test]
-fn what_was_edited_or_taken_back_was_asked_before() {
+fn an_id_stays_good_for_one_thing_when_the_message_is_edited() {
     let mut model = Model::peopled();
     let sent = model.does(MEMBER, send(1, "hello")).outcome;
     let target = sent.seq;
     let first = model.does(MEMBER, edit(target, 2, "hello!")).outcome;
-    assert_eq!(model.does(MEMBER, send(1, "hello")).outcome, sent);
-    assert_eq!(model.does(MEMBER, edit(target, 2, "hello!")).outcome, first);
-    let reused = CommandError::IdReused;
-    assert_eq!(model.refuses(MEMBER, edit(target, 2, "hello?")), reused);
-
     let second = model.does(MEMBER, edit(target, 3, "hello?")).outcome;
-    assert_eq!(model.does(MEMBER, edit(target, 2, "hello!")).outcome, first);
-    model.does(MEMBER, Action::Delete { target });
     let before = model.state.clone();
     assert_eq!(model.does(MEMBER, send(1, "hello")).outcome, sent);
     assert_eq!(model.does(MEMBER, edit(target, 2, "hello!")).outcome, first);
@@ -86,6 +79,40 @@ fn what_was_edited_or_taken_back_was_asked_before() {
         model.does(MEMBER, edit(target, 3, "hello?")).outcome,
         second
     );
+    let code = Draft {
+        format: Format::Code,
+        ..draft(2, "hello!")
+    };
+    for other in [
+        send(1, "something else"),
+        // What the message says by now is not what was asked for either.
+        send(1, "hello?"),
+        edit(target, 2, "hello?"),
+        edit(target, 3, "hello!"),
+        Action::Edit {
+            target,
+            draft: code,
+        },
+    ] {
+        let refused = model.refuses(MEMBER, other.clone());
+        assert_eq!(refused, CommandError::IdReused, "{other:?}");
+    }
+    assert_eq!(model.state, before, "nothing is done a second time");
+}
+
+#[test]
+fn a_known_id_of_what_was_taken_back_counts_as_done() {
+    let mut model = Model::peopled();
+    let sent = model.does(MEMBER, send(1, "hello")).outcome;
+    let target = sent.seq;
+    let edited = model.does(MEMBER, edit(target, 2, "hello!")).outcome;
+    model.does(MEMBER, Action::Delete { target });
+    assert_eq!(model.salts, BTreeMap::new(), "nothing to compare with");
+    let before = model.state.clone();
+    for body in ["hello", "hello!", "something else"] {
+        assert_eq!(model.does(MEMBER, send(1, body)).outcome, sent);
+        assert_eq!(model.does(MEMBER, edit(target, 2, body)).outcome, edited);
+    }
     assert_eq!(model.state, before, "nothing is done a second time");
     let other = model.says(MEMBER, 4, "something else");
     for action in [
@@ -93,7 +120,8 @@ fn what_was_edited_or_taken_back_was_asked_before() {
         send(2, "hello!"),
         edit(other, 2, "hello!"),
     ] {
-        assert_eq!(model.refuses(MEMBER, action.clone()), reused, "{action:?}");
+        let refused = model.refuses(MEMBER, action.clone());
+        assert_eq!(refused, CommandError::IdReused, "{action:?}");
     }
 }
 
@@ -233,7 +261,7 @@ fn a_message_may_answer_one_that_is_prepared_before_it() {
     };
     let second = model
         .state
-        .prepare(first.head, &command, &Facts::default(), NOW)
+        .prepare(first.head, &command, &Facts::default(), NOW, Salt([7; 16]))
         .expect("is allowed");
     assert_eq!(second.head.seq, first.head.seq.next());
 }

@@ -109,6 +109,7 @@ fn check_bodies(model: &Model) {
         match &event.kind {
             EventKind::Deletion { target } => {
                 assert_eq!(*model.message(*target), Message::tombstone(event.seq));
+                assert_eq!(model.salts.get(target), None);
             }
             EventKind::Edit { target, .. } => {
                 let newest = model.message(*target).edited;
