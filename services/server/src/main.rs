@@ -4,11 +4,6 @@ use std::process::ExitCode;
 
 use services_server::cli::{Cli, Command, EXIT_USAGE};
 
-// A server makes and drops small things on all threads, for weeks. Against the C library's allocator a
-// page of history takes a quarter less time, and memory of past crowds is given back.
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
-
 fn main() -> ExitCode {
     let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
