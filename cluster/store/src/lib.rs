@@ -46,4 +46,4 @@ pub use error::{AsStoreError, OpenError, StoreError};
 pub use runner::{MaybeCommitted, Store};
 pub use schema::{Row, Table};
 pub use simulated::{FaultCounts, Faults, Simulated, SimulatedDisk};
-pub use transaction::{RowPage, RowRange, Scan, Transaction};
+pub use transaction::{Lookup, RowPage, RowRange, Scan, Transaction};

@@ -8,6 +8,7 @@
 //!
 //! Leaves out: retrying (`runner`) and the meaning of bytes (`schema`, reached through `rows`).
 
+mod lookup;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+pub use lookup::Lookup;
 pub use rows::{RowPage, RowRange, Scan};
 
 use crate::StoreError;

@@ -25,11 +25,11 @@ use crate::stats::{median, number};
 /// Readers, each with a connection and a room.
 const READERS: usize = 4;
 
-/// Messages in each room: some 80 pages.
+/// Messages in each room: 20 pages.
 const MESSAGES: u64 = 20_000;
 
 /// Messages of a page: the most that a server gives.
-const PAGE: i32 = 256;
+const PAGE: i32 = 1_000;
 
 /// Messages under way while rooms are filled: half of what the server takes from one stream.
 const FILL_UNDER_WAY: usize = 128;

@@ -72,8 +72,9 @@ pub const FAILURES_WINDOW: Duration = Duration::from_secs(30);
 /// When to come back to a room that has too much to do.
 pub const OVERLOADED_RETRY: Duration = Duration::from_millis(250);
 
-/// Events in one page of the log.
-pub const EVENTS_PAGE_MAX: usize = 256;
+/// Events in one page of the log. A page costs two hand-overs to the disk, and what it holds is bounded
+/// by bytes besides.
+pub const EVENTS_PAGE_MAX: usize = 1_000;
 
 /// Events in one page where the call names no number.
 pub const EVENTS_PAGE_DEFAULT: usize = 50;

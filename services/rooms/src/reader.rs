@@ -10,7 +10,6 @@ use cluster_store::schema::{
 use cluster_store::{RowRange, Scan, StoreError, Transaction};
 use cluster_types::{AccountId, RoomId, Seq};
 use proto::storage::v1;
-use tokio::try_join;
 
 use crate::limits::{EVENTS_PAGE_BYTES_MAX, ROOMS_PAGE_MAX, ROOMS_PER_ACCOUNT_MAX};
 use crate::store::{self, Info};
@@ -216,9 +215,26 @@ async fn enter(
     account: AccountId,
     room: RoomId,
 ) -> Result<(Member, Info), ReadError> {
-    let key = RoomMember { room, account };
-    let (member, info) = try_join!(tx.row(&key), store::info(tx, room))?;
+    let rows = (&RoomMember { room, account }, &Room { room });
+    let (member, info) = tx.look_up(rows).await?;
+    admitted(member, info)
+}
+
+/// As [`enter`], for who reads up to the newest event, which is returned.
+async fn enter_log(tx: &Transaction, account: AccountId, room: RoomId) -> Result<Seq, ReadError> {
+    let member = &RoomMember { room, account };
+    let rows = (member, &Room { room }, &RoomHead { room });
+    let (member, info, head) = tx.look_up(rows).await?;
+    admitted(member, info)?;
+    Ok(Seq(head.unwrap_or_default().seq))
+}
+
+fn admitted(
+    member: Option<v1::RoomMember>,
+    info: Option<v1::Room>,
+) -> Result<(Member, Info), ReadError> {
     // The members' rows of a deleted room go one after the other.
+    let info = info.map(store::existing).transpose()?.flatten();
     let (member, info) = member.zip(info).ok_or(ReadError::NoSuchRoom)?;
     Ok((store::member(&member)?, info))
 }
@@ -250,7 +266,8 @@ async fn standings(
     let infos = keys(&ids, |room| Room { room });
     let heads = keys(&ids, |room| RoomHead { room });
     let marks = keys(&ids, |room| ReadMarkRow { room, account });
-    let (infos, heads, marks) = try_join!(tx.rows(&infos), tx.rows(&heads), tx.rows(&marks))?;
+    let rows = (infos.as_slice(), heads.as_slice(), marks.as_slice());
+    let (infos, heads, marks) = tx.look_up(rows).await?;
     let mut standings = Vec::with_capacity(ids.len());
     for (((room, info), head), mark) in ids.into_iter().zip(infos).zip(heads).zip(marks) {
         if let Some(info) = info.map(store::existing).transpose()?.flatten() {
@@ -278,12 +295,13 @@ async fn views(
     let infos = keys(&ids, |room| Room { room });
     let heads = keys(&ids, |room| RoomHead { room });
     let marks = keys(&ids, |room| ReadMarkRow { room, account });
-    let (members, infos, heads, marks) = try_join!(
-        tx.rows(&members),
-        tx.rows(&infos),
-        tx.rows(&heads),
-        tx.rows(&marks)
-    )?;
+    let rows = (
+        members.as_slice(),
+        infos.as_slice(),
+        heads.as_slice(),
+        marks.as_slice(),
+    );
+    let (members, infos, heads, marks) = tx.look_up(rows).await?;
     let parts = rooms
         .into_iter()
         .zip(members)

@@ -133,12 +133,7 @@ impl Transaction {
     /// The rows under `keys` in their order, in one go. The commit fails if another transaction
     /// changes any of them first.
     pub async fn rows<K: Row>(&self, keys: &[K]) -> Result<Vec<Option<K::Value>>, StoreError> {
-        let keys: Vec<Bytes> = keys.iter().map(Row::encode).collect();
-        let mut rows = Vec::with_capacity(keys.len());
-        for value in self.get_many(&keys).await? {
-            rows.push(value.map(|bytes| decode_value::<K>(bytes)).transpose()?);
-        }
-        Ok(rows)
+        self.look_up(keys).await
     }
 
     /// Writes a row, over the one that is there if any.
@@ -185,7 +180,7 @@ impl Transaction {
     }
 }
 
-fn decode_value<K: Row>(bytes: Bytes) -> Result<K::Value, StoreError> {
+pub(super) fn decode_value<K: Row>(bytes: Bytes) -> Result<K::Value, StoreError> {
     K::Value::decode(bytes).map_err(|_| corrupt(K::TABLE))
 }
 

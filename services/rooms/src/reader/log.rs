@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use cluster_store::schema::{RoomEvent, RoomHead};
+use cluster_store::schema::RoomEvent;
 use cluster_store::{RowRange, Scan, StoreError, Transaction};
 use cluster_types::{AccountId, RoomId, Seq, UnixMillis};
 
-use super::{enter, rows};
+use super::{enter, enter_log, rows};
 use crate::limits::{EDITED_AT_ONCE, EVENTS_PAGE_BYTES_MAX};
 use crate::{Event, EventKind, FutureSeq, Message, ReadError, Rooms, store};
 
@@ -59,8 +59,8 @@ impl Rooms {
         limit: usize,
     ) -> Result<EventPage, ReadError> {
         let read = |tx: Transaction| async move {
-            enter(&tx, account, room).await?;
-            page(&tx, room, start, direction, limit).await
+            let head = enter_log(&tx, account, room).await?;
+            page(&tx, (room, head), start, direction, limit).await
         };
         self.with.store.read(read).await
     }
@@ -96,20 +96,13 @@ pub(crate) async fn event_at(
     Ok(events.pop())
 }
 
-/// The newest event.
-pub(super) async fn head(tx: &Transaction, room: RoomId) -> Result<Seq, StoreError> {
-    let row = tx.row_snapshot(&RoomHead { room }).await?;
-    Ok(Seq(row.unwrap_or_default().seq))
-}
-
 async fn page(
     tx: &Transaction,
-    room: RoomId,
+    (room, head): (RoomId, Seq),
     start: Start,
     direction: Direction,
     limit: usize,
 ) -> Result<EventPage, ReadError> {
-    let head = head(tx, room).await?;
     let from = match (start, direction) {
         (Start::End, Direction::Backward) => head,
         (Start::End, Direction::Forward) => Seq(1),

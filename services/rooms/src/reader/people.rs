@@ -4,7 +4,7 @@ use cluster_store::schema::{ReadMark as ReadMarkRow, RoomBan, RoomMember};
 use cluster_store::{StoreError, Transaction};
 use cluster_types::{AccountId, RoomId, Seq};
 
-use super::{enter, log, rows};
+use super::{enter, enter_log, rows};
 use crate::{FutureSeq, Member, ReadError, Role, Rooms, store};
 
 impl Rooms {
@@ -77,8 +77,8 @@ impl Rooms {
         limit: usize,
     ) -> Result<(Vec<AccountId>, Option<AccountId>), ReadError> {
         let read = |tx: Transaction| async move {
-            enter(&tx, account, room).await?;
-            FutureSeq::check("seq", seq, log::head(&tx, room).await?)?;
+            let head = enter_log(&tx, account, room).await?;
+            FutureSeq::check("seq", seq, head)?;
             let range = match after {
                 Some(account) => ReadMarkRow::of(room).after(&ReadMarkRow { room, account }),
                 None => ReadMarkRow::of(room),
