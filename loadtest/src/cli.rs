@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::bench::{self, Name};
 use crate::console::{Console, say};
+use crate::limits::SPEEDS;
 use crate::{baseline, crash, files, replay};
 
 /// Exit code for mistakes on the command line (`EX_USAGE` of sysexits.h).
@@ -69,7 +70,7 @@ pub(crate) struct ReplayOptions {
     #[arg(long, value_name = "FILE")]
     pub(crate) data: Option<PathBuf>,
     /// How many times faster than they were
-    #[arg(long, value_name = "TIMES", default_value_t = 1_440.0)]
+    #[arg(long, value_name = "TIMES", default_value_t = 1_440.0, value_parser = speed)]
     pub(crate) speed: f64,
     /// Only the first days
     #[arg(long, value_name = "N")]
@@ -146,6 +147,20 @@ fn start(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// How many times faster something is to be, as a factor that a day can be divided by.
+fn speed(text: &str) -> Result<f64, String> {
+    let times: f64 = text.parse().map_err(|_| "must be a number".to_owned())?;
+    if SPEEDS.contains(&times) {
+        Ok(times)
+    } else {
+        Err(format!(
+            "must be between {} and {}",
+            SPEEDS.start(),
+            SPEEDS.end()
+        ))
+    }
+}
+
 fn failed(error: &anyhow::Error) -> ExitCode {
     say(&format!("error: {error:#}"));
     ExitCode::FAILURE
@@ -209,6 +224,14 @@ mod tests {
         ] {
             let words = format!("loadtest {line}");
             assert!(Cli::try_parse_from(words.split(' ')).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_speed_that_no_time_can_be_divided_by_is_a_mistake() {
+        for speed in ["0", "-1", "NaN", "inf", "1e-300", "fast"] {
+            let words = ["loadtest", "replay", "--speed", speed];
+            assert!(Cli::try_parse_from(words).is_err(), "{speed}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Every bound of the load generator, with its reason.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 // --- Processes -----------------------------------------------------------------------------------
@@ -59,3 +60,9 @@ pub(crate) const RELAY_BUFFER: usize = 256;
 
 /// TLS handshakes that the bare server has under way.
 pub(crate) const HANDSHAKES_AT_ONCE: usize = 1_024;
+
+// --- Replay --------------------------------------------------------------------------------------
+
+/// How many times faster than they were conversations can be: a day is then between ten days and a tenth
+/// of a second.
+pub(crate) const SPEEDS: RangeInclusive<f64> = 0.1..=1_000_000.0;

@@ -1,10 +1,21 @@
 //! What goes out, as a client decodes it.
 
-use cluster_types::{AccountId, LogId, UnixMillis};
+use cluster_rpc::name;
+use cluster_types::{AccountId, LogId, RoomId, Seq, UnixMillis};
+use prost::Message as _;
+use prost_types::Timestamp;
+use proto::v1;
 use proto::v1::membership_change::Kind as WireKind;
+use proto::v1::server_item::Item;
 
+use super::answers::{membership, message};
+use super::requests::body;
 use super::*;
-use crate::{MembershipKind, Mute, ReadMark};
+use crate::limits::{BODY_BYTES_MAX, DISPLAY_NAME_CHARS_MAX};
+use crate::{
+    ClientMessageId, Event, EventKind, Format, Kind, Member, MembershipChange, MembershipKind,
+    Message, Mute, Priority, ReadMark, Role, RoomChange, RoomView,
+};
 
 const ROOM: RoomId = RoomId::from_bytes([1; 16]);
 const ACCOUNT: AccountId = AccountId::from_bytes([2; 16]);

@@ -1,0 +1,215 @@
+//! Requests become commands that cannot be invalid. Everything that can be wrong with a request by itself
+//! is found here, and named by field.
+
+use cluster_rpc::{InvalidRequest, name, required, time};
+use cluster_types::{Coded, RoomId, Seq, UnixMillis, is_one_line, is_visible};
+use prost_types::Timestamp;
+use proto::v1;
+
+use crate::limits::{BODY_BYTES_MAX, DISPLAY_NAME_CHARS_MAX, TOPIC_CHARS_MAX};
+use crate::{Action, ClientMessageId, Draft, Format, Priority, Role};
+
+type Read<T> = Result<T, InvalidRequest>;
+
+/// Reads what a SendMessage asks for.
+///
+/// # Errors
+/// Names every field that is wrong.
+pub fn send(request: v1::SendMessageRequest) -> Read<(RoomId, Action)> {
+    let parts = (
+        name::room(&request.room, "room"),
+        client_message_id(&request.client_message_id, "client_message_id"),
+        body(request.body),
+        format(request.format),
+        priority(request.priority),
+    );
+    match parts {
+        (Ok(room), Ok(client_message_id), Ok(body), Ok(format), Ok(priority)) => {
+            let draft = Draft {
+                client_message_id,
+                body,
+                format,
+                priority,
+                reply_to: (request.reply_to_seq != 0).then_some(Seq(request.reply_to_seq)),
+            };
+            Ok((room, Action::Send(draft)))
+        }
+        (room, id, body, format, priority) => refuse(&[
+            room.err(),
+            id.err(),
+            body.err(),
+            format.err(),
+            priority.err(),
+        ]),
+    }
+}
+
+/// Reads what an EditMessage asks for.
+///
+/// # Errors
+/// Names every field that is wrong.
+pub fn edit(request: v1::EditMessageRequest) -> Read<(RoomId, Action)> {
+    let parts = (
+        name::room(&request.room, "room"),
+        seq(request.seq, "seq"),
+        client_message_id(&request.client_message_id, "client_message_id"),
+        body(request.body),
+        format(request.format),
+    );
+    match parts {
+        (Ok(room), Ok(target), Ok(client_message_id), Ok(body), Ok(format)) => {
+            let draft = Draft {
+                client_message_id,
+                body,
+                format,
+                priority: Priority::Normal,
+                reply_to: None,
+            };
+            Ok((room, Action::Edit { target, draft }))
+        }
+        (room, seq, id, body, format) => {
+            refuse(&[room.err(), seq.err(), id.err(), body.err(), format.err()])
+        }
+    }
+}
+
+/// Reads what a DeleteMessage asks for.
+///
+/// # Errors
+/// Names every field that is wrong.
+pub fn delete(request: &v1::DeleteMessageRequest) -> Read<(RoomId, Action)> {
+    match (name::room(&request.room, "room"), seq(request.seq, "seq")) {
+        (Ok(room), Ok(target)) => Ok((room, Action::Delete { target })),
+        (room, seq) => refuse(&[room.err(), seq.err()]),
+    }
+}
+
+/// Reads a place in a log.
+///
+/// # Errors
+/// Names `field` if it is 0.
+pub fn seq(seq: u64, field: &str) -> Read<Seq> {
+    if seq == 0 {
+        Err(InvalidRequest::field(field, "must be at least 1"))
+    } else {
+        Ok(Seq(seq))
+    }
+}
+
+/// Reads a UUID in its 36 character form.
+///
+/// # Errors
+/// Names `field` if it is anything else.
+pub fn client_message_id(text: &str, field: &str) -> Read<ClientMessageId> {
+    let wrong = || {
+        let text = "must be a UUID in its form of 36 characters, not all zero";
+        InvalidRequest::field(field, text)
+    };
+    // The library also reads other forms.
+    let uuid = uuid::Uuid::try_parse(text).ok();
+    let id = uuid.map(|uuid| ClientMessageId(uuid.into_bytes()));
+    id.filter(|id| text.len() == 36 && *id != ClientMessageId::NONE)
+        .ok_or_else(wrong)
+}
+
+pub(super) fn body(body: String) -> Read<String> {
+    match body.len() {
+        0 => Err(InvalidRequest::field("body", "must not be empty")),
+        1..=BODY_BYTES_MAX => Ok(body),
+        bytes => {
+            let text = format!("is {bytes} bytes long, {BODY_BYTES_MAX} are allowed");
+            Err(InvalidRequest::field("body", text))
+        }
+    }
+}
+
+fn format(value: i32) -> Read<Format> {
+    match v1::Format::try_from(value) {
+        Ok(v1::Format::Unspecified | v1::Format::Plain) => Ok(Format::Plain),
+        Ok(v1::Format::Markdown) => Ok(Format::Markdown),
+        Ok(v1::Format::Code) => Ok(Format::Code),
+        Err(_) => Err(unknown("format", value)),
+    }
+}
+
+fn priority(value: i32) -> Read<Priority> {
+    match v1::Priority::try_from(value) {
+        Ok(v1::Priority::Unspecified | v1::Priority::Normal) => Ok(Priority::Normal),
+        Ok(v1::Priority::High) => Ok(Priority::High),
+        Ok(v1::Priority::Urgent) => Ok(Priority::Urgent),
+        Err(_) => Err(unknown("priority", value)),
+    }
+}
+
+/// Reads a role; `None` where it is not named.
+///
+/// # Errors
+/// Names the field if the number is not that of a role.
+pub fn role(value: i32) -> Read<Option<Role>> {
+    match v1::member::Role::try_from(value) {
+        Ok(v1::member::Role::Unspecified) => Ok(None),
+        Ok(v1::member::Role::Member) => Ok(Some(Role::Member)),
+        Ok(v1::member::Role::Moderator) => Ok(Some(Role::Moderator)),
+        Ok(v1::member::Role::Owner) => Ok(Some(Role::Owner)),
+        Err(_) => Err(unknown("role", value)),
+    }
+}
+
+/// The error for a number that no value of an enum has.
+pub fn unknown(field: &str, value: i32) -> InvalidRequest {
+    InvalidRequest::field(field, format!("has no value {value}"))
+}
+
+/// Reads a room's name.
+///
+/// # Errors
+/// Names `field` if nothing of it can be seen, if it is too long, or more than one line.
+pub fn display_name(text: String, field: &str) -> Read<String> {
+    let text = line(text, field, DISPLAY_NAME_CHARS_MAX)?;
+    if !is_visible(&text) {
+        let what = "must have a visible character";
+        return Err(InvalidRequest::field(field, what));
+    }
+    Ok(text)
+}
+
+/// Reads a room's topic.
+///
+/// # Errors
+/// Names `field` if it is too long or more than one line.
+pub fn topic(text: String, field: &str) -> Read<String> {
+    line(text, field, TOPIC_CHARS_MAX)
+}
+
+fn line(text: String, field: &str, chars_max: usize) -> Read<String> {
+    let chars = text.chars().count();
+    if chars > chars_max {
+        let text = format!("is {chars} characters long, {chars_max} are allowed");
+        return Err(InvalidRequest::field(field, text));
+    }
+    if !is_one_line(&text) {
+        let what = "must be one line without control characters";
+        return Err(InvalidRequest::field(field, what));
+    }
+    Ok(text)
+}
+
+/// Reads when a mute ends.
+///
+/// # Errors
+/// Names `field` if it is not a time after the beginning of 1970.
+pub fn mute_until(until: &Timestamp, field: &str) -> Read<UnixMillis> {
+    let until = time::unix_millis(until, field)?;
+    if until == UnixMillis(0) {
+        return Err(InvalidRequest::field(field, "must be a time since 1970"));
+    }
+    Ok(until)
+}
+
+/// Refuses a request of which these parts are invalid, so that one answer names all of them.
+fn refuse<T>(parts: &[Option<InvalidRequest>]) -> Read<T> {
+    let violations = parts.iter().flatten().flat_map(Coded::violations).collect();
+    InvalidRequest::none_of(violations)?;
+    // Only parts that are wrong get here, and each has said so.
+    required(None, "request")
+}
