@@ -19,7 +19,10 @@ const SECRET: [&str; 5] = [
     ".rookery.v1.ChangePasswordRequest",
     ".rookery.v1.CreateInvitationResponse",
 ];
-const STORED: [&str; 1] = ["rookery/storage/v1/storage.proto"];
+const STORED: [&str; 2] = [
+    "rookery/storage/v1/backup.proto",
+    "rookery/storage/v1/storage.proto",
+];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=rookery");

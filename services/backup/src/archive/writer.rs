@@ -1,0 +1,264 @@
+//! Writing an archive, and going on with one.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::mem;
+
+use age::{Encryptor, Recipient};
+use bytes::Bytes;
+use proto::storage::v1::{BackupChunk, BackupManifest};
+
+use super::error::{ReadError, ResumeError, WriteError};
+use super::frame::{self, Frame, Link};
+use super::{BackupId, Sha256, wire};
+use crate::limits::{
+    CHUNK_BYTES_TARGET, CHUNK_PLAIN_MAX, CHUNK_SEALED_MAX, CHUNKS_MAX, PROGRESS_BYTES_MAX,
+    RECORD_BYTES_MAX, ZSTD_LEVEL,
+};
+
+/// Writes an archive, chunk by chunk. It blocks on its output, and holds one chunk in memory.
+pub struct Writer<W> {
+    out: W,
+    recipients: Vec<Box<dyn Recipient + Send>>,
+    id: BackupId,
+    at: Link,
+    records: Vec<Bytes>,
+    records_bytes: usize,
+    chunk_sha256: Vec<Sha256>,
+    records_total: u64,
+}
+
+impl<W> std::fmt::Debug for Writer<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer")
+            .field("id", &self.id)
+            .field("chunks", &self.at.index)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins an archive.
+    ///
+    /// # Errors
+    /// If there are no recipients, or the output fails.
+    pub fn create(
+        mut out: W,
+        id: BackupId,
+        recipients: Vec<Box<dyn Recipient + Send>>,
+    ) -> Result<Self, WriteError> {
+        check(&recipients)?;
+        let at = frame::write_opening(&mut out, id)?;
+        Ok(Self::at(out, id, recipients, at, Vec::new(), 0))
+    }
+
+    /// Goes on with an archive, after the last whole chunk that [`resume`] found: `out` stands there.
+    /// `records` are those of all chunks before, which whoever goes on knows from the progress.
+    ///
+    /// # Errors
+    /// If there are no recipients.
+    pub fn go_on(
+        out: W,
+        resumed: Resumed,
+        recipients: Vec<Box<dyn Recipient + Send>>,
+        records: u64,
+    ) -> Result<Self, WriteError> {
+        check(&recipients)?;
+        let Resumed {
+            id,
+            at,
+            chunk_sha256,
+            ..
+        } = resumed;
+        Ok(Self::at(out, id, recipients, at, chunk_sha256, records))
+    }
+
+    fn at(
+        out: W,
+        id: BackupId,
+        recipients: Vec<Box<dyn Recipient + Send>>,
+        at: Link,
+        chunk_sha256: Vec<Sha256>,
+        records_total: u64,
+    ) -> Self {
+        Self {
+            out,
+            recipients,
+            id,
+            at,
+            records: Vec::new(),
+            records_bytes: 0,
+            chunk_sha256,
+            records_total,
+        }
+    }
+
+    /// Adds a record to the chunk. Nothing is written yet.
+    ///
+    /// # Errors
+    /// If it is longer than [`RECORD_BYTES_MAX`].
+    pub fn push(&mut self, record: Bytes) -> Result<(), WriteError> {
+        check_size("record", record.len(), RECORD_BYTES_MAX)?;
+        self.records_bytes += record.len();
+        self.records.push(record);
+        self.records_total += 1;
+        Ok(())
+    }
+
+    /// Whether it is time for [`Writer::flush`].
+    pub fn is_full(&self) -> bool {
+        self.records_bytes >= CHUNK_BYTES_TARGET
+    }
+
+    /// Writes what was added as a chunk, and how far the backup has come with it. Without records nothing
+    /// is written.
+    ///
+    /// # Errors
+    /// If the output fails, or the progress is longer than [`PROGRESS_BYTES_MAX`]. A writer that failed is
+    /// gone, for its last chunk may lie half in the file: another one can go on after the last whole chunk.
+    pub fn flush(mut self, progress: &[u8]) -> Result<Self, WriteError> {
+        if self.records.is_empty() {
+            return Ok(self);
+        }
+        let records = mem::take(&mut self.records);
+        self.records_bytes = 0;
+        self.write(progress, records, None)?;
+        self.chunk_sha256.push(self.at.sha256);
+        Ok(self)
+    }
+
+    /// Ends the archive: writes the rest as a chunk with this progress, and the manifest with these
+    /// counts. Returns the output, which is flushed and not synced.
+    ///
+    /// # Errors
+    /// As [`Writer::flush`].
+    pub fn finish(self, progress: &[u8], counts: BTreeMap<String, u64>) -> Result<W, WriteError> {
+        let mut writer = self.flush(progress)?;
+        let hashes = writer.chunk_sha256.iter();
+        let manifest = BackupManifest {
+            chunks: writer.at.index,
+            records: writer.records_total,
+            counts: counts.into_iter().collect(),
+            chunk_sha256: hashes.map(|hash| Bytes::copy_from_slice(hash)).collect(),
+        };
+        writer.write(&[], Vec::new(), Some(manifest))?;
+        writer.out.flush()?;
+        Ok(writer.out)
+    }
+
+    /// Chunks written.
+    pub const fn chunks(&self) -> u32 {
+        self.at.index
+    }
+
+    fn write(
+        &mut self,
+        progress: &[u8],
+        records: Vec<Bytes>,
+        manifest: Option<BackupManifest>,
+    ) -> Result<(), WriteError> {
+        if self.at.index >= CHUNKS_MAX {
+            return Err(WriteError::TooManyChunks);
+        }
+        check_size("progress", progress.len(), PROGRESS_BYTES_MAX.into())?;
+        let chunk = BackupChunk {
+            backup_id: Bytes::copy_from_slice(&self.id.0),
+            index: self.at.index + 1,
+            previous_sha256: Bytes::copy_from_slice(&self.at.sha256),
+            records,
+            manifest,
+        };
+        let plain = wire::encode(&chunk);
+        check_size("chunk", plain.len(), CHUNK_PLAIN_MAX)?;
+        let sealed = self.seal(&plain)?;
+        check_size("chunk", sealed.len(), CHUNK_SEALED_MAX as usize)?;
+        let frame = Frame {
+            is_last: chunk.manifest.is_some(),
+            progress: progress.to_vec(),
+            sealed,
+        };
+        self.at = frame::write(&mut self.out, &self.at, &frame)?;
+        Ok(())
+    }
+
+    fn seal(&self, plain: &[u8]) -> Result<Vec<u8>, WriteError> {
+        let compressed = zstd::bulk::compress(plain, ZSTD_LEVEL)?;
+        let recipients = self.recipients.iter();
+        let recipients = recipients.map(|recipient| recipient.as_ref() as &dyn Recipient);
+        let encryptor = Encryptor::with_recipients(recipients).map_err(WriteError::Recipients)?;
+        let mut sealed = Vec::with_capacity(compressed.len() + 1024);
+        let mut stream = encryptor.wrap_output(&mut sealed)?;
+        stream.write_all(&compressed)?;
+        stream.finish()?;
+        Ok(sealed)
+    }
+}
+
+/// An archive that was interrupted, up to where it is whole.
+#[derive(Debug)]
+pub struct Resumed {
+    /// Which archive it is.
+    pub id: BackupId,
+    /// Its whole chunks end here: what follows is to be cut off.
+    pub bytes: u64,
+    /// What was said of the progress with the last whole chunk; `None` if there is none.
+    pub progress: Option<Vec<u8>>,
+    at: Link,
+    chunk_sha256: Vec<Sha256>,
+}
+
+impl Resumed {
+    /// Whole chunks.
+    pub const fn chunks(&self) -> u32 {
+        self.at.index
+    }
+}
+
+/// Looks how far an archive is whole, without a key. A file that ends within a chunk is what an
+/// interruption leaves; one that is damaged before is refused.
+///
+/// # Errors
+/// If it is no archive, is complete, is damaged, or cannot be read.
+pub fn resume(mut from: impl Read) -> Result<Resumed, ResumeError> {
+    let (id, at) = frame::read_opening(&mut from)?;
+    let mut resumed = Resumed {
+        id,
+        bytes: frame::OPENING_BYTES as u64,
+        progress: None,
+        at,
+        chunk_sha256: Vec::new(),
+    };
+    loop {
+        match frame::read(&mut from, &resumed.at) {
+            Ok(Some((frame, next))) => {
+                if frame.is_last {
+                    return Err(ResumeError::Complete);
+                }
+                resumed.bytes += frame::bytes(&frame);
+                resumed.chunk_sha256.push(next.sha256);
+                resumed.at = next;
+                resumed.progress = Some(frame.progress);
+            }
+            Ok(None) | Err(ReadError::Truncated { .. }) => return Ok(resumed),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn check(recipients: &[Box<dyn Recipient + Send>]) -> Result<(), WriteError> {
+    if recipients.is_empty() {
+        return Err(WriteError::NoRecipients);
+    }
+    Ok(())
+}
+
+fn check_size(what: &'static str, actual: usize, limit: usize) -> Result<(), WriteError> {
+    if actual > limit {
+        return Err(WriteError::TooLarge {
+            what,
+            limit,
+            actual,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! Every bound of this crate, with its reason.
+
+/// Bytes of records after which a chunk is full. Large enough to compress well and for the head of its
+/// encryption not to matter, small enough for a few to lie in memory, and for what is lost of a backup that
+/// was interrupted to be little.
+pub const CHUNK_BYTES_TARGET: usize = 4 * 1024 * 1024;
+
+/// Longest record: a row of the store, with its key, and room to spare.
+pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
+
+/// Longest content of a chunk once it is decompressed. What says to be longer is not read: a few bytes can
+/// decompress to anything.
+pub const CHUNK_PLAIN_MAX: usize = 64 * 1024 * 1024;
+
+/// Longest chunk as it lies in the file: a full one that does not compress, and what encryption adds.
+pub const CHUNK_SEALED_MAX: u32 = 65 * 1024 * 1024;
+
+/// Longest progress: a cursor and some counts.
+pub const PROGRESS_BYTES_MAX: u16 = 4 * 1024;
+
+/// Chunks of an archive: 4 TiB of records, whose hashes fit into the last chunk.
+pub const CHUNKS_MAX: u32 = 1024 * 1024;
+
+/// Level of zstd: its default. Higher ones cost the processor more than they save the disk.
+pub const ZSTD_LEVEL: i32 = 3;
+
+// A chunk is closed by the record that fills it.
+const _: () = assert!(CHUNK_BYTES_TARGET + RECORD_BYTES_MAX < CHUNK_PLAIN_MAX);
+
+// The last chunk holds the hash of each other one.
+const _: () = assert!(CHUNKS_MAX as usize * 36 < CHUNK_PLAIN_MAX);
