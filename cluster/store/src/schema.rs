@@ -25,6 +25,11 @@
 //! | [`DirectRoom`] | `0209` | lower account, higher account | `DirectRoom` | written once, cleared by a deletion | lobby; cleared by the actor |
 //! | [`RoomLink`] | `020a` | SHA-256 of the link's secret | `RoomLink` | written once, cleared | actor |
 //! | [`RoomDeletion`] | `020b` | room | `RoomDeletion` | written once, cleared | actor; cleared by clearing |
+//! | [`Vault`] | `0301` | none: one row | `Vault` | written by a rotation | vault |
+//! | [`ServerKey`] | `0302` | purpose, one byte | `DataKey` | wrapped anew by a rotation | vault |
+//! | [`AccountKey`] | `0303` | account, month | `DataKey` | wrapped anew by a rotation, cleared | vault |
+//! | [`RoomKey`] | `0304` | room, week | `DataKey` | wrapped anew by a rotation, cleared | vault |
+//! | [`KeyRotation`] | `0305` | none: one row | `KeyRotation` | updated, cleared at the end | vault |
 //!
 //! Writers of rooms' rows are the parts of `services/rooms`: a room's actor, the lobby that makes rooms,
 //! the reader that moves read marks, and the clearing that follows a deletion.
@@ -40,9 +45,9 @@ mod tests;
 
 pub use codec::InvalidKey;
 pub use keys::{
-    Account, AccountName, AccountRoom, ClientMessage, Deployment, DirectRoom, Invitation,
-    InvitationSecret, ReadMark, Room, RoomBan, RoomDeletion, RoomEvent, RoomHead, RoomLink,
-    RoomMember, SignIn, Token,
+    Account, AccountKey, AccountName, AccountRoom, ClientMessage, Deployment, DirectRoom, Invitation,
+    InvitationSecret, KeyRotation, ReadMark, Room, RoomBan, RoomDeletion, RoomEvent, RoomHead,
+    RoomKey, RoomLink, RoomMember, ServerKey, SignIn, Token, Vault,
 };
 pub use table::Table;
 

@@ -124,7 +124,7 @@ impl Transaction {
             return Ok(Page::default());
         }
         let page = self.merged_range(&query).await?;
-        if !query.snapshot {
+        if self.is_checked(!query.snapshot) {
             self.open()?.read(seen(&query, &page))?;
         }
         Ok(page)
@@ -210,7 +210,7 @@ impl Transaction {
                     continue;
                 }
                 let key = Bytes::copy_from_slice(key);
-                if conflicts {
+                if self.is_checked(conflicts) {
                     pending.read(Span::Key(key.clone()))?;
                 }
                 wanted.push(key);
@@ -276,6 +276,11 @@ impl Transaction {
         } else {
             Ok(pending)
         }
+    }
+
+    /// Whether what is read must not change: who writes nothing commits nothing that could conflict.
+    fn is_checked(&self, conflicts: bool) -> bool {
+        conflicts && self.inner.mode == Mode::ReadWrite
     }
 
     fn check_age(&self) -> Result<(), StoreError> {

@@ -8,6 +8,7 @@
 //!
 //! Leaves out: the rules of messaging, the layout of rows (`cluster-store`) and gRPC (`cluster-rpc`).
 
+mod calendar;
 mod caller;
 mod clock;
 mod error;
@@ -16,6 +17,7 @@ mod line;
 mod peer;
 mod random;
 
+pub use calendar::{Month, Week};
 pub use caller::Caller;
 pub use clock::{Clock, Day, ManualClock, SystemClock, UnixMillis};
 pub use error::{Coded, ErrorCode, FieldViolation};

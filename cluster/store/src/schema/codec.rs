@@ -1,7 +1,7 @@
 //! How fields become bytes of a key: fixed width, big-endian, order-preserving.
 
 use bytes::{BufMut, BytesMut};
-use cluster_types::{AccountId, InvitationId, RoomId, Seq, SignInId};
+use cluster_types::{AccountId, InvitationId, Month, RoomId, Seq, SignInId, Week};
 
 use crate::limits::NAME_KEY_BYTES_MAX;
 
@@ -44,6 +44,22 @@ impl Field for Seq {
         take_array(key).map(u64::from_be_bytes).map(Self)
     }
 }
+
+macro_rules! period_fields {
+    ($($period:ty),*) => {$(
+        impl Field for $period {
+            fn put(&self, key: &mut BytesMut) {
+                key.put_u32(self.0);
+            }
+
+            fn take(key: &mut &[u8]) -> Result<Self, InvalidKey> {
+                take_array(key).map(u32::from_be_bytes).map(Self)
+            }
+        }
+    )*};
+}
+
+period_fields!(Month, Week);
 
 macro_rules! id_fields {
     ($($id:ty),*) => {$(

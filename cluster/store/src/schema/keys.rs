@@ -1,7 +1,7 @@
 //! One key struct per table, and the ranges that their leading fields make.
 
 use bytes::{Bytes, BytesMut};
-use cluster_types::{AccountId, InvitationId, RoomId, Seq, SignInId};
+use cluster_types::{AccountId, InvitationId, Month, RoomId, Seq, SignInId, Week};
 use proto::storage::v1;
 
 use super::codec::{Field, InvalidKey};
@@ -216,6 +216,46 @@ row! {
         /// Which.
         room: RoomId
     } -> v1::RoomDeletion
+}
+
+row! {
+    /// The one row that says under what data keys are wrapped.
+    Vault {} -> v1::Vault
+}
+
+row! {
+    /// A data key of the server itself.
+    ServerKey {
+        /// What it is for: a number that the vault gives.
+        purpose: [u8; 1]
+    } -> v1::DataKey
+}
+
+row! {
+    /// The data key of what an account does in a month.
+    AccountKey {
+        /// Whose.
+        account: AccountId,
+        /// In which; [`Month::NONE`] for what belongs to none.
+        month: Month
+    } -> v1::DataKey
+}
+range_of!(AccountKey, account: AccountId, "All keys of an account.");
+
+row! {
+    /// The data key of what is said in a room in a week.
+    RoomKey {
+        /// Where.
+        room: RoomId,
+        /// In which; [`Week::NONE`] for what belongs to none.
+        week: Week
+    } -> v1::DataKey
+}
+range_of!(RoomKey, room: RoomId, "All keys of a room.");
+
+row! {
+    /// The one row of a rotation under way.
+    KeyRotation {} -> v1::KeyRotation
 }
 
 impl DirectRoom {

@@ -1,7 +1,7 @@
 //! [`Table`]: the first two bytes of every key.
 
 /// A table, by the two bytes that all its keys begin with. The numbers are stored: they never change
-/// and are never used again. The high byte is the writer's area: 0 server, 1 accounts, 2 rooms.
+/// and are never used again. The high byte is the writer's area: 0 server, 1 accounts, 2 rooms, 3 vault.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[repr(u16)]
 pub enum Table {
@@ -41,11 +41,21 @@ pub enum Table {
     RoomLink = 0x020a,
     /// Deleted rooms whose rows are still being cleared.
     RoomDeletion = 0x020b,
+    /// Under what data keys are wrapped.
+    Vault = 0x0301,
+    /// Data keys of the server itself.
+    ServerKey = 0x0302,
+    /// Data keys of accounts.
+    AccountKey = 0x0303,
+    /// Data keys of rooms.
+    RoomKey = 0x0304,
+    /// How far a rotation has come.
+    KeyRotation = 0x0305,
 }
 
 impl Table {
     /// Every table, retired ones too.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 23] = [
         Self::Deployment,
         Self::Account,
         Self::AccountName,
@@ -64,6 +74,11 @@ impl Table {
         Self::DirectRoom,
         Self::RoomLink,
         Self::RoomDeletion,
+        Self::Vault,
+        Self::ServerKey,
+        Self::AccountKey,
+        Self::RoomKey,
+        Self::KeyRotation,
     ];
 
     /// The two bytes that all keys of the table begin with.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
-use cluster_types::{AccountId, InvitationId, RoomId, Seq, SignInId};
+use cluster_types::{AccountId, InvitationId, Month, RoomId, Seq, SignInId, Week};
 use proptest::prelude::*;
 
 use super::*;
@@ -34,6 +34,7 @@ proptest! {
     fn keys_read_back_and_sort_as_their_fields(
         a in id(), b in id(), c in id(), d in id(),
         n in any::<u64>(), m in any::<u64>(), s in name(), t in name(),
+        p in any::<u32>(), q in any::<u32>(),
     ) {
         let (room, other_room) = (RoomId::from_bytes(a), RoomId::from_bytes(b));
         let (account, other) = (AccountId::from_bytes(c), AccountId::from_bytes(d));
@@ -70,6 +71,13 @@ proptest! {
         check_pair(&DirectRoom::between(account, other), &DirectRoom::between(other, account))?;
         check_pair(&RoomLink { hash: hash(a, b) }, &RoomLink { hash: hash(c, d) })?;
         check_pair(&RoomDeletion { room }, &RoomDeletion { room: other_room })?;
+        check_pair(&ServerKey { purpose: [a[0]] }, &ServerKey { purpose: [b[0]] })?;
+        check_pair(
+            &AccountKey { account, month: Month(p) },
+            &AccountKey { account: other, month: Month(q) },
+        )?;
+        check_pair(&RoomKey { room, week: Week(p) }, &RoomKey { room: other_room, week: Week(q) })?;
+        check_pair(&RoomKey { room, week: Week(p) }, &RoomKey { room, week: Week(q) })?;
     }
 
     #[test]
@@ -150,6 +158,23 @@ fn stored_bytes_stay_as_they_are() {
         check_golden(&DirectRoom::between(OTHER, account), "0209 b2*16 c3*16"),
         check_golden(&RoomLink { hash }, "020a f6*32"),
         check_golden(&RoomDeletion { room }, "020b a1*16"),
+        check_golden(&Vault {}, "0301"),
+        check_golden(&ServerKey { purpose: [7] }, "0302 07"),
+        check_golden(
+            &AccountKey {
+                account,
+                month: Month(0x0102),
+            },
+            "0303 b2*16 00000102",
+        ),
+        check_golden(
+            &RoomKey {
+                room,
+                week: Week(0x0102),
+            },
+            "0304 a1*16 00000102",
+        ),
+        check_golden(&KeyRotation {}, "0305"),
     ];
     assert_eq!(tables, Table::ALL, "every table has golden bytes");
 }
