@@ -1,11 +1,31 @@
 //! Backups: what is in the store, as one encrypted file.
 //!
-//! Owns: the format of an archive ([`archive`]).
+//! Owns: the format of an archive ([`archive`]), and how the rows of a room are copied while it is written
+//! to ([`rooms`]).
 //!
-//! Invariant: an archive that is read to its end without an error is whole, in order and unaltered; what
-//! is wrong with another one is said with the chunk at fault.
+//! Invariants: an archive that is read to its end without an error is whole, in order and unaltered; what
+//! is wrong with another one is said with the chunk at fault. A copy of a room is of one moment.
 //!
-//! Leaves out: which rows make up a backup and in which order they are read, and what is done with them.
+//! Leaves out: keys that seal rows, which are copied as they lie there.
 
 pub mod archive;
 pub mod limits;
+pub mod rooms;
+mod wire;
+
+use bytes::Bytes;
+
+/// A row as it lies in the store.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RawRow {
+    /// Its key.
+    pub key: Bytes,
+    /// Its value.
+    pub value: Bytes,
+}
+
+impl From<(Bytes, Bytes)> for RawRow {
+    fn from((key, value): (Bytes, Bytes)) -> Self {
+        Self { key, value }
+    }
+}

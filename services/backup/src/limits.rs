@@ -24,6 +24,13 @@ pub const CHUNKS_MAX: u32 = 1024 * 1024;
 /// Level of zstd: its default. Higher ones cost the processor more than they save the disk.
 pub const ZSTD_LEVEL: i32 = 3;
 
+/// Events that are copied in one step. A step is bounded by the store's page in bytes besides.
+pub const EVENTS_AT_ONCE: usize = 10_000;
+
+/// Members, bans or read marks that are read at a time. All of a room are read in one transaction, and held
+/// in memory: 200,000 members with their marks and indexes are some 40 MB.
+pub const MEMBERS_AT_ONCE: usize = 10_000;
+
 // A chunk is closed by the record that fills it.
 const _: () = assert!(CHUNK_BYTES_TARGET + RECORD_BYTES_MAX < CHUNK_PLAIN_MAX);
 
