@@ -202,15 +202,18 @@ pub struct Page {
     pub more: bool,
 }
 
-/// Fills a page from rows in order, within the limits of `query`.
-pub(crate) struct PageFill {
+/// Fills a page from rows in order, within the limits of a query. For backends, so that all cut pages at
+/// the same row.
+#[derive(Debug)]
+pub struct PageFill {
     page: Page,
     rows_left: usize,
     bytes_left: usize,
 }
 
 impl PageFill {
-    pub(crate) fn new(query: &RangeQuery) -> Self {
+    /// An empty page of `query`.
+    pub fn new(query: &RangeQuery) -> Self {
         Self {
             page: Page::default(),
             rows_left: query.page_rows(),
@@ -219,7 +222,7 @@ impl PageFill {
     }
 
     /// Whether a row of this size may be taken; if not, the page is marked as cut short.
-    pub(crate) fn admits(&mut self, key_bytes: usize, value_bytes: usize) -> bool {
+    pub fn admits(&mut self, key_bytes: usize, value_bytes: usize) -> bool {
         let bytes = key_bytes + value_bytes;
         let first = self.page.rows.is_empty();
         if self.rows_left == 0 || (!first && bytes > self.bytes_left) {
@@ -231,11 +234,13 @@ impl PageFill {
         true
     }
 
-    pub(crate) fn push(&mut self, key: Bytes, value: Bytes) {
+    /// Takes the row that was admitted.
+    pub fn push(&mut self, key: Bytes, value: Bytes) {
         self.page.rows.push((key, value));
     }
 
-    pub(crate) fn finish(self) -> Page {
+    /// The page as it is now.
+    pub fn finish(self) -> Page {
         self.page
     }
 }

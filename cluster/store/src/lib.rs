@@ -39,7 +39,9 @@ pub mod schema;
 pub mod simulated;
 mod transaction;
 
-pub use backend::{Backend, Mutation, Page, RangeQuery, Snapshot, Span, Version, WriteSet};
+pub use backend::{
+    Backend, Mutation, Page, PageFill, RangeQuery, Snapshot, Span, Version, WriteSet,
+};
 pub use deployment::open_deployment;
 pub use embedded::{Embedded, EmbeddedOptions, GroupCounts, OnFatal};
 pub use error::{AsStoreError, OpenError, StoreError};

@@ -5,8 +5,12 @@
 
 use std::time::Duration;
 
-/// Longest key. FoundationDB refuses longer ones.
-pub const KEY_BYTES_MAX: usize = 10_000;
+/// Bytes that each key leaves to the prefix under which a deployment lives in a FoundationDB cluster that
+/// it may share.
+pub const KEY_PREFIX_BYTES_MAX: usize = 64;
+
+/// Longest key. FoundationDB refuses more than 10,000 bytes, prefix included.
+pub const KEY_BYTES_MAX: usize = 10_000 - KEY_PREFIX_BYTES_MAX;
 
 /// Longest value. FoundationDB refuses longer ones; a message body is far below (64 KiB).
 pub const VALUE_BYTES_MAX: usize = 100_000;

@@ -13,6 +13,13 @@ use crate::{Tree, Violation};
 /// switched off again one by one; they still forbid unsafe code.
 const GENERATED: [&str; 1] = ["proto"];
 
+/// Crates that call into a library by an `unsafe fn`, and why there is no other way. They repeat the lints
+/// of the workspace with unsafe code denied instead of forbidden, so that each place has to say its reason.
+const CALLS_UNSAFE: [(&str, &str); 1] = [(
+    "cluster-store-fdb",
+    "FoundationDB's network must be stopped before the process ends, so starting it is an unsafe fn",
+)];
+
 /// What one member of the workspace declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
@@ -45,9 +52,11 @@ pub fn members(tree: &Tree) -> Vec<Member> {
 /// Every member inherits what the workspace decides.
 pub fn members_inherit_from_the_workspace(tree: &Tree) -> Vec<Violation> {
     let mut violations = Vec::new();
+    let root = table(tree, "Cargo.toml");
+    let shared = root.get("workspace").and_then(|w| w.get("lints"));
     for member in members(tree) {
         let manifest = table(tree, &member.manifest);
-        if let Some(what) = broken_lints(&member.name, manifest.get("lints")) {
+        if let Some(what) = broken_lints(&member.name, manifest.get("lints"), shared) {
             violations.push(Violation::in_file(&member.manifest, what));
         }
         let package = manifest
@@ -88,7 +97,8 @@ pub fn versions_live_in_the_workspace(tree: &Tree) -> Vec<Violation> {
     violations
 }
 
-fn broken_lints(name: &str, lints: Option<&Value>) -> Option<&'static str> {
+/// What is wrong with the lints of a member, given those that the workspace shares.
+fn broken_lints(name: &str, lints: Option<&Value>, shared: Option<&Value>) -> Option<&'static str> {
     let forbids_unsafe = || {
         lints?
             .get("rust")?
@@ -99,7 +109,23 @@ fn broken_lints(name: &str, lints: Option<&Value>) -> Option<&'static str> {
     if inherits(lints) || (GENERATED.contains(&name) && forbids_unsafe().is_some()) {
         return None;
     }
+    if CALLS_UNSAFE
+        .iter()
+        .any(|(crate_name, _)| *crate_name == name)
+    {
+        let differ =
+            "has other lints than the workspace: repeat those, with `unsafe_code = \"deny\"`";
+        return (lints != denying_unsafe(shared).as_ref()).then_some(differ);
+    }
     Some("no workspace lints: add `[lints]` with `workspace = true`")
+}
+
+/// The lints of the workspace, with unsafe code denied instead of forbidden.
+fn denying_unsafe(shared: Option<&Value>) -> Option<Value> {
+    let mut lints = shared?.clone();
+    let rust = lints.get_mut("rust")?.as_table_mut()?;
+    rust.insert("unsafe_code".to_owned(), Value::from("deny"));
+    Some(lints)
 }
 
 fn member(tree: &Tree, manifest: &str) -> Option<Member> {
@@ -201,6 +227,25 @@ mod tests {
         };
         assert_eq!(own("unsafe_code = \"forbid\""), []);
         assert_eq!(own("unsafe_code = \"allow\"").len(), 1);
+    }
+
+    #[test]
+    fn a_crate_that_calls_an_unsafe_fn_keeps_all_other_lints() {
+        let root = format!(
+            "{}[workspace.lints.rust]\nunsafe_code = \"forbid\"\n[workspace.lints.clippy]\ntodo = \"warn\"\n",
+            ROOT.1
+        );
+        let own = |lints: &str| {
+            let text = GOOD
+                .replace("\"a\"", "\"cluster-store-fdb\"")
+                .replace("[lints]\nworkspace = true\n", lints);
+            let tree = Tree::of(&[("Cargo.toml", &root), ("a/Cargo.toml", &text)]);
+            members_inherit_from_the_workspace(&tree).len()
+        };
+        let repeated = "[lints.rust]\nunsafe_code = \"deny\"\n[lints.clippy]\ntodo = \"warn\"\n";
+        assert_eq!(own(repeated), 0);
+        assert_eq!(own(&repeated.replace("deny", "allow")), 1);
+        assert_eq!(own("[lints.rust]\nunsafe_code = \"deny\"\n"), 1);
     }
 
     #[test]
