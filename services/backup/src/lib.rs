@@ -1,7 +1,7 @@
 //! Backups: what is in the store, as one encrypted file.
 //!
-//! Owns: the format of an archive ([`archive`]), and how the rows of a room are copied while it is written
-//! to ([`rooms`]).
+//! Owns: the format of an archive ([`archive`]), the file that it lies in ([`file`]), and what goes into one: all that a store holds
+//! ([`collect`]), room by room as each stood at one moment ([`rooms`]).
 //!
 //! Invariants: an archive that is read to its end without an error is whole, in order and unaltered; what
 //! is wrong with another one is said with the chunk at fault. A copy of a room is of one moment.
@@ -9,8 +9,13 @@
 //! Leaves out: keys that seal rows, which are copied as they lie there.
 
 pub mod archive;
+pub mod collect;
+pub mod file;
 pub mod limits;
+mod plan;
 pub mod rooms;
+#[cfg(test)]
+mod testing;
 mod wire;
 
 use bytes::Bytes;

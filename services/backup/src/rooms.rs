@@ -68,6 +68,20 @@ impl RoomCopy {
         }
     }
 
+    /// A copy that goes on at an event, as another one stood there. Any time may have passed.
+    pub const fn from(room: RoomId, next: Seq) -> Self {
+        Self {
+            room,
+            next,
+            page_rows: EVENTS_AT_ONCE,
+        }
+    }
+
+    /// The room, and the event at which the next step goes on.
+    pub const fn place(&self) -> (RoomId, Seq) {
+        (self.room, self.next)
+    }
+
     /// Copies on.
     ///
     /// # Errors

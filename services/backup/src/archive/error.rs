@@ -11,7 +11,7 @@ pub enum WriteError {
     NoRecipients,
     /// One of them cannot be encrypted to together with the others.
     #[error("the recipients do not go together")]
-    Recipients(#[source] age::EncryptError),
+    Recipients(#[source] Box<age::EncryptError>),
     /// A record, or what is said of the progress, that is too long.
     #[error("{what} is {actual} bytes long, {limit} are allowed")]
     TooLarge {
@@ -90,6 +90,9 @@ pub enum ResumeError {
     /// What is there cannot be read.
     #[error("what is there cannot be gone on with")]
     Read(#[from] ReadError),
+    /// Its progress is of a kind that this program does not know.
+    #[error("it was begun by another release")]
+    OtherProgress,
     /// It has its manifest.
     #[error("the backup is complete")]
     Complete,

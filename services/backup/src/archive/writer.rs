@@ -185,7 +185,8 @@ impl<W: Write> Writer<W> {
         let compressed = zstd::bulk::compress(plain, ZSTD_LEVEL)?;
         let recipients = self.recipients.iter();
         let recipients = recipients.map(|recipient| recipient.as_ref() as &dyn Recipient);
-        let encryptor = Encryptor::with_recipients(recipients).map_err(WriteError::Recipients)?;
+        let encryptor = Encryptor::with_recipients(recipients)
+            .map_err(|error| WriteError::Recipients(Box::new(error)))?;
         let mut sealed = Vec::with_capacity(compressed.len() + 1024);
         let mut stream = encryptor.wrap_output(&mut sealed)?;
         stream.write_all(&compressed)?;
@@ -214,11 +215,11 @@ impl Resumed {
     }
 }
 
-/// Looks how far an archive is whole, without a key. A file that ends within a chunk is what an
-/// interruption leaves; one that is damaged before is refused.
+/// Looks how far an archive is whole, without a key. What follows its last whole chunk is what an
+/// interruption leaves, a chunk cut off or, after a loss of power, anything.
 ///
 /// # Errors
-/// If it is no archive, is complete, is damaged, or cannot be read.
+/// If it is no archive, is complete, or cannot be read.
 pub fn resume(mut from: impl Read) -> Result<Resumed, ResumeError> {
     let (id, at) = frame::read_opening(&mut from)?;
     let mut resumed = Resumed {
@@ -239,7 +240,9 @@ pub fn resume(mut from: impl Read) -> Result<Resumed, ResumeError> {
                 resumed.at = next;
                 resumed.progress = Some(frame.progress);
             }
-            Ok(None) | Err(ReadError::Truncated { .. }) => return Ok(resumed),
+            Ok(None) | Err(ReadError::Truncated { .. } | ReadError::Damaged { .. }) => {
+                return Ok(resumed);
+            }
             Err(error) => return Err(error.into()),
         }
     }

@@ -1,0 +1,190 @@
+//! Backing up to a file: a store, while it serves, becomes one archive.
+//!
+//! What is not finished lies beside the file, as `FILE.partial`, and a backup to the same file goes on with
+//! it: after a crash, a full disk, or an operator's Ctrl-C. **Invariant: a file of the name that was asked
+//! for is whole, and synced.**
+//!
+//! The archive is written on blocking threads, one chunk at a time; reading the store waits meanwhile.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, BufWriter, Seek as _, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use age::Recipient;
+use cluster_store::{Store, StoreError};
+use tokio::task::spawn_blocking;
+
+use crate::archive::{BackupId, ResumeError, WriteError, Writer, resume};
+use crate::collect::{Collector, Progress, Record};
+
+#[cfg(test)]
+mod tests;
+
+/// Whom a backup is encrypted to.
+pub type Recipients = Vec<Box<dyn Recipient + Send>>;
+
+/// Why there is no backup.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackupError {
+    /// There is one already.
+    #[error("{} is there already: name another file, or move it away", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What lies where an interrupted backup would is none that can be gone on with.
+    #[error("{} cannot be gone on with: move it away to begin anew", path.display())]
+    Partial {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: ResumeError,
+    },
+    /// The file could not be written.
+    #[error("{} cannot be written: make place or make it writable, then run the backup again, which goes on there", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: WriteError,
+    },
+    /// The store could not be read.
+    #[error("the store cannot be read: run the backup again, which goes on in {}", path.display())]
+    Store {
+        /// The file that holds what there is.
+        path: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: StoreError,
+    },
+}
+
+/// Backs a store up to the file `to`, or goes on with a backup to it that was interrupted, of whatever
+/// recipients; what is written from now on is for `recipients`. A backup that begins is called `id`.
+/// `watch` hears of the progress after each chunk.
+///
+/// # Errors
+/// Each names the file.
+pub async fn back_up(
+    store: &Store,
+    to: &Path,
+    id: BackupId,
+    recipients: Recipients,
+    mut watch: impl FnMut(&Progress),
+) -> Result<Progress, BackupError> {
+    if to.exists() {
+        let path = to.to_owned();
+        return Err(BackupError::Exists { path });
+    }
+    let path = partial(to);
+    let begun = path.clone();
+    let (mut writer, progress) = blocking(move || begin(&begun, id, recipients)).await?;
+    let failed = |source| BackupError::Write {
+        path: path.clone(),
+        source,
+    };
+    let mut collector = Collector::new(store.clone(), progress);
+    loop {
+        let step = collector.step().await;
+        let records = step.map_err(|source| BackupError::Store {
+            path: path.clone(),
+            source,
+        })?;
+        let Some(records) = records else { break };
+        let progress = collector.progress().clone();
+        let chunks = writer.chunks();
+        writer = blocking(move || add(writer, &records, &progress))
+            .await
+            .map_err(failed)?;
+        if writer.chunks() > chunks {
+            watch(collector.progress());
+        }
+    }
+    let progress = collector.progress().clone();
+    let (done, name, at) = (progress.clone(), to.to_owned(), path.clone());
+    blocking(move || end(writer, &progress, &at, &name))
+        .await
+        .map_err(failed)?;
+    Ok(done)
+}
+
+/// Where a backup to this file lies as long as it is not whole.
+pub fn partial(to: &Path) -> PathBuf {
+    let mut name = to.as_os_str().to_owned();
+    name.push(".partial");
+    name.into()
+}
+
+type ToFile = Writer<BufWriter<File>>;
+
+fn begin(
+    path: &Path,
+    id: BackupId,
+    recipients: Recipients,
+) -> Result<(ToFile, Progress), BackupError> {
+    let write = |source: WriteError| BackupError::Write {
+        path: path.to_owned(),
+        source,
+    };
+    let partial = |source: ResumeError| BackupError::Partial {
+        path: path.to_owned(),
+        source,
+    };
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).mode(0o600);
+    let mut file = options.open(path).map_err(WriteError::Io).map_err(write)?;
+    let is_new = file
+        .metadata()
+        .map_err(WriteError::Io)
+        .map_err(write)?
+        .len()
+        == 0;
+    if is_new {
+        let writer = Writer::create(BufWriter::new(file), id, recipients).map_err(write)?;
+        return Ok((writer, Progress::default()));
+    }
+    let found = resume(BufReader::new(&file)).map_err(partial)?;
+    let progress = found.progress.as_deref().map(Progress::decode).transpose();
+    let progress = progress.map_err(|_| partial(ResumeError::OtherProgress))?;
+    let progress = progress.unwrap_or_default();
+    let cut = file
+        .set_len(found.bytes)
+        .and_then(|()| file.seek(SeekFrom::End(0)));
+    cut.map_err(WriteError::Io).map_err(write)?;
+    let out = BufWriter::new(file);
+    let writer = Writer::go_on(out, found, recipients, progress.records).map_err(write)?;
+    Ok((writer, progress))
+}
+
+fn add(mut writer: ToFile, records: &[Record], progress: &Progress) -> Result<ToFile, WriteError> {
+    for record in records {
+        writer.push(record.encode())?;
+    }
+    if writer.is_full() {
+        writer = writer.flush(&progress.encode())?;
+    }
+    Ok(writer)
+}
+
+fn end(writer: ToFile, progress: &Progress, from: &Path, to: &Path) -> Result<(), WriteError> {
+    let out = writer.finish(&progress.encode(), progress.counts.clone())?;
+    let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.sync_all()?;
+    fs::rename(from, to)?;
+    // The name is there once the folder says so.
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
+    Ok(())
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match spawn_blocking(work).await {
+        Ok(value) => value,
+        // The thread panicked, and nobody else can know of what.
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}

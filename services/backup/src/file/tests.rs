@@ -1,0 +1,124 @@
+//! A store, its backup, and what stands in the way.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+
+use age::x25519::Identity;
+use cluster_store::Simulated;
+use cluster_types::RoomId;
+use futures::FutureExt as _;
+
+use super::*;
+use crate::archive::{ReadError, Reader};
+use crate::testing::{Op, Rows, World, dump};
+
+const ID: BackupId = BackupId([1; 16]);
+
+fn recipients(identity: &Identity) -> Recipients {
+    vec![Box::new(identity.to_public())]
+}
+
+/// A store with one room, whose messages fill some chunks.
+async fn store() -> Store {
+    let store = Store::new(Simulated::reliable());
+    let mut world = World::new(store.clone(), RoomId::from_bytes([2; 16])).await;
+    world.body = "long ".repeat(12_000);
+    for _ in 0..160 {
+        world.apply(Op::Send).await;
+    }
+    store
+}
+
+fn rows(path: &Path, identity: &Identity) -> Result<(Rows, BTreeMap<String, u64>), ReadError> {
+    let file = File::open(path).expect("is there");
+    let mut reader = Reader::open(BufReader::new(file), vec![Box::new(identity.clone())])?;
+    let mut rows = Rows::new();
+    while let Some(chunk) = reader.next_chunk()? {
+        for record in chunk.records {
+            if let Record::Row(row) = Record::decode(record).expect("was encoded") {
+                rows.insert(row.key, row.value);
+            }
+        }
+    }
+    let manifest = reader.manifest().expect("was read to its end");
+    let counts = manifest.counts.clone();
+    Ok((rows, counts.into_iter().collect()))
+}
+
+#[tokio::test]
+async fn a_backup_holds_the_store_and_says_how_much_that_is() {
+    let (store, identity) = (store().await, Identity::generate());
+    let folder = tempfile::tempdir().expect("a folder");
+    let to = folder.path().join("backup");
+    let mut chunks = 0;
+    let watch = |_: &Progress| chunks += 1;
+    let done = back_up(&store, &to, ID, recipients(&identity), watch).await;
+    let done = done.expect("is written");
+    assert!(chunks >= 2, "{chunks} chunks");
+    let (found, counts) = rows(&to, &identity).expect("is whole");
+    assert_eq!(found, dump(&store).await);
+    assert_eq!(counts, done.counts);
+    assert_eq!((counts["rooms"], counts["events"]), (1, 160));
+    assert!(!partial(&to).exists());
+}
+
+#[tokio::test]
+async fn a_backup_that_was_interrupted_goes_on() {
+    let (store, identity) = (store().await, Identity::generate());
+    let folder = tempfile::tempdir().expect("a folder");
+    let to = folder.path().join("backup");
+    let cut = |_: &Progress| panic!("pulled the plug");
+    let run = back_up(&store, &to, ID, recipients(&identity), cut);
+    let outcome = AssertUnwindSafe(run).catch_unwind().await;
+    assert!(outcome.is_err(), "it was interrupted");
+    assert!(partial(&to).exists() && !to.exists());
+    let before = fs::metadata(partial(&to)).expect("is there").len();
+    let mut torn = OpenOptions::new()
+        .append(true)
+        .open(partial(&to))
+        .expect("opens");
+    io::Write::write_all(&mut torn, b"half a chunk").expect("writes");
+
+    let other = BackupId([2; 16]);
+    let done = back_up(&store, &to, other, recipients(&identity), |_| ()).await;
+    done.expect("goes on");
+    assert!(fs::metadata(&to).expect("is there").len() > before);
+    let (found, _) = rows(&to, &identity).expect("is whole");
+    assert_eq!(found, dump(&store).await);
+    let file = File::open(&to).expect("is there");
+    let reader = Reader::open(file, Vec::new()).expect("begins");
+    assert_eq!(reader.id(), ID, "it is the one that was begun");
+}
+
+#[tokio::test]
+async fn what_is_in_the_way_is_named_and_left_alone() {
+    let (store, identity) = (store().await, Identity::generate());
+    let folder = tempfile::tempdir().expect("a folder");
+    let to = folder.path().join("backup");
+    fs::write(partial(&to), "something else").expect("writes");
+    let error = back_up(&store, &to, ID, recipients(&identity), |_| ()).await;
+    let error = error.expect_err("it is in the way").to_string();
+    assert!(
+        error.contains("backup.partial cannot be gone on with"),
+        "{error}"
+    );
+    assert_eq!(fs::read(partial(&to)).expect("is there"), b"something else");
+
+    fs::rename(partial(&to), &to).expect("renames");
+    let error = back_up(&store, &to, ID, recipients(&identity), |_| ()).await;
+    let error = error.expect_err("it is in the way");
+    assert!(matches!(error, BackupError::Exists { .. }), "{error}");
+    assert_eq!(fs::read(&to).expect("is there"), b"something else");
+}
+
+#[tokio::test]
+async fn a_folder_that_is_not_there_is_named() {
+    let (store, identity) = (store().await, Identity::generate());
+    let to = Path::new("/nonexistent/backup");
+    let error = back_up(&store, to, ID, recipients(&identity), |_| ()).await;
+    let error = error.expect_err("there is no such folder").to_string();
+    assert!(
+        error.starts_with("/nonexistent/backup.partial cannot be written"),
+        "{error}"
+    );
+}

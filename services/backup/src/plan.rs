@@ -1,0 +1,55 @@
+//! What becomes of each table in a backup.
+
+use cluster_store::Table;
+
+/// How a table is backed up.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Plan {
+    /// With the room that its rows are of.
+    WithRooms,
+    /// Row by row, after all rooms: so that what rooms point to is there.
+    AfterRooms,
+    /// Not at all.
+    Never,
+}
+
+impl Plan {
+    /// The plan for a table. A new table has to say here what it wants.
+    pub(crate) const fn of(table: Table) -> Self {
+        match table {
+            Table::Room
+            | Table::RoomHead
+            | Table::RoomEvent
+            | Table::RoomMember
+            | Table::RoomBan
+            | Table::ReadMark
+            | Table::AccountRoom
+            | Table::DirectRoom
+            | Table::RoomLink => Self::WithRooms,
+            // Wrapped keys come after what they seal, so none is missing; the key that wraps them is not in
+            // the store. Its file says which deployment it is for, so that moves house too.
+            Table::Deployment
+            | Table::Account
+            | Table::AccountName
+            | Table::ClientMessage
+            | Table::Vault
+            | Table::ServerKey
+            | Table::AccountKey
+            | Table::RoomKey => Self::AfterRooms,
+            // Sign-ins and invitations would come back to life that were revoked or used since. The rest is
+            // work under way.
+            Table::SignIn
+            | Table::Token
+            | Table::Invitation
+            | Table::InvitationSecret
+            | Table::RoomDeletion
+            | Table::KeyRotation => Self::Never,
+        }
+    }
+
+    /// The tables that are copied after the rooms, in the order of their keys.
+    pub(crate) fn after_rooms() -> impl Iterator<Item = Table> {
+        let tables = Table::ALL.into_iter();
+        tables.filter(|table| Self::of(*table) == Self::AfterRooms)
+    }
+}

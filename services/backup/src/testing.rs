@@ -1,0 +1,190 @@
+//! A room as its service writes it, for tests: rows alone, without the service.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use cluster_store::schema::{
+    AccountRoom, ReadMark, Room, RoomBan, RoomEvent, RoomHead, RoomLink, RoomMember,
+};
+use cluster_store::{RangeQuery, Store, Transaction};
+use cluster_types::{AccountId, RoomId, Seq};
+use proptest::prelude::*;
+use proto::storage::v1;
+use proto::storage::v1::room_event::Kind;
+
+pub(crate) type Rows = BTreeMap<Bytes, Bytes>;
+
+/// What happens in a room. Numbers are taken modulo what there is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Op {
+    Send,
+    Edit(u8),
+    Delete(u8),
+    Join(u8),
+    Leave(u8),
+    Ban(u8),
+    Read(u8),
+    Link(u8),
+}
+
+pub(crate) fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        4 => Just(Op::Send),
+        4 => any::<u8>().prop_map(Op::Edit),
+        2 => any::<u8>().prop_map(Op::Delete),
+        1 => (0..8_u8).prop_map(Op::Join),
+        1 => (0..8_u8).prop_map(Op::Leave),
+        1 => (0..8_u8).prop_map(Op::Ban),
+        1 => (0..8_u8).prop_map(Op::Read),
+        1 => any::<u8>().prop_map(Op::Link),
+    ]
+}
+
+/// A room as its service writes it.
+pub(crate) struct World {
+    pub(crate) store: Store,
+    pub(crate) room: RoomId,
+    pub(crate) info: v1::Room,
+    pub(crate) head: u64,
+    messages: Vec<u64>,
+    edits: u64,
+    pub(crate) body: String,
+}
+
+impl World {
+    pub(crate) async fn new(store: Store, room: RoomId) -> Self {
+        let mut world = Self {
+            store,
+            room,
+            info: v1::Room::default(),
+            head: 0,
+            messages: Vec::new(),
+            edits: 0,
+            body: "as it was sent".to_owned(),
+        };
+        world.apply(Op::Link(0)).await;
+        world
+    }
+
+    pub(crate) async fn apply(&mut self, op: Op) {
+        let tx = self.store.begin().await.expect("begins");
+        self.write(&tx, op);
+        tx.commit().await.expect("commits");
+    }
+
+    fn write(&mut self, tx: &Transaction, op: Op) {
+        let room = self.room;
+        let account = |number| AccountId::from_bytes([number; 16]);
+        match op {
+            Op::Send => {
+                self.event(tx, Kind::Message(message(&self.body)));
+                self.messages.push(self.head);
+            }
+            Op::Edit(which) => {
+                if let Some(target_seq) = self.target(which) {
+                    self.edits += 1;
+                    let text = format!("edited {} times", self.edits);
+                    self.rewrite(tx, target_seq, message(&text));
+                    self.event(tx, Kind::Edit(v1::MessageEdit { target_seq }));
+                }
+            }
+            Op::Delete(which) => {
+                if let Some(target_seq) = self.target(which) {
+                    self.rewrite(tx, target_seq, v1::Message::default());
+                    self.event(tx, Kind::Deletion(v1::MessageDeletion { target_seq }));
+                }
+            }
+            Op::Join(number) => {
+                let account = account(number);
+                let row = &Default::default();
+                tx.set_row(&RoomMember { room, account }, row)
+                    .expect("sets");
+                let row = &Default::default();
+                tx.set_row(&AccountRoom { account, room }, row)
+                    .expect("sets");
+                self.event(tx, Kind::Membership(Default::default()));
+            }
+            Op::Leave(number) => {
+                let account = account(number);
+                tx.clear_row(&RoomMember { room, account }).expect("clears");
+                tx.clear_row(&AccountRoom { account, room })
+                    .expect("clears");
+                self.event(tx, Kind::Membership(Default::default()));
+            }
+            Op::Ban(number) => {
+                let account = account(number);
+                let row = &Default::default();
+                tx.set_row(&RoomBan { room, account }, row).expect("sets");
+            }
+            Op::Read(number) => {
+                let account = account(number);
+                let row = v1::ReadMark {
+                    seq: self.head,
+                    ..Default::default()
+                };
+                tx.set_row(&ReadMark { room, account }, &row).expect("sets");
+            }
+            Op::Link(number) => {
+                if let Ok(hash) = <[u8; 32]>::try_from(&self.info.link_hash[..]) {
+                    tx.clear_row(&RoomLink { hash }).expect("clears");
+                }
+                let mut hash = [number; 32];
+                hash[0] = self.room.as_bytes()[0];
+                self.info.link_hash = hash.to_vec().into();
+                let room_id = Bytes::copy_from_slice(&self.room.as_bytes()[..]);
+                let link = v1::RoomLink { room_id };
+                tx.set_row(&RoomLink { hash }, &link).expect("sets");
+                tx.set_row(&Room { room }, &self.info).expect("sets");
+            }
+        }
+    }
+
+    fn target(&self, which: u8) -> Option<u64> {
+        let count = self.messages.len();
+        (count > 0).then(|| self.messages[usize::from(which) % count])
+    }
+
+    fn rewrite(&self, tx: &Transaction, seq: u64, message: v1::Message) {
+        let row = v1::RoomEvent {
+            kind: Some(Kind::Message(message)),
+            ..Default::default()
+        };
+        let (room, seq) = (self.room, Seq(seq));
+        tx.set_row(&RoomEvent { room, seq }, &row).expect("sets");
+    }
+
+    fn event(&mut self, tx: &Transaction, kind: Kind) {
+        self.head += 1;
+        let (room, seq) = (self.room, Seq(self.head));
+        let row = v1::RoomEvent {
+            kind: Some(kind),
+            ..Default::default()
+        };
+        tx.set_row(&RoomEvent { room, seq }, &row).expect("sets");
+        let head = v1::RoomHead {
+            seq: self.head,
+            ..Default::default()
+        };
+        tx.set_row(&RoomHead { room }, &head).expect("sets");
+    }
+}
+
+fn message(body: &str) -> v1::Message {
+    v1::Message {
+        body: body.to_owned(),
+        ..Default::default()
+    }
+}
+
+/// Every row of the store.
+pub(crate) async fn dump(store: &Store) -> Rows {
+    let tx = store.begin().await.expect("begins");
+    let mut rest = Some(RangeQuery::new(&[][..], &[0xff][..]));
+    let mut rows = Rows::new();
+    while let Some(query) = rest {
+        let page = tx.get_range(query.clone()).await.expect("reads");
+        rest = query.after(&page);
+        rows.extend(page.rows);
+    }
+    rows
+}
