@@ -45,9 +45,9 @@ mod tests;
 
 pub use codec::InvalidKey;
 pub use keys::{
-    Account, AccountKey, AccountName, AccountRoom, ClientMessage, Deployment, DirectRoom, Invitation,
-    InvitationSecret, KeyRotation, ReadMark, Room, RoomBan, RoomDeletion, RoomEvent, RoomHead,
-    RoomKey, RoomLink, RoomMember, ServerKey, SignIn, Token, Vault,
+    Account, AccountKey, AccountName, AccountRoom, ClientMessage, Deployment, DirectRoom,
+    Invitation, InvitationSecret, KeyRotation, ReadMark, Room, RoomBan, RoomDeletion, RoomEvent,
+    RoomHead, RoomKey, RoomLink, RoomMember, ServerKey, SignIn, Token, Vault,
 };
 pub use table::Table;
 

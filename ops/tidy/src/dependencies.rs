@@ -58,6 +58,7 @@ pub const ROWS: &[Row] = &[
     ),
     // Layer 3: the product. A session is opened by a sign-in and follows rooms, so it stands on both;
     // accounts and rooms know neither each other nor sessions.
+    Row::new("services-vault", PLATFORM),
     Row::new("services-accounts", PLATFORM),
     Row::new("services-backup", PLATFORM),
     Row::new("services-rooms", PLATFORM),

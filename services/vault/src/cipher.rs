@@ -1,0 +1,211 @@
+//! [`Cipher`]: AES-256-GCM with a random nonce, and the layout of what it makes.
+//!
+//! `version (1) | nonce (12) | ciphertext | tag (16)`. The version is that of this layout; another one is
+//! refused.
+//!
+//! **Nonces are random and drawn for each text.** A deterministic one, made of a message's place, would
+//! repeat: an actor that dies with an unknown write is rebuilt and may seal another text for the same
+//! place, and with one nonce for two texts GCM gives away both and its authentication key. They are drawn
+//! from the operating system and not from a pool in memory, since a machine that is restored from an
+//! image would draw the same ones again. [`MESSAGES_PER_KEY_MAX`](crate::limits::MESSAGES_PER_KEY_MAX)
+//! is the bound that goes with them.
+//!
+//! Invariant: what was changed in any bit, or sealed with other data beside it, does not open, and
+//! nothing of it is handed out.
+
+use std::fmt;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
+use bytes::Bytes;
+use cluster_types::Rng;
+use zeroize::Zeroizing;
+
+use crate::limits::{PLAINTEXT_BYTES_MAX, SEALED_BYTES_MORE};
+use crate::secret::{KEY_BYTES, KeyBytes};
+
+const VERSION: u8 = 1;
+const TAG_BYTES: usize = 16;
+const BEFORE_TEXT: usize = 1 + NONCE_LEN;
+
+const _: () = assert!(SEALED_BYTES_MORE == BEFORE_TEXT + TAG_BYTES);
+
+/// What is sealed does not open: it was changed, cut off, sealed under another key, or belongs elsewhere.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("what is sealed was changed, or belongs elsewhere")]
+pub struct Broken;
+
+/// A text that is too long to be sealed in one piece.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("a text of {bytes} bytes is too long to be sealed, {PLAINTEXT_BYTES_MAX} are allowed")]
+pub struct TooLong {
+    /// The bytes that it has.
+    pub bytes: usize,
+}
+
+/// A key with its schedule. The library overwrites the schedule when it is freed.
+pub(crate) struct Cipher(LessSafeKey);
+
+/// The length of a derived key.
+struct OneKey;
+
+impl KeyType for OneKey {
+    fn len(&self) -> usize {
+        KEY_BYTES
+    }
+}
+
+/// HKDF-SHA256 of `secret` (one key, or several laid end to end) for the purpose that `info` names. Its
+/// parts have fixed lengths, so no two purposes are spelled alike.
+pub(crate) fn derive(secret: &[u8], info: &[&[u8]]) -> KeyBytes {
+    let extracted = Salt::new(HKDF_SHA256, b"rookery vault 1").extract(secret);
+    let mut derived = Zeroizing::new([0; KEY_BYTES]);
+    extracted
+        .expand(info, OneKey)
+        .and_then(|key| key.fill(&mut derived[..]))
+        .expect("HKDF gives up to 255 digests, and one is asked for");
+    KeyBytes::copied(&derived)
+}
+
+impl Cipher {
+    pub(crate) fn new(key: &KeyBytes) -> Self {
+        let key = UnboundKey::new(&AES_256_GCM, key.expose());
+        Self(LessSafeKey::new(
+            key.expect("a key of AES-256 has 32 bytes"),
+        ))
+    }
+
+    pub(crate) fn seal(
+        &self,
+        rng: &Rng,
+        beside: &[u8],
+        plaintext: &[u8],
+    ) -> Result<Bytes, TooLong> {
+        if plaintext.len() > PLAINTEXT_BYTES_MAX {
+            let bytes = plaintext.len();
+            return Err(TooLong { bytes });
+        }
+        let nonce = rng.bytes::<NONCE_LEN>();
+        let mut sealed = Vec::with_capacity(plaintext.len() + SEALED_BYTES_MORE);
+        sealed.push(VERSION);
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(plaintext);
+        let tag = self
+            .0
+            .seal_in_place_separate_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(beside),
+                &mut sealed[BEFORE_TEXT..],
+            )
+            .expect("AES-GCM seals whatever is shorter than 64 GiB");
+        sealed.extend_from_slice(tag.as_ref());
+        Ok(sealed.into())
+    }
+
+    pub(crate) fn open(&self, beside: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Broken> {
+        let (&version, rest) = sealed.split_first().ok_or(Broken)?;
+        let (nonce, rest) = rest.split_first_chunk::<NONCE_LEN>().ok_or(Broken)?;
+        let (text, tag) = rest.split_last_chunk::<TAG_BYTES>().ok_or(Broken)?;
+        if version != VERSION {
+            return Err(Broken);
+        }
+        let mut opened = vec![0; text.len()];
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        self.0
+            .open_separate_gather(nonce, Aad::from(beside), text, tag, &mut opened)
+            .map_err(|_| Broken)?;
+        Ok(opened)
+    }
+
+    /// Opens a sealed key.
+    pub(crate) fn open_key(&self, beside: &[u8], sealed: &[u8]) -> Result<KeyBytes, Broken> {
+        let opened = Zeroizing::new(self.open(beside, sealed)?);
+        KeyBytes::from_slice(&opened).ok_or(Broken)
+    }
+
+    /// Seals a key.
+    pub(crate) fn seal_key(&self, rng: &Rng, beside: &[u8], key: &KeyBytes) -> Bytes {
+        self.seal(rng, beside, key.expose())
+            .expect("a key is shorter than the longest text")
+    }
+}
+
+impl fmt::Debug for Cipher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cipher(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cluster_types::Rng;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn cipher(byte: u8) -> Cipher {
+        Cipher::new(&KeyBytes::copied(&[byte; KEY_BYTES]))
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sealed_opens_and_no_flipped_bit_of_it_does(
+            text in prop::collection::vec(any::<u8>(), 0..80),
+            beside in prop::collection::vec(any::<u8>(), 0..40),
+            seed in any::<u64>(),
+        ) {
+            let (cipher, rng) = (cipher(7), Rng::seeded(seed));
+            let sealed = cipher.seal(&rng, &beside, &text).expect("short");
+            prop_assert_eq!(sealed.len(), text.len() + SEALED_BYTES_MORE);
+            prop_assert_eq!(cipher.open(&beside, &sealed), Ok(text));
+            for bit in 0..sealed.len() * 8 {
+                let mut changed = sealed.to_vec();
+                changed[bit / 8] ^= 1 << (bit % 8);
+                prop_assert_eq!(cipher.open(&beside, &changed), Err(Broken));
+            }
+            for length in 0..sealed.len() {
+                prop_assert_eq!(cipher.open(&beside, &sealed[..length]), Err(Broken));
+            }
+            let mut longer = beside;
+            longer.push(0);
+            prop_assert_eq!(cipher.open(&longer, &sealed), Err(Broken));
+        }
+    }
+
+    #[test]
+    fn the_same_text_never_looks_the_same() {
+        let (cipher, rng) = (cipher(7), Rng::seeded(1));
+        let sealed = [(); 2].map(|()| cipher.seal(&rng, b"", b"hello").expect("short"));
+        assert_ne!(sealed[0], sealed[1]);
+        assert_ne!(sealed[0][1..13], sealed[1][1..13], "a nonce of its own");
+    }
+
+    #[test]
+    fn another_key_opens_nothing() {
+        let sealed = cipher(7)
+            .seal(&Rng::seeded(1), b"", b"hello")
+            .expect("short");
+        assert_eq!(cipher(8).open(b"", &sealed), Err(Broken));
+    }
+
+    #[test]
+    fn the_longest_text_is_sealed_and_a_longer_one_refused() {
+        let (cipher, rng) = (cipher(7), Rng::seeded(1));
+        let longest = vec![1; PLAINTEXT_BYTES_MAX];
+        let sealed = cipher.seal(&rng, b"", &longest).expect("fits");
+        assert_eq!(cipher.open(b"", &sealed), Ok(longest));
+        let bytes = PLAINTEXT_BYTES_MAX + 1;
+        assert_eq!(
+            cipher.seal(&rng, b"", &vec![1; bytes]),
+            Err(TooLong { bytes })
+        );
+    }
+
+    #[test]
+    fn derived_keys_differ_by_secret_and_purpose() {
+        let one = derive(&[1; 32], &[b"a"]);
+        assert!(one.is(&derive(&[1; 32], &[b"a"])));
+        assert!(!one.is(&derive(&[1; 32], &[b"b"])));
+        assert!(!one.is(&derive(&[2; 32], &[b"a"])));
+    }
+}
