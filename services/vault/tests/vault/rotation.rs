@@ -161,6 +161,18 @@ async fn a_rotation_that_is_cut_off_anywhere_is_finished_by_the_next_process() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_that_heard_of_no_rotation_makes_its_keys_under_the_new_generation() {
+    let world = World::new(1);
+    let (one, other) = (world.vault().await, world.vault().await);
+    one.rotate().await.expect("rotates");
+    assert_eq!(other.generation(), Generation::FIRST, "as far as it knows");
+    let message = seal(&other, account(1), room(1), NOON).await;
+    assert_opens(&one, &message.expect("seals")).await;
+    let left = generations(&world.store()).await;
+    assert!(left.iter().all(|generation| *generation == 2), "{left:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn progress_can_be_watched_to_the_end() {
     let world = World::new(1);
     let vault = world.vault().await;
