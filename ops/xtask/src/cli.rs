@@ -4,6 +4,7 @@
 //! the truth (`cargo xtask bench --help` asks `loadtest`).
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -26,6 +27,8 @@ pub(crate) struct Cli {
 pub(crate) enum Task {
     /// Install what the tests need, then run everything that must pass before a change lands
     Test(TestOptions),
+    /// Compile, lint and document what the feature `foundationdb` adds; installs libclang if it is missing
+    CheckFdb,
     /// Run the seeded simulation (release build): --seeds N, --start S, --faults .., --json
     Sim(Rest),
     /// Run one benchmark or all against their baselines (release build): NAME|all, --json
@@ -49,6 +52,9 @@ pub(crate) struct TestOptions {
     /// Run everything but these steps
     #[arg(long, value_name = "STEP", value_delimiter = ',')]
     pub(crate) skip: Vec<Step>,
+    /// Run the tests of the cluster's store too, on this cluster, below prefixes of their own
+    #[arg(long, value_name = "CLUSTER_FILE")]
+    pub(crate) fdb: Option<PathBuf>,
     /// Name the steps in their order and stop
     #[arg(long)]
     pub(crate) list: bool,

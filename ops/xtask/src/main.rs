@@ -7,6 +7,7 @@
 
 mod cli;
 mod console;
+mod fdb;
 mod k6;
 mod programs;
 mod root;
@@ -39,6 +40,7 @@ fn run(cli: Cli, console: &Console) -> anyhow::Result<ExitCode> {
     let root = Root::find();
     match cli.task {
         Task::Test(options) => suite::run(&root, console, &options),
+        Task::CheckFdb => fdb::check(&root, console),
         Task::Sim(rest) => programs::sim(&root, &rest.arguments),
         Task::Bench(rest) => programs::loadtest(&root, &["bench"], &rest.arguments),
         Task::Replay(rest) => programs::loadtest(&root, &["replay"], &rest.arguments),

@@ -3,11 +3,13 @@
 //! Invariant: the exit code is 0 only if every chosen step passed; a step that could not run because
 //! its tool or its build is missing counts as failed, never as passed.
 
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use crate::cli::TestOptions;
 use crate::console::{Console, Tone, columns};
+use crate::fdb;
 use crate::root::Root;
 use crate::steps::Step;
 use crate::stopwatch::{Stopwatch, for_people};
@@ -41,6 +43,7 @@ pub(crate) fn run(
     options: &TestOptions,
 ) -> anyhow::Result<ExitCode> {
     let steps = chosen(options)?;
+    let cluster_file = options.fdb.as_deref().map(fdb::cluster_file).transpose()?;
     if options.list {
         let rows: Vec<_> = steps
             .iter()
@@ -58,12 +61,38 @@ pub(crate) fn run(
         let place = format!("[{}/{}]", index + 1, steps.len());
         outcomes.push(run_step(root, console, *step, &place, blocked));
     }
+    let on_cluster = on_a_cluster(root, console, cluster_file.as_deref())?;
     let failed = summary(console, &outcomes, watch.elapsed());
-    Ok(if failed == 0 {
+    Ok(if failed == 0 && on_cluster {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Runs the tests that need a real cluster, or says plainly that there was none; whether that is no failure.
+fn on_a_cluster(
+    root: &Root,
+    console: &Console,
+    cluster_file: Option<&Path>,
+) -> anyhow::Result<bool> {
+    let Some(file) = cluster_file else {
+        let none = "fdb: not run, as no cluster was given (cargo xtask test --fdb CLUSTER_FILE)";
+        console.line(&console.paint(Tone::Quiet, none));
+        return Ok(true);
+    };
+    fdb::libclang(root, console)?;
+    let mut command = fdb::suite(root, file);
+    console.line(&console.paint(Tone::Quiet, &shown(&command)));
+    let passed = command.status()?.success();
+    let (tone, word) = if passed {
+        (Tone::Good, "passed")
+    } else {
+        (Tone::Bad, "FAILED")
+    };
+    let line = format!("fdb: {word} on {}", file.display());
+    console.line(&console.paint(tone, &line));
+    Ok(passed)
 }
 
 fn chosen(options: &TestOptions) -> anyhow::Result<Vec<Step>> {

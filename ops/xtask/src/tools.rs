@@ -8,11 +8,16 @@
 mod install;
 mod version;
 
+use std::fs;
+use std::path::Path;
+
 use clap::ValueEnum;
 
 use crate::console::{Console, Tone, columns};
 use crate::root::Root;
 use crate::tools::version::Version;
+
+pub(crate) use install::install_debian;
 
 /// A program that some step needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -139,6 +144,14 @@ pub(crate) fn ensure(root: &Root, console: &Console, wanted: &[Tool]) -> Install
         }
     }
     installed
+}
+
+/// Whether `folder` holds a library whose name fits.
+pub(crate) fn has_library(folder: &Path, fits: impl Fn(&str) -> bool) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .into_iter()
+        .any(|entry| fits(&entry.file_name().to_string_lossy()))
 }
 
 fn found_row(root: &Root, console: &Console, tool: Tool) -> Vec<String> {

@@ -2,7 +2,8 @@
 //! what is a part of Rust.
 //!
 //! Invariant: nothing outside `target/` is touched, except that Debian's `python3` and `python3-venv`
-//! are installed if the machine has no Python that can make an environment, and that rustup adds to the
+//! are installed if the machine has no Python that can make an environment, `libclang-dev` for `check-fdb`
+//! if there is none, and that rustup adds to the
 //! toolchain what it was installed without.
 
 use std::path::Path;
@@ -118,16 +119,28 @@ fn makes_environments(root: &Root) -> bool {
 }
 
 fn install_python(root: &Root, console: &Console) -> anyhow::Result<()> {
-    let packages = DEBIAN_PACKAGES.join(" ");
+    install_debian(root, console, &DEBIAN_PACKAGES, "to hold the tools")
+}
+
+/// Installs packages of Debian's, and says so and what for.
+///
+/// # Errors
+///
+/// If this is not Debian, or the right to install is missing; the text has the command to type.
+pub(crate) fn install_debian(
+    root: &Root,
+    console: &Console,
+    names: &[&str],
+    what_for: &str,
+) -> anyhow::Result<()> {
+    let packages = names.join(" ");
     let by_hand = format!("install them by hand: apt-get install {packages}");
     ensure!(
         on_path("apt-get"),
         "{packages} are missing and this is not Debian; {by_hand}"
     );
     let title = console.paint(Tone::Title, "installing");
-    console.line(&format!(
-        "{title}  {packages} from Debian, to hold the tools"
-    ));
+    console.line(&format!("{title}  {packages} from Debian, {what_for}"));
     for arguments in [
         vec!["update"],
         vec!["install", "--yes", "--no-install-recommends"],
@@ -137,7 +150,7 @@ fn install_python(root: &Root, console: &Console) -> anyhow::Result<()> {
             .args(&arguments)
             .env("DEBIAN_FRONTEND", "noninteractive");
         if arguments.len() > 1 {
-            command.args(DEBIAN_PACKAGES);
+            command.args(names);
         }
         quietly(&mut command).context(by_hand.clone())?;
     }
