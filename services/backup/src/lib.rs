@@ -1,7 +1,7 @@
 //! Backups: what is in the store, as one encrypted file.
 //!
-//! Owns: the format of an archive ([`archive`]), the file that it lies in ([`file`]), and what goes into one: all that a store holds
-//! ([`collect`]), room by room as each stood at one moment ([`rooms`]).
+//! Owns: the format of an archive ([`archive`]), the file that it lies in ([`file`](mod@file)), and what goes
+//! into one: all that a store holds ([`collect`]), room by room as each stood at one moment ([`rooms`]).
 //!
 //! Invariants: an archive that is read to its end without an error is whole, in order and unaltered; what
 //! is wrong with another one is said with the chunk at fault. A copy of a room is of one moment.
