@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use cluster_runtime::Tasks;
-use cluster_store::{Embedded, EmbeddedOptions, OpenError, Store, StoreError, open_deployment};
+use cluster_store::{OpenError, Store, StoreError};
 use cluster_types::{Clock, Rng, SystemClock};
 use proto::v1::accounts_server::AccountsServer;
 use proto::v1::administration_server::AdministrationServer;
@@ -24,6 +24,7 @@ use tonic::service::Routes;
 use crate::adapters::{AsCalls, EndStreams, Known};
 use crate::administration::Administration;
 use crate::config::Config;
+use crate::stores;
 
 /// Why a server did not start. Each text says what to do, or has a cause that does.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +40,14 @@ pub enum StartError {
     /// The store does not open.
     #[error("the store cannot be opened")]
     Open(#[from] OpenError),
+    /// The store of a cluster does not open.
+    #[cfg(feature = "foundationdb")]
+    #[error("the store of the cluster cannot be opened")]
+    Cluster(#[from] cluster_store_fdb::OpenError),
+    /// The prefix in the cluster is none.
+    #[cfg(feature = "foundationdb")]
+    #[error("the prefix in the cluster cannot be used")]
+    Prefix(#[source] cluster_store_fdb::PrefixError),
     /// The store opened and fails.
     #[error("the store cannot be used")]
     Store(#[from] StoreError),
@@ -221,11 +230,11 @@ async fn open(
                 password: config.tls_key_password_file.clone(),
             };
             let certificates = load_certificates(source, dir, clock).await?;
-            (certificates, open_store(dir, rng).await?)
+            (certificates, stores::open(config, rng).await?)
         }
         _ => {
             // One that is made lies beside the store, in the folder which that makes.
-            let store = open_store(dir, rng).await?;
+            let store = stores::open(config, rng).await?;
             let source = CertificateSource::Generated {
                 dir: dir.clone(),
                 names: config.tls_names.clone(),
@@ -234,18 +243,6 @@ async fn open(
         }
     };
     Ok((listener, certificates, store))
-}
-
-async fn open_store(data_dir: &Path, rng: &Rng) -> Result<Store, StartError> {
-    let dir = data_dir.to_owned();
-    let open = tokio::task::spawn_blocking(move || Embedded::open(dir, EmbeddedOptions::default()));
-    let opened = open.await.map_err(|panic| StartError::DataDir {
-        path: data_dir.to_owned(),
-        source: std::io::Error::other(panic),
-    })?;
-    let store = Store::new(opened?);
-    open_deployment(&store, rng).await?;
-    Ok(store)
 }
 
 async fn load_certificates(

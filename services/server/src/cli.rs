@@ -160,6 +160,11 @@ pub struct ServeOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<String>,
 
+    /// Where to keep history: embedded (in the data directory) or fdb:CLUSTER_FILE [default: embedded]
+    #[arg(long, value_name = "STORE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<String>,
+
     /// The certificate and those that vouch for it, as PEM; without one, one is made.
     #[arg(long, value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -19,6 +19,9 @@ use services_accounts::PasswordPolicy;
 use services_gateway::{CertificateSource, Limits, Span, TlsVersion, web_origin};
 
 use crate::cli::ServeOptions;
+use crate::stores::StoreAt;
+#[cfg(feature = "foundationdb")]
+use crate::stores::{self, ClusterConfig};
 
 /// What an operator can set.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -26,8 +29,10 @@ use crate::cli::ServeOptions;
 pub struct Config {
     /// Where to listen. Loopback by default: what is reachable from outside is a decision.
     pub listen: SocketAddr,
-    /// Where everything is kept: the store, and the certificate if one is made.
+    /// Where everything is kept: the store, if it is embedded, and the certificate, if one is made.
     pub data_dir: PathBuf,
+    /// Where history is kept.
+    pub store: StoreAt,
     /// The certificate and those that vouch for it, as PEM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_cert: Option<PathBuf>,
@@ -59,6 +64,9 @@ pub struct Config {
     pub sign_in_tries: u32,
     /// After each span of this, an address may fail once more.
     pub sign_in_try_every: Span,
+    /// How to reach the cluster that `store` names.
+    #[cfg(feature = "foundationdb")]
+    pub fdb: ClusterConfig,
     /// The limits of the edge.
     pub limits: Limits,
 }
@@ -106,6 +114,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 7443)),
             data_dir: PathBuf::from("rookery-data"),
+            store: StoreAt::default(),
             tls_cert: None,
             tls_key: None,
             tls_key_password_file: None,
@@ -120,6 +129,8 @@ impl Default for Config {
             stop_within: Span::seconds(10),
             sign_in_tries: peers.burst,
             sign_in_try_every: Span::seconds(peers.refill.as_secs()),
+            #[cfg(feature = "foundationdb")]
+            fdb: ClusterConfig::default(),
             limits: Limits::default(),
         }
     }
@@ -215,6 +226,10 @@ impl Config {
     fn mistakes(&self) -> Vec<(String, String)> {
         let mut found = Found(Vec::new());
         self.check_tls(&mut found);
+        #[cfg(feature = "foundationdb")]
+        for (key, text) in stores::mistakes(&self.fdb) {
+            found.add(key, text);
+        }
         for origin in &self.web_origins {
             found.failed("web_origins", web_origin(origin));
         }

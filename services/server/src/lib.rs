@@ -17,6 +17,7 @@ mod greeting;
 mod logging;
 mod serve;
 mod stop;
+pub mod stores;
 
 pub use serve::serve;
 pub use stop::Stopped;

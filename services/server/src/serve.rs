@@ -102,6 +102,10 @@ fn code(error: &StartError) -> u8 {
         | StartError::Open(_)
         | StartError::Store(_)
         | StartError::Certificate(_) => EXIT_IO,
+        #[cfg(feature = "foundationdb")]
+        StartError::Cluster(_) => EXIT_IO,
+        #[cfg(feature = "foundationdb")]
+        StartError::Prefix(_) => EXIT_USAGE,
         StartError::Signals(_)
         | StartError::Hash(_)
         | StartError::Gateway(_)
@@ -123,7 +127,12 @@ fn fail(error: &dyn Error, code: u8) -> ExitCode {
 async fn run(config: Config) -> Result<Ended, StartError> {
     // First, so that whoever asks during the start is heard.
     let mut signals = Signals::new().map_err(StartError::Signals)?;
-    let app = App::start(config).await?;
+    let app = tokio::select! {
+        biased;
+        // A start may wait, for a cluster that does not answer yet.
+        () = signals.stop() => return Ok(Ended::Asked),
+        app = App::start(config) => app?,
+    };
     greet(&app).await?;
     keep_up(&app);
     let ended = serve_until_stop(&app, &mut signals).await;

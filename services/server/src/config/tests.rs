@@ -223,3 +223,20 @@ fn a_file_that_is_not_there_or_does_not_read_is_named() {
     }));
     assert!(told.contains("line 1"), "{told}");
 }
+
+#[test]
+fn a_store_of_no_kind_is_a_mistake_with_its_fix() {
+    let told = mistakes(&flags(|options| options.store = Some("redis".to_owned())));
+    assert!(
+        told.contains("--store: ") && told.contains("embedded"),
+        "{told}"
+    );
+}
+
+#[cfg(not(feature = "foundationdb"))]
+#[test]
+fn a_cluster_without_its_client_is_a_mistake_that_says_how_to_build_it() {
+    let store = "fdb:/etc/foundationdb/fdb.cluster";
+    let told = mistakes(&flags(|options| options.store = Some(store.to_owned())));
+    assert!(told.contains("--features foundationdb"), "{told}");
+}
