@@ -7,19 +7,24 @@ use crate::schema::{Deployment, SCHEMA_VERSION, Table};
 use crate::{OpenError, Store, StoreError};
 
 /// Says which deployment `store` belongs to; an empty store becomes a new one, named by `rng`. A
-/// store written by a newer release is refused: this program would misread or destroy its rows.
+/// store written by a newer release is refused: this program would misread or destroy its rows. One
+/// written by an earlier release is marked as this release's, and its [`Upgrade`](crate::Upgrade) is pending.
 pub async fn open_deployment(store: &Store, rng: &Rng) -> Result<DeploymentId, OpenError> {
     let fresh = DeploymentId::random(rng);
     let read_or_make = |tx: crate::Transaction, _| async move {
-        if let Some(row) = tx.row(&Deployment {}).await? {
-            return Ok::<_, StoreError>(row);
-        }
-        let row = v1::Deployment {
-            deployment_id: fresh.as_bytes().to_vec().into(),
-            schema_version: SCHEMA_VERSION,
+        let found = tx.row(&Deployment {}).await?;
+        let row = match &found {
+            Some(row) => marked(row),
+            None => v1::Deployment {
+                deployment_id: fresh.as_bytes().to_vec().into(),
+                schema_version: SCHEMA_VERSION,
+                upgrading_from: 0,
+            },
         };
-        tx.set_row(&Deployment {}, &row)?;
-        Ok(row)
+        if found.as_ref() != Some(&row) {
+            tx.set_row(&Deployment {}, &row)?;
+        }
+        Ok::<_, StoreError>(row)
     };
     let unusable = |source| {
         let location = store.location();
@@ -38,12 +43,28 @@ pub async fn open_deployment(store: &Store, rng: &Rng) -> Result<DeploymentId, O
             known: SCHEMA_VERSION,
         });
     }
+    if row.upgrading_from != 0 {
+        let (from, to) = (row.upgrading_from, row.schema_version);
+        tracing::info!(from, to, "rows of an earlier release are in this store");
+    }
     let id = DeploymentId::try_from(&row.deployment_id[..]);
     id.map_err(|_| {
         unusable(StoreError::Corrupt {
             table: Table::Deployment,
         })
     })
+}
+
+/// The row of a store that this program is about to write to.
+fn marked(row: &v1::Deployment) -> v1::Deployment {
+    let mut row = row.clone();
+    if row.schema_version < SCHEMA_VERSION {
+        if row.upgrading_from == 0 {
+            row.upgrading_from = row.schema_version;
+        }
+        row.schema_version = SCHEMA_VERSION;
+    }
+    row
 }
 
 #[cfg(test)]
@@ -68,6 +89,7 @@ mod tests {
         let newer = v1::Deployment {
             deployment_id: vec![1; 16].into(),
             schema_version: SCHEMA_VERSION + 1,
+            upgrading_from: 0,
         };
         let write = |tx: crate::Transaction, _| {
             let newer = newer.clone();
@@ -79,7 +101,8 @@ mod tests {
             .expect_err("refused");
         let text = error.to_string();
         assert!(
-            text.contains("schema version 2") && text.contains("run a newer release"),
+            text.contains(&format!("schema version {}", SCHEMA_VERSION + 1))
+                && text.contains("run a newer release"),
             "{text}"
         );
     }

@@ -38,6 +38,7 @@ mod runner;
 pub mod schema;
 pub mod simulated;
 mod transaction;
+mod upgrade;
 
 pub use backend::{
     Backend, Mutation, Page, PageFill, RangeQuery, Snapshot, Span, Version, WriteSet,
@@ -49,3 +50,4 @@ pub use runner::{MaybeCommitted, Store};
 pub use schema::{Row, Table};
 pub use simulated::{FaultCounts, Faults, Simulated, SimulatedDisk};
 pub use transaction::{Lookup, RowPage, RowRange, Scan, Transaction};
+pub use upgrade::Upgrade;

@@ -91,5 +91,19 @@ pub const FREE_SPACE_MIN: u64 = 64 * 1024 * 1024;
 /// Writes are refused meanwhile. Well below the five seconds within which a store must recover.
 pub const FULL_RETRY: Duration = Duration::from_secs(1);
 
+/// Rows that an upgrade rewrites in one transaction: few enough that whoever writes one of them meanwhile
+/// waits for a moment only.
+pub const UPGRADE_ROWS: usize = 100;
+
+/// Bytes of rows that an upgrade rewrites in one transaction, but for the last row: far below
+/// [`TRANSACTION_BYTES_MAX`] however much they grow.
+pub const UPGRADE_BYTES: usize = 256 * 1024;
+
+/// Between two of these transactions: leaves most of the store to those whom it serves.
+pub const UPGRADE_PAUSE: Duration = Duration::from_millis(5);
+
+/// Rows after which an upgrade says how far it has come.
+pub const UPGRADE_TELL_EVERY: u64 = 100_000;
+
 /// Longest folded user name that an index key may hold.
 pub const NAME_KEY_BYTES_MAX: usize = 256;

@@ -8,6 +8,7 @@
 //! | table | prefix | key | value | mutability | writer |
 //! |---|---|---|---|---|---|
 //! | [`Deployment`] | `0001` | none: one row | `Deployment` | schema version grows | server, first start and upgrades |
+//! | [`SchemaUpgrade`] | `0002` | name of a step, UTF-8, to the end | `SchemaUpgrade` | updated, cleared at the end | [`Upgrade`](crate::Upgrade) |
 //! | [`Account`] | `0101` | account | `Account` | updated | accounts |
 //! | [`AccountName`] | `0102` | folded name, UTF-8, to the end | `AccountName` | written once | accounts |
 //! | [`SignIn`] | `0103` | account, sign-in | `SignIn` | day of expiry grows, cleared | accounts |
@@ -47,15 +48,20 @@ pub use codec::InvalidKey;
 pub use keys::{
     Account, AccountKey, AccountName, AccountRoom, ClientMessage, Deployment, DirectRoom,
     Invitation, InvitationSecret, KeyRotation, ReadMark, Room, RoomBan, RoomDeletion, RoomEvent,
-    RoomHead, RoomKey, RoomLink, RoomMember, ServerKey, SignIn, Token, Vault,
+    RoomHead, RoomKey, RoomLink, RoomMember, SchemaUpgrade, ServerKey, SignIn, Token, Vault,
 };
 pub use table::Table;
 
 use bytes::Bytes;
 
 /// The newest layout of the tables that this program reads and writes. A store with a newer one is
-/// refused; an upgrade rewrites what changed and then this number in the [`Deployment`] row.
-pub const SCHEMA_VERSION: u32 = 1;
+/// refused; one with an older is upgraded while it serves.
+///
+/// | version | what changed |
+/// |---|---|
+/// | 1 | the first |
+/// | 2 | what is personal is sealed; user names are looked up by a keyed hash |
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// The key of one row, and by its type the table and the value.
 pub trait Row: Sized + Send + Sync {

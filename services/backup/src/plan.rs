@@ -43,6 +43,7 @@ impl Plan {
             | Table::Invitation
             | Table::InvitationSecret
             | Table::RoomDeletion
+            | Table::SchemaUpgrade
             | Table::KeyRotation => Self::Never,
         }
     }

@@ -60,6 +60,14 @@ row! {
 }
 
 row! {
+    /// How far one step of an upgrade has come.
+    SchemaUpgrade {
+        /// The step, by its name.
+        step: String
+    } -> v1::SchemaUpgrade
+}
+
+row! {
     /// One person.
     Account {
         /// Whose.

@@ -7,6 +7,8 @@
 pub enum Table {
     /// What this store is.
     Deployment = 0x0001,
+    /// How far the steps of an upgrade have come.
+    SchemaUpgrade = 0x0002,
     /// People.
     Account = 0x0101,
     /// Index: folded user name to account.
@@ -55,8 +57,9 @@ pub enum Table {
 
 impl Table {
     /// Every table, retired ones too.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Deployment,
+        Self::SchemaUpgrade,
         Self::Account,
         Self::AccountName,
         Self::SignIn,

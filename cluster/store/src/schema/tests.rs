@@ -45,7 +45,8 @@ proptest! {
             hash
         };
         check_pair(&Account { account }, &Account { account: other })?;
-        check_pair(&AccountName { folded: s }, &AccountName { folded: t })?;
+        check_pair(&AccountName { folded: s.clone() }, &AccountName { folded: t.clone() })?;
+        check_pair(&SchemaUpgrade { step: s }, &SchemaUpgrade { step: t })?;
         check_pair(
             &SignIn { account, sign_in: SignInId::from_bytes(a) },
             &SignIn { account: other, sign_in: SignInId::from_bytes(b) },
@@ -130,6 +131,7 @@ fn stored_bytes_stay_as_they_are() {
     };
     let tables = [
         check_golden(&Deployment {}, "0001"),
+        check_golden(&SchemaUpgrade { step: "ab".into() }, "0002 6162"),
         check_golden(&Account { account }, "0101 b2*16"),
         check_golden(
             &AccountName {
