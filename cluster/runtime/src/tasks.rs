@@ -36,6 +36,8 @@ pub enum TaskKind {
     /// Clears the rows of a deleted room. On stop: ends after the batch at hand, and goes on at the
     /// next start.
     Clearing,
+    /// Wraps the stored keys anew. On stop: ends after the batch at hand, and goes on at the next start.
+    KeyRotation,
     /// Finishes a change that was begun for a client, whether or not the client still waits: ending
     /// sign-ins, with the streams that hang on them; making rooms, whose members have to be told. On
     /// stop: finishes.
@@ -47,9 +49,11 @@ impl TaskKind {
     pub const fn on_panic(self) -> OnPanic {
         match self {
             Self::Accept | Self::Relay => OnPanic::Stop,
-            Self::Connection | Self::Housekeeping | Self::Clearing | Self::Completion => {
-                OnPanic::Log
-            }
+            Self::Connection
+            | Self::Housekeeping
+            | Self::Clearing
+            | Self::KeyRotation
+            | Self::Completion => OnPanic::Log,
         }
     }
 }

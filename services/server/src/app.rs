@@ -6,7 +6,7 @@ use std::thread::available_parallelism;
 
 use cluster_runtime::Tasks;
 use cluster_store::{OpenError, Store, StoreError};
-use cluster_types::{Clock, Rng, SystemClock};
+use cluster_types::{Clock, DeploymentId, Rng, SystemClock};
 use proto::v1::accounts_server::AccountsServer;
 use proto::v1::administration_server::AdministrationServer;
 use proto::v1::messages_server::MessagesServer;
@@ -18,12 +18,14 @@ use services_gateway::{
 };
 use services_rooms::Rooms;
 use services_sessions::{Hub, SessionError, Sessions};
+use services_vault::Vault;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
 use crate::adapters::{AsCalls, EndStreams, Known};
 use crate::administration::Administration;
 use crate::config::Config;
+use crate::keys::{self, PassphraseError};
 use crate::stores;
 
 /// Why a server did not start. Each text says what to do, or has a cause that does.
@@ -51,6 +53,12 @@ pub enum StartError {
     /// The store opened and fails.
     #[error("the store cannot be used")]
     Store(#[from] StoreError),
+    /// The passphrase of the key cannot be read.
+    #[error("the passphrase of the key cannot be used")]
+    Passphrase(#[from] PassphraseError),
+    /// The store does not open with the key that was given.
+    #[error("what is stored cannot be opened or sealed")]
+    Vault(#[from] services_vault::OpenError),
     /// The certificate cannot be used.
     #[error("the certificate cannot be used")]
     Certificate(#[from] CertificateError),
@@ -81,6 +89,9 @@ pub enum StartError {
 pub struct App {
     pub(crate) config: Arc<Config>,
     pub(crate) store: Store,
+    pub(crate) vault: Vault,
+    /// The key file, if this start has made it.
+    pub(crate) key_file_made: Option<PathBuf>,
     pub(crate) accounts: Accounts,
     pub(crate) rooms: Rooms,
     pub(crate) hub: Hub,
@@ -105,7 +116,9 @@ impl App {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let (rng, clock) = (Rng::from_os(), Arc::new(SystemClock) as Arc<dyn Clock>);
         let tasks = Tasks::new();
-        let (listener, certificates, store) = open(&config, &clock, &rng).await?;
+        let (listener, certificates, (store, deployment)) = open(&config, &clock, &rng).await?;
+        let (vault, key_file_made) = keys::open(&config, &store, deployment, &rng).await?;
+        keys::take_care(&vault, &config, &tasks);
         let parts = Parts {
             store: store.clone(),
             clock: Arc::clone(&clock),
@@ -161,6 +174,8 @@ impl App {
         Ok(Self {
             config: Arc::new(config),
             store,
+            vault,
+            key_file_made,
             accounts,
             rooms,
             hub,
@@ -176,6 +191,11 @@ impl App {
     /// If the store fails.
     pub async fn first_invitation(&self) -> Result<Option<InvitationSecret>, StoreError> {
         self.accounts.ensure_administrator_invitation().await
+    }
+
+    /// What seals all that is stored.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
     }
 
     /// The edge: its address, its certificate, its counters.
@@ -215,7 +235,7 @@ async fn open(
     config: &Config,
     clock: &Arc<dyn Clock>,
     rng: &Rng,
-) -> Result<(TcpListener, Arc<Certificates>, Store), StartError> {
+) -> Result<(TcpListener, Arc<Certificates>, (Store, DeploymentId)), StartError> {
     let listener = listen(config.listen, &config.limits.connections);
     let listener = listener.map_err(|source| StartError::Listen {
         address: config.listen,

@@ -20,7 +20,7 @@ pub const EXIT_UNAVAILABLE: u8 = 69;
 /// (`EX_SOFTWARE`).
 pub const EXIT_SOFTWARE: u8 = 70;
 
-/// Exit code for a store or certificate that cannot be used (`EX_IOERR`).
+/// Exit code for a store, key or certificate that cannot be used (`EX_IOERR`).
 pub const EXIT_IO: u8 = 74;
 
 /// A messenger's backend that you host yourself.
@@ -164,6 +164,27 @@ pub struct ServeOptions {
     #[arg(long, value_name = "STORE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<String>,
+
+    /// The file with the key that all stored data is sealed under; made at the first start
+    /// [default: rookery.keys in the data directory]
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<String>,
+
+    /// A file with a passphrase instead, from which that key is derived.
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_passphrase_file: Option<String>,
+
+    /// A file with the passphrase that was used before, until a rotation has replaced it.
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_passphrase_previous_file: Option<String>,
+
+    /// Seal nothing: for disks that are encrypted. Cannot be changed once a store is made.
+    #[arg(long, action = ArgAction::SetTrue)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unsealed: bool,
 
     /// The certificate and those that vouch for it, as PEM; without one, one is made.
     #[arg(long, value_name = "FILE")]

@@ -33,6 +33,17 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where history is kept.
     pub store: StoreAt,
+    /// Where the key-encryption key lies, if not in the data directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
+    /// A passphrase from which it is derived instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_passphrase_file: Option<PathBuf>,
+    /// The passphrase before that one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_passphrase_previous_file: Option<PathBuf>,
+    /// Whether what is stored is left as it is.
+    pub unsealed: bool,
     /// The certificate and those that vouch for it, as PEM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_cert: Option<PathBuf>,
@@ -115,6 +126,10 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 7443)),
             data_dir: PathBuf::from("rookery-data"),
             store: StoreAt::default(),
+            key_file: None,
+            key_passphrase_file: None,
+            key_passphrase_previous_file: None,
+            unsealed: false,
             tls_cert: None,
             tls_key: None,
             tls_key_password_file: None,
@@ -225,6 +240,7 @@ impl Config {
     /// What cannot work although each value has its form: the keys, and what would be right.
     fn mistakes(&self) -> Vec<(String, String)> {
         let mut found = Found(Vec::new());
+        self.check_keys(&mut found);
         self.check_tls(&mut found);
         #[cfg(feature = "foundationdb")]
         for (key, text) in stores::mistakes(&self.fdb) {
@@ -254,6 +270,25 @@ impl Config {
             found.add(&format!("limits.{}", mistake.field), text);
         }
         found.0
+    }
+
+    fn check_keys(&self, found: &mut Found) {
+        let passphrase = self.key_passphrase_file.as_deref();
+        let previous = self.key_passphrase_previous_file.as_deref();
+        if self.key_file.is_some() && passphrase.is_some() {
+            let text = "cannot be used with key_passphrase_file; name the one that the store was made with";
+            found.add("key_file", text);
+        }
+        if previous.is_some() && passphrase.is_none() {
+            let text = "is what key_passphrase_file replaces; set that too";
+            found.add("key_passphrase_previous_file", text);
+        }
+        if self.unsealed && (self.key_file.is_some() || passphrase.is_some()) {
+            let text = "needs no key; leave out key_file and key_passphrase_file, or this";
+            found.add("unsealed", text);
+        }
+        found.readable("key_passphrase_file", passphrase);
+        found.readable("key_passphrase_previous_file", previous);
     }
 
     fn check_tls(&self, found: &mut Found) {

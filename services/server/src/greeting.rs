@@ -11,6 +11,8 @@ pub(crate) struct Greeting<'a> {
     pub(crate) program: &'a str,
     pub(crate) address: SocketAddr,
     pub(crate) data_dir: &'a Path,
+    /// The key file, if this start has made it.
+    pub(crate) key_file_made: Option<&'a Path>,
     pub(crate) fingerprint: String,
     pub(crate) generated: bool,
     /// For the first administrator, while there is none.
@@ -33,6 +35,13 @@ impl fmt::Display for Greeting<'_> {
         writeln!(f)?;
         writeln!(f, "  data         {}", data_dir.display())?;
         writeln!(f, "  certificate  {made}, SHA-256 {fingerprint}")?;
+        if let Some(file) = self.key_file_made {
+            let file = file.display();
+            writeln!(
+                f,
+                "  new key      {file}: keep a copy elsewhere, without it nothing here can be read"
+            )?;
+        }
         writeln!(f)?;
         match &self.invitation {
             Some(invitation) => {

@@ -14,6 +14,7 @@ pub mod cli;
 pub mod config;
 mod descriptors;
 mod greeting;
+pub mod keys;
 mod logging;
 mod serve;
 mod stop;

@@ -101,6 +101,8 @@ fn code(error: &StartError) -> u8 {
         StartError::DataDir { .. }
         | StartError::Open(_)
         | StartError::Store(_)
+        | StartError::Passphrase(_)
+        | StartError::Vault(_)
         | StartError::Certificate(_) => EXIT_IO,
         #[cfg(feature = "foundationdb")]
         StartError::Cluster(_) => EXIT_IO,
@@ -160,6 +162,7 @@ async fn greet(app: &App) -> Result<(), StartError> {
         program: &program,
         address: app.gateway().local_addr(),
         data_dir: &app.config.data_dir,
+        key_file_made: app.key_file_made.as_deref(),
         fingerprint: app.gateway().certificates().fingerprint().to_string(),
         generated: app.config.tls_cert.is_none(),
         invitation: invitation.map(|secret| secret.reveal()),

@@ -11,7 +11,7 @@ mod cluster;
 use std::path::Path;
 
 use cluster_store::{Embedded, EmbeddedOptions, Store, open_deployment};
-use cluster_types::Rng;
+use cluster_types::{DeploymentId, Rng};
 use serde::{Deserialize, Serialize};
 
 use crate::app::StartError;
@@ -79,8 +79,8 @@ impl From<StoreAt> for String {
     }
 }
 
-/// The store that the configuration names, with its deployment known. Makes the data directory.
-pub(crate) async fn open(config: &Config, rng: &Rng) -> Result<Store, StartError> {
+/// The store that the configuration names, and whose it is. Makes the data directory.
+pub(crate) async fn open(config: &Config, rng: &Rng) -> Result<(Store, DeploymentId), StartError> {
     match &config.store {
         StoreAt::Embedded => embedded(&config.data_dir, rng).await,
         #[cfg(feature = "foundationdb")]
@@ -88,7 +88,7 @@ pub(crate) async fn open(config: &Config, rng: &Rng) -> Result<Store, StartError
     }
 }
 
-async fn embedded(data_dir: &Path, rng: &Rng) -> Result<Store, StartError> {
+async fn embedded(data_dir: &Path, rng: &Rng) -> Result<(Store, DeploymentId), StartError> {
     let dir = data_dir.to_owned();
     let open = tokio::task::spawn_blocking(move || Embedded::open(dir, EmbeddedOptions::default()));
     let opened = open.await.map_err(|panic| StartError::DataDir {
@@ -96,8 +96,8 @@ async fn embedded(data_dir: &Path, rng: &Rng) -> Result<Store, StartError> {
         source: std::io::Error::other(panic),
     })?;
     let store = Store::new(opened?);
-    open_deployment(&store, rng).await?;
-    Ok(store)
+    let deployment = open_deployment(&store, rng).await?;
+    Ok((store, deployment))
 }
 
 #[cfg(test)]

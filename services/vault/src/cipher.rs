@@ -10,6 +10,8 @@
 //! image would draw the same ones again. [`MESSAGES_PER_KEY_MAX`](crate::limits::MESSAGES_PER_KEY_MAX)
 //! is the bound that goes with them.
 //!
+//! A deployment that is not sealed has [`Cipher::Clear`]: `0 | text`, with nothing bound to it.
+//!
 //! Invariant: what was changed in any bit, or sealed with other data beside it, does not open, and
 //! nothing of it is handed out.
 
@@ -25,6 +27,10 @@ use crate::limits::{PLAINTEXT_BYTES_MAX, SEALED_BYTES_MORE};
 use crate::secret::{KEY_BYTES, KeyBytes};
 
 const VERSION: u8 = 1;
+
+/// In the place of the version: what follows is not sealed.
+const CLEAR: u8 = 0;
+
 const TAG_BYTES: usize = 16;
 const BEFORE_TEXT: usize = 1 + NONCE_LEN;
 
@@ -43,8 +49,13 @@ pub struct TooLong {
     pub bytes: usize,
 }
 
-/// A key with its schedule. The library overwrites the schedule when it is freed.
-pub(crate) struct Cipher(LessSafeKey);
+/// What seals.
+pub(crate) enum Cipher {
+    /// A key with its schedule. The library overwrites the schedule when it is freed.
+    Sealing(LessSafeKey),
+    /// Nothing: what goes in comes out, behind one byte that says so.
+    Clear,
+}
 
 /// The length of a derived key.
 struct OneKey;
@@ -70,7 +81,7 @@ pub(crate) fn derive(secret: &[u8], info: &[&[u8]]) -> KeyBytes {
 impl Cipher {
     pub(crate) fn new(key: &KeyBytes) -> Self {
         let key = UnboundKey::new(&AES_256_GCM, key.expose());
-        Self(LessSafeKey::new(
+        Self::Sealing(LessSafeKey::new(
             key.expect("a key of AES-256 has 32 bytes"),
         ))
     }
@@ -85,13 +96,15 @@ impl Cipher {
             let bytes = plaintext.len();
             return Err(TooLong { bytes });
         }
+        let Self::Sealing(key) = self else {
+            return Ok([&[CLEAR], plaintext].concat().into());
+        };
         let nonce = rng.bytes::<NONCE_LEN>();
         let mut sealed = Vec::with_capacity(plaintext.len() + SEALED_BYTES_MORE);
         sealed.push(VERSION);
         sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(plaintext);
-        let tag = self
-            .0
+        let tag = key
             .seal_in_place_separate_tag(
                 Nonce::assume_unique_for_key(nonce),
                 Aad::from(beside),
@@ -104,6 +117,13 @@ impl Cipher {
 
     pub(crate) fn open(&self, beside: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Broken> {
         let (&version, rest) = sealed.split_first().ok_or(Broken)?;
+        let Self::Sealing(key) = self else {
+            return if version == CLEAR {
+                Ok(rest.to_vec())
+            } else {
+                Err(Broken)
+            };
+        };
         let (nonce, rest) = rest.split_first_chunk::<NONCE_LEN>().ok_or(Broken)?;
         let (text, tag) = rest.split_last_chunk::<TAG_BYTES>().ok_or(Broken)?;
         if version != VERSION {
@@ -111,8 +131,7 @@ impl Cipher {
         }
         let mut opened = vec![0; text.len()];
         let nonce = Nonce::assume_unique_for_key(*nonce);
-        self.0
-            .open_separate_gather(nonce, Aad::from(beside), text, tag, &mut opened)
+        key.open_separate_gather(nonce, Aad::from(beside), text, tag, &mut opened)
             .map_err(|_| Broken)?;
         Ok(opened)
     }
@@ -199,6 +218,18 @@ mod tests {
             cipher.seal(&rng, b"", &vec![1; bytes]),
             Err(TooLong { bytes })
         );
+    }
+
+    #[test]
+    fn what_is_clear_stays_so_and_is_not_taken_for_what_is_sealed() {
+        let rng = Rng::seeded(1);
+        let clear = Cipher::Clear.seal(&rng, b"", b"hello").expect("short");
+        assert_eq!(clear, &b"\0hello"[..]);
+        assert_eq!(Cipher::Clear.open(b"", &clear), Ok(b"hello".to_vec()));
+        assert_eq!(cipher(7).open(b"", &clear), Err(Broken));
+        let sealed = cipher(7).seal(&rng, b"", b"hello").expect("short");
+        assert_eq!(Cipher::Clear.open(b"", &sealed), Err(Broken));
+        assert_eq!(Cipher::Clear.open(b"", b""), Err(Broken));
     }
 
     #[test]

@@ -111,6 +111,9 @@ pub enum RotateError {
     /// One is under way in this process.
     #[error("a rotation is under way")]
     UnderWay,
+    /// There is no key-encryption key.
+    #[error("nothing is sealed here, so there is no key to rotate")]
+    Unsealed,
     /// A row could not be read, wrapped or written.
     #[error("a key could not be wrapped anew")]
     Vault(#[from] VaultError),
@@ -129,7 +132,7 @@ impl AsStoreError for RotateError {
     fn as_store_error(&self) -> Option<&StoreError> {
         match self {
             Self::Vault(error) => error.as_store_error(),
-            Self::UnderWay | Self::Source(_) => None,
+            Self::UnderWay | Self::Unsealed | Self::Source(_) => None,
         }
     }
 }
@@ -238,11 +241,11 @@ pub enum OpenError {
     Derivation,
     /// The store was sealed by a source of another kind.
     #[error(
-        "this store is sealed with {}, and the server was started with {}: start it with the former",
-        spelled(*sealed_with), spelled(*given)
+        "this store is {}, and the server was started with {}: start it with the former",
+        state(*sealed_with), spelled(*given)
     )]
     OtherSource {
-        /// What it was sealed with.
+        /// What it was sealed with, if it was.
         sealed_with: SourceKind,
         /// What the server was given.
         given: SourceKind,
@@ -286,10 +289,20 @@ pub enum OpenError {
     },
 }
 
+fn state(kind: SourceKind) -> String {
+    match kind {
+        SourceKind::Unsealed => "not sealed (--unsealed)".to_owned(),
+        SourceKind::File | SourceKind::Passphrase | SourceKind::Kms => {
+            format!("sealed with {}", spelled(kind))
+        }
+    }
+}
+
 const fn spelled(kind: SourceKind) -> &'static str {
     match kind {
         SourceKind::File => "a key file (--key-file)",
         SourceKind::Passphrase => "a passphrase (--key-passphrase-file)",
         SourceKind::Kms => "a KMS",
+        SourceKind::Unsealed => "no key (--unsealed)",
     }
 }

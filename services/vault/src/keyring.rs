@@ -375,7 +375,12 @@ impl Keyring {
     }
 
     fn pair_of(&self, name: PairName, account: &KeyBytes, room: &KeyBytes, since: Since) -> Pair {
-        let pair = Pair::new(&name, account, room, self.rng.clone());
+        let rng = self.rng.clone();
+        let pair = if self.source.seals() {
+            Pair::new(&name, account, room, rng)
+        } else {
+            Pair::clear(rng)
+        };
         let mut cached = self.cached.lock();
         if cached.since() == since {
             cached.pairs.insert(name, pair.clone());
@@ -383,8 +388,18 @@ impl Keyring {
         pair
     }
 
+    /// What seals under this key.
+    pub(crate) fn sealer(&self, name: KeyName, key: &KeyBytes) -> Sealer {
+        let rng = self.rng.clone();
+        if self.source.seals() {
+            Sealer::new(name, key, rng)
+        } else {
+            Sealer::clear(rng)
+        }
+    }
+
     fn sealer_of(&self, name: KeyName, key: &KeyBytes, since: Since) -> Sealer {
-        let sealer = Sealer::new(name, key, self.rng.clone());
+        let sealer = self.sealer(name, key);
         let mut cached = self.cached.lock();
         if cached.since() == since {
             cached.sealers.insert(name, sealer.clone());

@@ -12,7 +12,6 @@ use crate::keyring::Keyring;
 use crate::lookup::Lookups;
 use crate::name::{KeyName, Purpose};
 use crate::rotate::Rotation;
-use crate::sealer::Sealer;
 use crate::secret::Generation;
 use crate::source::KeySource;
 use crate::store::{self, StoredVault};
@@ -71,11 +70,11 @@ impl Vault {
                 tracing::warn!(%error, "old generations of the key-encryption key are still there");
             }
         }
-        let keyring = Keyring::new(store, deployment, source, rng.clone(), stored.current());
+        let keyring = Keyring::new(store, deployment, source, rng, stored.current());
         let [fields, lookups] = [Purpose::FIELDS, Purpose::LOOKUPS].map(KeyName::Server);
         let failed = |error| keyring.unusable(error);
         let server = keyring.key(fields).await.map_err(failed)?;
-        let server = Sealer::new(fields, &server, rng);
+        let server = keyring.sealer(fields, &server);
         let lookups = keyring.key(lookups).await.map_err(failed)?;
         let lookups = Lookups::new(&lookups);
         Ok(Self::new(keyring, lookups, server, at))
@@ -112,7 +111,7 @@ async fn first(
         Ok(ours.clone())
     });
     let stored = stored.await.map_err(|error| unusable(store, error))?;
-    tracing::info!(source = ?source.kind(), "a vault was made: what is stored from here on is sealed");
+    tracing::info!(source = ?source.kind(), "the keys of this store were made");
     Ok(stored)
 }
 

@@ -65,6 +65,12 @@ impl Pair {
         Self { cipher, rng }
     }
 
+    /// One that leaves bodies as they are, for a deployment that is not sealed.
+    pub(crate) fn clear(rng: Rng) -> Self {
+        let cipher = Arc::new(Cipher::Clear);
+        Self { cipher, rng }
+    }
+
     /// Seals a body. It is longer afterwards by
     /// [`SEALED_BYTES_MORE`](crate::limits::SEALED_BYTES_MORE).
     ///

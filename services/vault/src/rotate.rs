@@ -78,8 +78,11 @@ impl Vault {
     ///
     /// # Errors
     /// If the source cannot make a key, or the store or KMS fails on the way; [`resume`](Self::resume)
-    /// goes on. If a rotation is under way in this process.
+    /// goes on. If a rotation is under way in this process, or nothing is sealed here.
     pub async fn rotate(&self) -> Result<Rotated, RotateError> {
+        if !self.keyring().source.seals() {
+            return Err(RotateError::Unsealed);
+        }
         let _alone = self
             .rotating()
             .try_lock()

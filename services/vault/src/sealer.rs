@@ -50,6 +50,12 @@ impl Sealer {
         Self { cipher, rng }
     }
 
+    /// One that leaves fields as they are, for a deployment that is not sealed.
+    pub(crate) fn clear(rng: Rng) -> Self {
+        let cipher = Arc::new(Cipher::Clear);
+        Self { cipher, rng }
+    }
+
     /// Seals a field. It is longer afterwards by
     /// [`SEALED_BYTES_MORE`](crate::limits::SEALED_BYTES_MORE).
     ///

@@ -1,4 +1,5 @@
-//! [`KeySource`]: where the key-encryption key comes from: a key file, a passphrase or a KMS.
+//! [`KeySource`]: where the key-encryption key comes from: a key file, a passphrase or a KMS; or from
+//! nowhere, and then nothing is sealed.
 //!
 //! Owns: wrapping and unwrapping data keys under a generation, and the known value ([`CHECK`]) that
 //! proves at a start that the right key is there.
@@ -22,7 +23,7 @@ pub use file::KeyFile;
 pub use kms::{Kms, KmsError, MemoryKms};
 pub use passphrase::{Passphrase, PassphraseCost};
 
-use crate::cipher::Broken;
+use crate::cipher::{Broken, Cipher};
 use crate::error::{OpenError, VaultError};
 use crate::limits::WRAPPED_BYTES_MAX;
 use crate::name::KeyName;
@@ -39,6 +40,10 @@ pub enum KeySource {
     Passphrase(Arc<Passphrase>),
     /// A key management service, which keeps the key to itself.
     Kms(Arc<dyn Kms>),
+    /// None: whoever reads the store reads everything. Data keys are made, found and destroyed as ever,
+    /// so what is destroyed cannot be read through the server any more; but they lie in their rows as
+    /// they are, and seal nothing. For disks that are encrypted, and for comparisons.
+    Unsealed,
 }
 
 /// Which kind of source sealed a deployment. The numbers are stored.
@@ -51,6 +56,8 @@ pub enum SourceKind {
     Passphrase,
     /// A KMS.
     Kms,
+    /// None.
+    Unsealed,
 }
 
 /// The known value: not a secret, and nothing is sealed under it.
@@ -68,7 +75,13 @@ impl KeySource {
             Self::File(_) => SourceKind::File,
             Self::Passphrase(_) => SourceKind::Passphrase,
             Self::Kms(_) => SourceKind::Kms,
+            Self::Unsealed => SourceKind::Unsealed,
         }
+    }
+
+    /// Whether anything is sealed with it.
+    pub(crate) fn seals(&self) -> bool {
+        self.kind() != SourceKind::Unsealed
     }
 
     /// Makes the key of a generation, or finds the one that an interrupted start or rotation has made.
@@ -89,6 +102,7 @@ impl KeySource {
                 made.map_err(|source| self.refused(source))?;
                 None
             }
+            Self::Unsealed => None,
         };
         let context = check_context(deployment, generation);
         let check = KeyBytes::copied(&CHECK);
@@ -109,7 +123,7 @@ impl KeySource {
         match self {
             Self::File(file) => file.adopt(deployment, stored).await?,
             Self::Passphrase(passphrase) => passphrase.adopt(deployment, stored).await?,
-            Self::Kms(_) => {}
+            Self::Kms(_) | Self::Unsealed => {}
         }
         for stored in stored {
             let generation = stored.generation;
@@ -132,6 +146,7 @@ impl KeySource {
                 let retired = kms.retire(oldest).await;
                 retired.map_err(|source| self.refused(source))
             }
+            Self::Unsealed => Ok(OldGenerations::Dropped),
         }
     }
 
@@ -142,9 +157,10 @@ impl KeySource {
         key: &KeyBytes,
         rng: &Rng,
     ) -> Result<Bytes, VaultError> {
-        let local = match self {
-            Self::File(file) => file.keks(),
-            Self::Passphrase(passphrase) => passphrase.keks(),
+        let kek = match self {
+            Self::File(file) => file.keks().of(generation)?,
+            Self::Passphrase(passphrase) => passphrase.keks().of(generation)?,
+            Self::Unsealed => Arc::new(Cipher::Clear),
             Self::Kms(kms) => {
                 let wrapped = kms.wrap(generation, context, key).await;
                 let wrapped = wrapped.map_err(VaultError::from)?;
@@ -154,7 +170,6 @@ impl KeySource {
                 };
             }
         };
-        let kek = local.of(generation)?;
         Ok(kek.seal_key(rng, context, key))
     }
 
@@ -164,15 +179,15 @@ impl KeySource {
         context: &[u8],
         wrapped: &[u8],
     ) -> Result<KeyBytes, VaultError> {
-        let local = match self {
-            Self::File(file) => file.keks(),
-            Self::Passphrase(passphrase) => passphrase.keks(),
+        let kek = match self {
+            Self::File(file) => file.keks().of(generation)?,
+            Self::Passphrase(passphrase) => passphrase.keks().of(generation)?,
+            Self::Unsealed => Arc::new(Cipher::Clear),
             Self::Kms(kms) => {
                 let key = kms.unwrap(generation, context, wrapped).await;
                 return key.map_err(VaultError::from);
             }
         };
-        let kek = local.of(generation)?;
         kek.open_key(context, wrapped)
             .map_err(|Broken| VaultError::BrokenKey { generation })
     }
@@ -183,6 +198,7 @@ impl KeySource {
             Self::File(file) => format!("the key file {}", file.path().display()),
             Self::Passphrase(_) => "the passphrase of --key-passphrase-file".into(),
             Self::Kms(kms) => format!("the KMS {}", kms.name()),
+            Self::Unsealed => "a store that is not sealed".into(),
         }
     }
 
@@ -202,7 +218,7 @@ impl KeySource {
     fn wrong_key(&self, generation: Generation) -> OpenError {
         match self {
             Self::Passphrase(_) => OpenError::WrongPassphrase,
-            Self::File(_) | Self::Kms(_) => OpenError::WrongKey {
+            Self::File(_) | Self::Kms(_) | Self::Unsealed => OpenError::WrongKey {
                 origin: self.origin(),
                 generation,
             },

@@ -75,6 +75,7 @@ pub(crate) fn set_vault(tx: &Transaction, vault: &StoredVault) -> Result<(), Sto
         SourceKind::File => v1::KeySource::File,
         SourceKind::Passphrase => v1::KeySource::Passphrase,
         SourceKind::Kms => v1::KeySource::Kms,
+        SourceKind::Unsealed => v1::KeySource::Unsealed,
     };
     let generations = vault.generations.iter().map(generation_row).collect();
     let row = v1::Vault {
@@ -234,6 +235,7 @@ fn vault_of_row(row: v1::Vault) -> Result<StoredVault, StoreError> {
         v1::KeySource::File => SourceKind::File,
         v1::KeySource::Passphrase => SourceKind::Passphrase,
         v1::KeySource::Kms => SourceKind::Kms,
+        v1::KeySource::Unsealed => SourceKind::Unsealed,
         v1::KeySource::Unspecified => return Err(corrupt(Table::Vault)),
     };
     let generations = row.generations.into_iter().map(generation_of_row);

@@ -108,6 +108,28 @@ fn what_only_makes_sense_together_is_checked_together() {
 }
 
 #[test]
+fn one_key_is_named_and_no_two() {
+    let told = mistakes(&flags(|options| {
+        options.key_file = Some("a.keys".to_owned());
+        options.key_passphrase_file = Some("no/such.txt".to_owned());
+        options.unsealed = true;
+    }));
+    for part in [
+        "3 mistakes",
+        "--key-file: cannot be used with key_passphrase_file",
+        "--key-passphrase-file: no/such.txt does not open",
+        "--unsealed: needs no key",
+    ] {
+        assert!(told.contains(part), "{part} is missing in:\n{told}");
+    }
+    let told = mistakes(&flags(|options| {
+        options.key_passphrase_previous_file = Some("Cargo.toml".to_owned());
+    }));
+    let part = "--key-passphrase-previous-file: is what key_passphrase_file replaces";
+    assert!(told.contains(part), "{told}");
+}
+
+#[test]
 fn mistakes_of_every_kind_are_told_together() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     let text = "sign_in_tries = 0\nnope = 1\n[limits.connections]\nage_max = '1h'\n";

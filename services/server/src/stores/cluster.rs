@@ -76,8 +76,12 @@ pub(crate) fn mistakes(config: &ClusterConfig) -> Vec<(&'static str, String)> {
     found
 }
 
-/// The store of the cluster that `file` names, once it answers.
-pub(super) async fn open(file: &Path, config: &Config, rng: &Rng) -> Result<Store, StartError> {
+/// The store of the cluster that `file` names, once it answers, and whose it is.
+pub(super) async fn open(
+    file: &Path,
+    config: &Config,
+    rng: &Rng,
+) -> Result<(Store, DeploymentId), StartError> {
     let path = &config.data_dir;
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|source| StartError::DataDir {
@@ -90,8 +94,8 @@ pub(super) async fn open(file: &Path, config: &Config, rng: &Rng) -> Result<Stor
         tls: config.fdb.tls(),
     })?;
     let store = Store::with_jitter(fdb, rng.fork());
-    when_it_answers(&store, rng).await?;
-    Ok(store)
+    let deployment = when_it_answers(&store, rng).await?;
+    Ok((store, deployment))
 }
 
 /// Asks for the deployment until the store answers. That it does not is in the log once: the backend says

@@ -11,7 +11,7 @@ use services_vault::{
     Generation, KeySource, MemoryKms, OpenError, Passphrase, PassphraseCost, Vault,
 };
 
-use crate::harness::{NOON, World, account, assert_opens, room, seal};
+use crate::harness::{NOON, World, account, assert_opens, opened, room, seal};
 
 const PASSPHRASE: &str = "a long walk by the river";
 
@@ -259,6 +259,48 @@ async fn a_source_of_another_kind_is_refused_with_the_option_to_use() {
         error,
         "this store is sealed with a key file (--key-file), and the server was started with \
          a passphrase (--key-passphrase-file): start it with the former"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_not_sealed_says_so_and_its_keys_can_be_destroyed() {
+    let world = World::new(1);
+    let vault = world.open(KeySource::Unsealed).await.expect("opens");
+    let message = seal(&vault, account(1), room(1), NOON)
+        .await
+        .expect("passes through");
+    assert_eq!(message.sealed[1..], *message.text.as_bytes());
+    let vault = world.open(KeySource::Unsealed).await.expect("opens");
+    assert_opens(&vault, &message).await;
+    let error = vault.rotate().await.expect_err("is refused").to_string();
+    assert_eq!(
+        error,
+        "nothing is sealed here, so there is no key to rotate"
+    );
+    vault.destroy_account(account(1)).await.expect("destroys");
+    let vault = world.open(KeySource::Unsealed).await.expect("opens");
+    let gone = opened(&vault, &message).await.expect("the keys are read");
+    assert_eq!(gone, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sealed_store_is_not_opened_unsealed_nor_the_other_way_round() {
+    let (sealed, unsealed) = (World::new(1), World::new(2));
+    sealed.vault().await;
+    unsealed.open(KeySource::Unsealed).await.expect("opens");
+    assert_eq!(
+        refused(sealed.open(KeySource::Unsealed).await),
+        "this store is sealed with a key file (--key-file), and the server was started with \
+         no key (--unsealed): start it with the former"
+    );
+    assert_eq!(
+        refused(unsealed.open(KeySource::file(unsealed.key_file())).await),
+        "this store is not sealed (--unsealed), and the server was started with \
+         a key file (--key-file): start it with the former"
+    );
+    assert!(
+        !unsealed.key_file().exists(),
+        "a refused start makes no key"
     );
 }
 
