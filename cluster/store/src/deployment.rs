@@ -4,27 +4,30 @@ use cluster_types::{DeploymentId, Rng};
 use proto::storage::v1;
 
 use crate::schema::{Deployment, SCHEMA_VERSION, Table};
-use crate::{OpenError, Store, StoreError};
+use crate::{OpenError, RangeQuery, Store, StoreError, Transaction};
 
 /// Says which deployment `store` belongs to; an empty store becomes a new one, named by `rng`. A
 /// store written by a newer release is refused: this program would misread or destroy its rows. One
 /// written by an earlier release is marked as this release's, and its [`Upgrade`](crate::Upgrade) is pending.
+/// One with rows that belong to no deployment is refused too: a restore writes that row last, so it was not
+/// finished.
 pub async fn open_deployment(store: &Store, rng: &Rng) -> Result<DeploymentId, OpenError> {
     let fresh = DeploymentId::random(rng);
-    let read_or_make = |tx: crate::Transaction, _| async move {
+    let read_or_make = |tx: Transaction, _| async move {
         let found = tx.row(&Deployment {}).await?;
         let row = match &found {
             Some(row) => marked(row),
-            None => v1::Deployment {
+            None if is_empty(&tx).await? => v1::Deployment {
                 deployment_id: fresh.as_bytes().to_vec().into(),
                 schema_version: SCHEMA_VERSION,
                 upgrading_from: 0,
             },
+            None => return Ok(None),
         };
         if found.as_ref() != Some(&row) {
             tx.set_row(&Deployment {}, &row)?;
         }
-        Ok::<_, StoreError>(row)
+        Ok::<_, StoreError>(Some(row))
     };
     let unusable = |source| {
         let location = store.location();
@@ -36,6 +39,9 @@ pub async fn open_deployment(store: &Store, rng: &Rng) -> Result<DeploymentId, O
         }
     };
     let row = store.run(read_or_make).await.map_err(unusable)?;
+    let row = row.ok_or_else(|| OpenError::Unfinished {
+        location: store.location(),
+    })?;
     if row.schema_version > SCHEMA_VERSION {
         return Err(OpenError::NewerSchema {
             location: store.location(),
@@ -67,10 +73,21 @@ fn marked(row: &v1::Deployment) -> v1::Deployment {
     row
 }
 
+/// Whether there are no rows at all.
+///
+/// # Errors
+/// If the store fails.
+pub async fn is_empty(tx: &Transaction) -> Result<bool, StoreError> {
+    let all = RangeQuery::new(&[][..], &[0xff][..]);
+    let first = tx.get_range(all.limit_rows(1)).await?;
+    Ok(first.rows.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Simulated;
+    use crate::schema::Erasure;
 
     #[tokio::test(start_paused = true)]
     async fn the_first_start_names_the_deployment_and_later_ones_find_it() {
@@ -91,7 +108,7 @@ mod tests {
             schema_version: SCHEMA_VERSION + 1,
             upgrading_from: 0,
         };
-        let write = |tx: crate::Transaction, _| {
+        let write = |tx: Transaction, _| {
             let newer = newer.clone();
             async move { tx.set_row(&Deployment {}, &newer) }
         };
@@ -105,6 +122,22 @@ mod tests {
                 && text.contains("run a newer release"),
             "{text}"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rows_of_no_deployment_are_refused_and_left_alone() {
+        let store = Store::new(Simulated::reliable());
+        let key = Erasure { digest: [1; 32] };
+        let write = |tx: Transaction, _| {
+            let key = key.clone();
+            async move { tx.set_row(&key, &Default::default()) }
+        };
+        store.run(write).await.expect("writes");
+        for _ in 0..2 {
+            let error = open_deployment(&store, &Rng::seeded(1)).await;
+            let text = error.expect_err("refused").to_string();
+            assert!(text.contains("restore that was not finished"), "{text}");
+        }
     }
 
     #[tokio::test]

@@ -180,6 +180,15 @@ pub enum OpenError {
         /// The newest version that this program knows.
         known: u32,
     },
+    /// Its rows belong to no deployment.
+    #[error(
+        "the store {location} holds part of a restore that was not finished: empty it (remove the file, or clear \
+         the prefix in the cluster) and restore again"
+    )]
+    Unfinished {
+        /// Where the store is.
+        location: String,
+    },
     /// There is no space to make the file, or for the first rows in it.
     #[error("no space is left for {}: free some, or choose another --data-dir", path.display())]
     Full {

@@ -30,6 +30,7 @@ mod conflicts;
 pub mod contract;
 mod deployment;
 pub mod embedded;
+pub mod erasures;
 mod error;
 pub mod limits;
 #[cfg(any(test, feature = "testing"))]
@@ -43,7 +44,7 @@ mod upgrade;
 pub use backend::{
     Backend, Mutation, Page, PageFill, RangeQuery, Snapshot, Span, Version, WriteSet,
 };
-pub use deployment::open_deployment;
+pub use deployment::{is_empty, open_deployment};
 pub use embedded::{Embedded, EmbeddedOptions, GroupCounts, OnFatal};
 pub use error::{AsStoreError, OpenError, StoreError};
 pub use runner::{MaybeCommitted, Store};

@@ -31,6 +31,7 @@
 //! | [`AccountKey`] | `0303` | account, month | `DataKey` | wrapped anew by a rotation, cleared | vault |
 //! | [`RoomKey`] | `0304` | room, week | `DataKey` | wrapped anew by a rotation, cleared | vault |
 //! | [`KeyRotation`] | `0305` | none: one row | `KeyRotation` | updated, cleared at the end | vault |
+//! | [`Erasure`] | `0401` | SHA-256 of what was erased | `Erasure` | written once | whoever erases, restore |
 //!
 //! Writers of rooms' rows are the parts of `services/rooms`: a room's actor, the lobby that makes rooms,
 //! the reader that moves read marks, and the clearing that follows a deletion.
@@ -46,7 +47,7 @@ mod tests;
 
 pub use codec::InvalidKey;
 pub use keys::{
-    Account, AccountKey, AccountName, AccountRoom, ClientMessage, Deployment, DirectRoom,
+    Account, AccountKey, AccountName, AccountRoom, ClientMessage, Deployment, DirectRoom, Erasure,
     Invitation, InvitationSecret, KeyRotation, ReadMark, Room, RoomBan, RoomDeletion, RoomEvent,
     RoomHead, RoomKey, RoomLink, RoomMember, SchemaUpgrade, ServerKey, SignIn, Token, Vault,
 };

@@ -35,7 +35,8 @@ impl Plan {
             | Table::Vault
             | Table::ServerKey
             | Table::AccountKey
-            | Table::RoomKey => Self::AfterRooms,
+            | Table::RoomKey
+            | Table::Erasure => Self::AfterRooms,
             // Sign-ins and invitations would come back to life that were revoked or used since. The rest is
             // work under way.
             Table::SignIn

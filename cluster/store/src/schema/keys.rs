@@ -266,6 +266,14 @@ row! {
     KeyRotation {} -> v1::KeyRotation
 }
 
+row! {
+    /// That something was erased.
+    Erasure {
+        /// SHA-256 of what it was: see [`erasures`](crate::erasures).
+        digest: [u8; 32]
+    } -> v1::Erasure
+}
+
 impl DirectRoom {
     /// The row of two accounts, whichever comes first.
     pub fn between(one: AccountId, other: AccountId) -> Self {

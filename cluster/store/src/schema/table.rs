@@ -1,7 +1,8 @@
 //! [`Table`]: the first two bytes of every key.
 
 /// A table, by the two bytes that all its keys begin with. The numbers are stored: they never change
-/// and are never used again. The high byte is the writer's area: 0 server, 1 accounts, 2 rooms, 3 vault.
+/// and are never used again. The high byte is the writer's area: 0 server, 1 accounts, 2 rooms, 3 vault,
+/// 4 what has to outlive the rows that it is about.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[repr(u16)]
 pub enum Table {
@@ -53,11 +54,13 @@ pub enum Table {
     RoomKey = 0x0304,
     /// How far a rotation has come.
     KeyRotation = 0x0305,
+    /// What was erased, and must not come back with a backup.
+    Erasure = 0x0401,
 }
 
 impl Table {
     /// Every table, retired ones too.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Deployment,
         Self::SchemaUpgrade,
         Self::Account,
@@ -82,6 +85,7 @@ impl Table {
         Self::AccountKey,
         Self::RoomKey,
         Self::KeyRotation,
+        Self::Erasure,
     ];
 
     /// The two bytes that all keys of the table begin with.

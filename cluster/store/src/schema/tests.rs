@@ -79,6 +79,7 @@ proptest! {
         )?;
         check_pair(&RoomKey { room, week: Week(p) }, &RoomKey { room: other_room, week: Week(q) })?;
         check_pair(&RoomKey { room, week: Week(p) }, &RoomKey { room, week: Week(q) })?;
+        check_pair(&Erasure { digest: hash(a, b) }, &Erasure { digest: hash(c, d) })?;
     }
 
     #[test]
@@ -177,6 +178,7 @@ fn stored_bytes_stay_as_they_are() {
             "0304 a1*16 00000102",
         ),
         check_golden(&KeyRotation {}, "0305"),
+        check_golden(&Erasure { digest: hash }, "0401 f6*32"),
     ];
     assert_eq!(tables, Table::ALL, "every table has golden bytes");
 }

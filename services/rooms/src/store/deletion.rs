@@ -1,8 +1,10 @@
 //! The end of a room: one transaction takes it from everybody, and small ones take its rows away.
 //!
 //! Invariant: as long as any row of a deleted room is left, the room is on the list of deletions, and
-//! its own row says that it is deleted. What stays is the places that client message ids were used for,
-//! which tell a retry, with digests whose salts are gone.
+//! its own row says that it is deleted. What stays is its entry in the ledger of erasures, and the places
+//! that client message ids were used for, which tell a retry, with digests whose salts are gone.
+
+use cluster_store::erasures::{self, Erased};
 
 use super::{
     DirectRoom, Kind, Room, RoomBan, RoomChange, RoomDeletion, RoomEvent, RoomHead, RoomId,
@@ -26,6 +28,8 @@ pub(super) fn write_deletion(tx: &Transaction, state: &State) -> Result<(), Stor
     tx.set_row(&Room { room }, &row)?;
     // Whoever still holds the old head cannot append to it any more.
     tx.clear_row(&RoomHead { room })?;
+    // Nor does it come back with a backup.
+    erasures::record(tx, Erased::Room(room))?;
     tx.set_row(&RoomDeletion { room }, &v1::RoomDeletion {})
 }
 

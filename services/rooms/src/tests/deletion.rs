@@ -26,7 +26,8 @@ async fn is_cleared(world: &World) {
     }
     let left = world.rows_by_table().await;
     assert!(
-        left.keys().all(|table| *table == Table::ClientMessage),
+        left.keys()
+            .all(|table| [Table::ClientMessage, Table::Erasure].contains(table)),
         "{left:?}"
     );
 }

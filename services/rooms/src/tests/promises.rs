@@ -274,11 +274,11 @@ async fn a_deleted_room_leaves_nothing(ground: &Ground) {
     {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
-    // What the ids of the room and of the one message were used for.
+    // What the ids of the room and of the one message were used for, and that it is erased.
     let left = world.rows_by_table().await;
     assert_eq!(
         left.into_iter().collect::<Vec<_>>(),
-        [(Table::ClientMessage, 2)]
+        [(Table::ClientMessage, 2), (Table::Erasure, 1)]
     );
     assert!(world.mentions(b"canary").await.is_empty());
     let again = world.rooms.create(OWNER, &new).await;
