@@ -38,6 +38,9 @@ pub enum TaskKind {
     Clearing,
     /// Wraps the stored keys anew. On stop: ends after the batch at hand, and goes on at the next start.
     KeyRotation,
+    /// Rewrites rows of an earlier release. On stop: ends after the batch at hand, and goes on at the next
+    /// start.
+    Upgrade,
     /// Finishes a change that was begun for a client, whether or not the client still waits: ending
     /// sign-ins, with the streams that hang on them; making rooms, whose members have to be told. On
     /// stop: finishes.
@@ -53,6 +56,7 @@ impl TaskKind {
             | Self::Housekeeping
             | Self::Clearing
             | Self::KeyRotation
+            | Self::Upgrade
             | Self::Completion => OnPanic::Log,
         }
     }

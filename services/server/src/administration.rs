@@ -12,6 +12,8 @@ use services_rooms::{Action, Command, Rooms, wire};
 use services_sessions::Hub;
 use tonic::{Request, Response, Status};
 
+use crate::upgrade::Upgrading;
+
 /// Rooms in one page.
 const ROOMS_PAGE_MAX: usize = 1_000;
 
@@ -27,6 +29,7 @@ pub(crate) struct Administration {
     pub(crate) rooms: Rooms,
     pub(crate) hub: Hub,
     pub(crate) certificates: Arc<Certificates>,
+    pub(crate) upgrading: Upgrading,
 }
 
 #[tonic::async_trait]
@@ -126,6 +129,7 @@ impl Service for Administration {
             sessions: self.hub.count(),
             active_rooms: self.rooms.active() as u64,
             certificate_sha256: self.certificates.fingerprint().to_string(),
+            upgrading_from_schema: self.upgrading.from(),
         }))
     }
 }

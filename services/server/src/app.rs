@@ -27,6 +27,7 @@ use crate::administration::Administration;
 use crate::config::Config;
 use crate::keys::{self, PassphraseError};
 use crate::stores;
+use crate::upgrade::Upgrading;
 
 /// Why a server did not start. Each text says what to do, or has a cause that does.
 #[derive(Debug, thiserror::Error)]
@@ -119,69 +120,48 @@ impl App {
         let (listener, certificates, (store, deployment)) = open(&config, &clock, &rng).await?;
         let (vault, key_file_made) = keys::open(&config, &store, deployment, &rng).await?;
         keys::take_care(&vault, &config, &tasks);
-        let parts = Parts {
-            store: store.clone(),
-            clock: Arc::clone(&clock),
-            rng: rng.fork(),
-            tasks: tasks.clone(),
-            hasher: Arc::new(Argon2id::new(HashCost::STANDARD)?),
-        };
-        let accounts = Accounts::start(parts, config.account_options()).await?;
-        let known = Arc::new(Known(accounts.clone()));
-        let hub = Hub::start(available_parallelism().map_or(1, usize::from), &tasks);
-        // Nobody else has had the chance to be told.
-        let _first = accounts.on_sign_in_ended(EndStreams::hook(hub.clone()));
-        let rooms = Rooms::start(services_rooms::Dependencies {
-            store: store.clone(),
+        let base = Base {
+            store,
+            vault,
             clock,
-            rng: rng.fork(),
-            people: known.clone(),
-            publisher: Arc::new(hub.clone()),
-            tasks: tasks.clone(),
-        })
-        .await?;
-        let account_rates = AccountRates::new(&config.limits.calls);
-        let dependencies = services_sessions::Dependencies {
-            rooms: rooms.clone(),
-            sign_ins: known.clone(),
-            pace: Arc::new(AsCalls(account_rates.clone())),
-            frame_bytes_max: config.limits.messages.request_bytes_max.as_usize(),
+            rng,
+            tasks,
         };
-        let sessions = Sessions::start(hub.clone(), dependencies).await?;
-
+        let services = Services::start(&config, &base).await?;
+        let upgrading = Upgrading::start(&base.store, &base.tasks).await?;
         let administration = Administration {
-            accounts: accounts.clone(),
-            rooms: rooms.clone(),
-            hub: hub.clone(),
+            accounts: services.accounts.clone(),
+            rooms: services.rooms.clone(),
+            hub: services.hub.clone(),
             certificates: Arc::clone(&certificates),
+            upgrading,
         };
-        let messages = &config.limits.messages;
         let gateway = Gateway {
-            routes: routes(messages, &accounts, administration, &rooms, &sessions),
-            authenticate: known,
+            routes: routes(&config.limits.messages, &services, administration),
+            authenticate: services.known,
             certificates,
-            account_rates,
+            account_rates: services.account_rates,
             options: GatewayOptions {
                 tls_min: config.tls_min,
                 reflection: config.reflection,
                 web_origins: config.web_origins.clone(),
             },
             limits: config.limits.clone(),
-            tasks: tasks.clone(),
-            rng,
+            tasks: base.tasks.clone(),
+            rng: base.rng,
         };
         let gateway = gateway.serve(listener).await?;
         Ok(Self {
             config: Arc::new(config),
-            store,
-            vault,
+            store: base.store,
+            vault: base.vault,
             key_file_made,
-            accounts,
-            rooms,
-            hub,
-            sessions,
+            accounts: services.accounts,
+            rooms: services.rooms,
+            hub: services.hub,
+            sessions: services.sessions,
             gateway,
-            tasks,
+            tasks: base.tasks,
         })
     }
 
@@ -204,13 +184,68 @@ impl App {
     }
 }
 
-fn routes(
-    limits: &MessageLimits,
-    accounts: &Accounts,
-    administration: Administration,
-    rooms: &Rooms,
-    sessions: &Sessions,
-) -> Routes {
+/// What every service stands on.
+struct Base {
+    store: Store,
+    vault: Vault,
+    clock: Arc<dyn Clock>,
+    rng: Rng,
+    tasks: Tasks,
+}
+
+/// The services, fitted together.
+struct Services {
+    accounts: Accounts,
+    known: Arc<Known>,
+    hub: Hub,
+    rooms: Rooms,
+    sessions: Sessions,
+    account_rates: AccountRates,
+}
+
+impl Services {
+    async fn start(config: &Config, base: &Base) -> Result<Self, StartError> {
+        let parts = Parts {
+            store: base.store.clone(),
+            clock: Arc::clone(&base.clock),
+            rng: base.rng.fork(),
+            tasks: base.tasks.clone(),
+            hasher: Arc::new(Argon2id::new(HashCost::STANDARD)?),
+        };
+        let accounts = Accounts::start(parts, config.account_options()).await?;
+        let known = Arc::new(Known(accounts.clone()));
+        let hub = Hub::start(available_parallelism().map_or(1, usize::from), &base.tasks);
+        // Nobody else has had the chance to be told.
+        let _first = accounts.on_sign_in_ended(EndStreams::hook(hub.clone()));
+        let rooms = Rooms::start(services_rooms::Dependencies {
+            store: base.store.clone(),
+            clock: Arc::clone(&base.clock),
+            rng: base.rng.fork(),
+            people: known.clone(),
+            publisher: Arc::new(hub.clone()),
+            tasks: base.tasks.clone(),
+        })
+        .await?;
+        let account_rates = AccountRates::new(&config.limits.calls);
+        let dependencies = services_sessions::Dependencies {
+            rooms: rooms.clone(),
+            sign_ins: known.clone(),
+            pace: Arc::new(AsCalls(account_rates.clone())),
+            frame_bytes_max: config.limits.messages.request_bytes_max.as_usize(),
+        };
+        let sessions = Sessions::start(hub.clone(), dependencies).await?;
+        Ok(Self {
+            accounts,
+            known,
+            hub,
+            rooms,
+            sessions,
+            account_rates,
+        })
+    }
+}
+
+fn routes(limits: &MessageLimits, services: &Services, administration: Administration) -> Routes {
     let (request, response) = (
         limits.request_bytes_max.as_usize(),
         limits.response_bytes_max.as_usize(),
@@ -222,11 +257,11 @@ fn routes(
                 .max_encoding_message_size(response)
         };
     }
-    Routes::new(bounded!(AccountsServer, accounts.clone()))
+    Routes::new(bounded!(AccountsServer, services.accounts.clone()))
         .add_service(bounded!(AdministrationServer, administration))
-        .add_service(bounded!(RoomsServer, rooms.clone()))
-        .add_service(bounded!(MessagesServer, rooms.clone()))
-        .add_service(sessions.clone())
+        .add_service(bounded!(RoomsServer, services.rooms.clone()))
+        .add_service(bounded!(MessagesServer, services.rooms.clone()))
+        .add_service(services.sessions.clone())
 }
 
 /// What an operator may have to mend: the address, the certificate, the store. In this order, so that what

@@ -19,6 +19,7 @@ mod logging;
 mod serve;
 mod stop;
 pub mod stores;
+mod upgrade;
 
 pub use serve::serve;
 pub use stop::Stopped;

@@ -5,6 +5,8 @@
 mod authorization;
 #[path = "suite/bad_input.rs"]
 mod bad_input;
+#[path = "suite/golden.rs"]
+mod golden;
 #[path = "suite/keys.rs"]
 mod keys;
 #[path = "suite/lifecycle.rs"]

@@ -204,6 +204,10 @@ async fn status(client: &Client) -> Result<Found, Failure> {
     table.row(&["sessions", &sessions]);
     table.row(&["active rooms", &rooms]);
     table.row(&["certificate SHA-256", &status.certificate_sha256]);
+    if status.upgrading_from_schema != 0 {
+        let from = format!("from schema version {}", status.upgrading_from_schema);
+        table.row(&["the store is being upgraded", &from]);
+    }
     Ok(Found {
         text: table.to_string(),
         json: json!({
@@ -211,6 +215,7 @@ async fn status(client: &Client) -> Result<Found, Failure> {
             "sessions": status.sessions,
             "active_rooms": status.active_rooms,
             "certificate_sha256": status.certificate_sha256,
+            "upgrading_from_schema": status.upgrading_from_schema,
         }),
     })
 }

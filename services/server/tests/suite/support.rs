@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -34,16 +35,23 @@ pub(crate) struct Server {
     pub(crate) app: App,
     pub(crate) address: SocketAddr,
     // Removed when the server is dropped.
-    _data: TempDir,
+    _data: Option<TempDir>,
 }
 
 impl Server {
     /// Starts a server, with the defaults but for what `change` changes.
     pub(crate) async fn start(change: impl FnOnce(&mut Config)) -> Self {
         let data = TempDir::new().expect("a folder");
+        let mut server = Self::start_in(&data.path().join("data"), change).await;
+        server._data = Some(data);
+        server
+    }
+
+    /// As [`start`](Self::start), with its data in a folder that outlives it.
+    pub(crate) async fn start_in(data_dir: &Path, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            data_dir: data.path().join("data"),
+            data_dir: data_dir.to_owned(),
             ..Config::default()
         };
         // All clients of a test come from one address, and none of them waits.
@@ -60,8 +68,13 @@ impl Server {
         Self {
             app,
             address,
-            _data: data,
+            _data: None,
         }
+    }
+
+    /// Stops it in order, so that another can start on the same data.
+    pub(crate) async fn stop(self) {
+        self.app.stop().await;
     }
 
     /// The first invitation, which makes an administrator.

@@ -1,0 +1,58 @@
+//! The upgrade of a store that an earlier release wrote: a task beside the server that serves.
+//!
+//! Owns: which steps there are, and in which order. Leaves out: what a step does to a row (each service), how
+//! a step goes on after a stop (`cluster_store::Upgrade`).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use cluster_runtime::{TaskKind, Tasks};
+use cluster_store::{Store, StoreError, Upgrade};
+use tokio::time::sleep;
+
+/// How long after a step that failed it is tried again: what fails is the store, and it is busy or being
+/// mended. Nobody waits for the upgrade.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
+
+/// Whether rows of an earlier release are left. Clones are the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Upgrading(Arc<AtomicU32>);
+
+impl Upgrading {
+    /// Goes on with the upgrade of `store`, if one is due, in a task of its own.
+    pub(crate) async fn start(store: &Store, tasks: &Tasks) -> Result<Self, StoreError> {
+        let upgrade = Upgrade::pending(store).await?;
+        let from = upgrade.as_ref().map_or(0, Upgrade::from);
+        let upgrading = Self(Arc::new(AtomicU32::new(from)));
+        if let Some(upgrade) = upgrade {
+            let (told, stopping) = (upgrading.clone(), tasks.stopping().clone());
+            tasks.spawn(TaskKind::Upgrade, "upgrade", async move {
+                let _stopped = stopping.run_until_cancelled(told.until_done(upgrade)).await;
+            });
+        }
+        Ok(upgrading)
+    }
+
+    /// The schema version from which rows are still being rewritten; 0 if there is none.
+    pub(crate) fn from(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    async fn until_done(&self, upgrade: Upgrade) {
+        while let Err(error) = steps(&upgrade).await {
+            tracing::warn!(%error, "the upgrade of the store stopped, and goes on in a while");
+            sleep(RETRY_AFTER).await;
+        }
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Every step there is: one that has nothing to do for this store ends after a look.
+async fn steps(upgrade: &Upgrade) -> Result<(), StoreError> {
+    let from = upgrade.from();
+    tracing::info!(from, "the store is being upgraded, and serves meanwhile");
+    upgrade.clone().finish().await?;
+    tracing::info!(from, "the store is upgraded");
+    Ok(())
+}
