@@ -1,9 +1,11 @@
 //! [`Collector`]: all of a store, record by record, while it serves.
 //!
-//! First the rooms, each as it stood at one moment ([`rooms`](crate::rooms)), then the tables that rooms
-//! and people need. **Invariant: whatever was acknowledged before the first step is in the records.** A room
-//! that is made later may be there or not. A row of a table that is copied after the rooms may speak of an
-//! event that came after its room was copied: who restores leaves such rows out.
+//! First what the store is, then the rooms, each as it stood at one moment ([`rooms`](crate::rooms)), then the
+//! tables that rooms and people need. **Invariant: whatever was acknowledged before the first step is in the
+//! records.** A room that is made later may be there or not. A row of a table that is copied after the rooms
+//! may speak of an event that came after its room was copied: who restores leaves such rows out. What the
+//! store is comes first, since an upgrade may end on the way: rows of an earlier release that were copied
+//! before are upgraded after the restore.
 //!
 //! After any step [`Collector::progress`] says where it stands, and another collector goes on from there, as
 //! much later as it likes.
@@ -11,7 +13,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use cluster_store::schema::Room;
+use cluster_store::schema::{Deployment, Room};
 use cluster_store::{RangeQuery, Row as _, Store, StoreError, Table, Transaction};
 use cluster_types::{RoomId, Seq};
 
@@ -50,9 +52,23 @@ impl Record {
     }
 }
 
+/// How much of a store is collected.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Scope {
+    /// All that a backup holds.
+    #[default]
+    All,
+    /// Which deployment it is and what was erased: what the restore of an older backup has to know.
+    Erasures,
+}
+
 /// How far a backup has come.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Progress {
+    /// What is collected.
+    pub scope: Scope,
+    /// The id of the deployment, as stored; empty before the first step, or if the store has none.
+    pub(crate) deployment: Bytes,
     /// What stands next.
     pub(crate) place: Place,
     /// Records so far.
@@ -62,6 +78,35 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// The beginning of a backup.
+    pub fn new(scope: Scope) -> Self {
+        Self {
+            scope,
+            ..Self::default()
+        }
+    }
+
+    /// The part that is done, from 0 to 1, as far as it can be told without counting first: ids are random, so
+    /// where the copy stands among all possible ones tells how many are done. It moves in steps where there
+    /// are few rooms, or one that is larger than all others.
+    pub fn part_done(&self) -> f64 {
+        let (from, share, place) = match &self.place {
+            Place::Start | Place::RoomAfter(None) => return 0.0,
+            Place::RoomAfter(Some(room)) | Place::Room(room, _) => {
+                (0.0, ROOMS_SHARE, among(room.as_bytes()))
+            }
+            Place::RowAfter(key) => {
+                let tables = Plan::after_rooms(self.scope);
+                let count = tables.clone().count().max(1) as f64;
+                let table = Table::of_key(key);
+                let before = tables.take_while(|known| Some(*known) < table).count() as f64;
+                let place = (before + among(key.get(2..).unwrap_or_default())) / count;
+                (ROOMS_SHARE, 1.0 - ROOMS_SHARE, place)
+            }
+        };
+        (from + share * place).min(1.0)
+    }
+
     /// The progress, as it lies beside a chunk of an archive.
     pub fn encode(&self) -> Vec<u8> {
         wire::progress(self)
@@ -76,8 +121,25 @@ impl Progress {
     }
 }
 
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// How much of a backup rooms are, as a guess: logs are the bulk of every store.
+const ROOMS_SHARE: f64 = 0.75;
+
+/// Where these bytes stand among all, from 0 to 1.
+fn among(bytes: &[u8]) -> f64 {
+    let first = bytes
+        .iter()
+        .take(4)
+        .fold((0.0, 1.0 / 256.0), |(sum, unit), byte| {
+            (sum + f64::from(*byte) * unit, unit / 256.0)
+        });
+    first.0
+}
+
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) enum Place {
+    /// What the store is.
+    #[default]
+    Start,
     /// The room after this one.
     RoomAfter(Option<RoomId>),
     /// This event of this room.
@@ -86,10 +148,16 @@ pub(crate) enum Place {
     RowAfter(Bytes),
 }
 
-impl Default for Place {
-    fn default() -> Self {
-        Self::RoomAfter(None)
-    }
+/// Why a store is not read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CollectError {
+    /// The backup was begun with the store of another deployment.
+    #[error("what was begun is a backup of another deployment")]
+    OtherDeployment,
+    /// The store failed.
+    #[error("the store cannot be read")]
+    Store(#[from] StoreError),
 }
 
 /// Reads a store from one end to the other.
@@ -101,8 +169,23 @@ pub struct Collector {
 
 impl Collector {
     /// Begins, or goes on where another one was.
-    pub const fn new(store: Store, progress: Progress) -> Self {
+    pub(crate) const fn new(store: Store, progress: Progress) -> Self {
         Self { store, progress }
+    }
+
+    /// The same, after a look whether it goes on with the store with which it began.
+    ///
+    /// # Errors
+    /// If it is the store of another deployment, or fails.
+    pub async fn open(store: Store, progress: Progress) -> Result<Self, CollectError> {
+        let row = store.read::<_, StoreError, _, _>(|tx: Transaction| async move {
+            tx.row(&Deployment {}).await
+        });
+        let row = row.await?.unwrap_or_default();
+        if progress.place != Place::Start && progress.deployment != row.deployment_id {
+            return Err(CollectError::OtherDeployment);
+        }
+        Ok(Self::new(store, progress))
     }
 
     /// Where it stands.
@@ -117,6 +200,7 @@ impl Collector {
     /// If the store fails; the step can be repeated.
     pub async fn step(&mut self) -> Result<Option<Vec<Record>>, StoreError> {
         let records = match self.progress.place.clone() {
+            Place::Start => self.start().await?,
             Place::RoomAfter(room) => match next_room(&self.store, room).await? {
                 Some(room) => self.room(RoomCopy::new(room)).await?,
                 None => {
@@ -132,6 +216,22 @@ impl Collector {
         };
         self.progress.records += records.len() as u64;
         Ok(Some(records))
+    }
+
+    async fn start(&mut self) -> Result<Vec<Record>, StoreError> {
+        let key = &Deployment {}.encode();
+        let read = |tx: Transaction| async move { tx.get(key).await };
+        let row = self.store.read::<_, StoreError, _, _>(read).await?;
+        if let Some(row) = &row {
+            self.progress.deployment = wire::decoded::<Deployment>(row)?.deployment_id;
+        }
+        self.progress.place = match self.progress.scope {
+            Scope::All => Place::RoomAfter(None),
+            Scope::Erasures => Place::RowAfter(Bytes::new()),
+        };
+        let key = key.clone();
+        let row = row.map(|value| Record::Row(RawRow { key, value }));
+        Ok(row.into_iter().collect())
     }
 
     async fn room(&mut self, mut copy: RoomCopy) -> Result<Vec<Record>, StoreError> {
@@ -156,7 +256,7 @@ impl Collector {
     }
 
     async fn rows(&mut self, after: Bytes) -> Result<Option<Vec<Record>>, StoreError> {
-        for table in Plan::after_rooms() {
+        for table in Plan::after_rooms(self.progress.scope) {
             let (begin, end) = bounds(table, &after);
             if begin >= end {
                 continue;
@@ -206,8 +306,8 @@ async fn next_room(store: &Store, after: Option<RoomId>) -> Result<Option<RoomId
         let Some((key, value)) = page.rows.first() else {
             return Ok(None);
         };
-        if !wire::room(value)?.deleted {
-            return Ok(Some(wire::room_key(key)?.room));
+        if !wire::decoded::<Room>(value)?.deleted {
+            return Ok(Some(wire::key::<Room>(key)?.room));
         }
         begin = Bytes::from([&key[..], &[0]].concat());
     }

@@ -1,28 +1,28 @@
-//! Backing up to a file: a store, while it serves, becomes one archive.
+//! Backing up to a file: what comes from an [`Origin`] becomes one archive.
 //!
 //! What is not finished lies beside the file, as `FILE.partial`, and a backup to the same file goes on with
 //! it: after a crash, a full disk, or an operator's Ctrl-C. **Invariant: a file of the name that was asked
 //! for is whole, and synced.**
 //!
-//! The archive is written on blocking threads, one chunk at a time; reading the store waits meanwhile.
+//! The archive is written on blocking threads, one chunk at a time; reading waits meanwhile.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Seek as _, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use age::Recipient;
-use cluster_store::{Store, StoreError};
-use tokio::task::spawn_blocking;
+use bytes::Bytes;
+use proto::storage::v1::BackupManifest;
 
 use crate::archive::{BackupId, ResumeError, WriteError, Writer, resume};
-use crate::collect::{Collector, Progress, Record};
+use crate::blocking::blocking;
+use crate::collect::{Progress, Scope};
+use crate::keys::Recipients;
+use crate::origin::{Origin, SourceError};
+use crate::wire;
 
 #[cfg(test)]
 mod tests;
-
-/// Whom a backup is encrypted to.
-pub type Recipients = Vec<Box<dyn Recipient + Send>>;
 
 /// Why there is no backup.
 #[derive(Debug, thiserror::Error)]
@@ -52,29 +52,30 @@ pub enum BackupError {
         #[source]
         source: WriteError,
     },
-    /// The store could not be read.
-    #[error("the store cannot be read: run the backup again, which goes on in {}", path.display())]
-    Store {
+    /// No more rows came.
+    #[error("the backup is not whole: run it again, which goes on in {}", path.display())]
+    Source {
         /// The file that holds what there is.
         path: PathBuf,
         /// What went wrong.
         #[source]
-        source: StoreError,
+        source: SourceError,
     },
 }
 
-/// Backs a store up to the file `to`, or goes on with a backup to it that was interrupted, of whatever
-/// recipients; what is written from now on is for `recipients`. A backup that begins is called `id`.
-/// `watch` hears of the progress after each chunk.
+/// Backs up to the file `to`, or goes on with a backup to it that was interrupted, of whatever recipients; what
+/// is written from now on is for `recipients`. A backup that begins is called `id`. `watch` hears of the
+/// progress after each step, and how long the file is by then.
 ///
 /// # Errors
 /// Each names the file.
 pub async fn back_up(
-    store: &Store,
+    from: Origin,
+    scope: Scope,
     to: &Path,
     id: BackupId,
     recipients: Recipients,
-    mut watch: impl FnMut(&Progress),
+    mut watch: impl FnMut(&Progress, u64),
 ) -> Result<Progress, BackupError> {
     if to.exists() {
         let path = to.to_owned();
@@ -82,29 +83,24 @@ pub async fn back_up(
     }
     let path = partial(to);
     let begun = path.clone();
-    let (mut writer, progress) = blocking(move || begin(&begun, id, recipients)).await?;
+    let (mut writer, progress) = blocking(move || begin(&begun, scope, id, recipients)).await?;
     let failed = |source| BackupError::Write {
         path: path.clone(),
         source,
     };
-    let mut collector = Collector::new(store.clone(), progress);
-    loop {
-        let step = collector.step().await;
-        let records = step.map_err(|source| BackupError::Store {
-            path: path.clone(),
-            source,
-        })?;
-        let Some(records) = records else { break };
-        let progress = collector.progress().clone();
-        let chunks = writer.chunks();
-        writer = blocking(move || add(writer, &records, &progress))
+    let unread = |source| BackupError::Source {
+        path: path.clone(),
+        source,
+    };
+    let mut source = from.open(progress).await.map_err(unread)?;
+    while let Some(records) = source.step().await.map_err(unread)? {
+        let progress = source.progress().clone();
+        writer = blocking(move || add(writer, records, &progress))
             .await
             .map_err(failed)?;
-        if writer.chunks() > chunks {
-            watch(collector.progress());
-        }
+        watch(source.progress(), writer.bytes());
     }
-    let progress = collector.progress().clone();
+    let progress = source.progress().clone();
     let (done, name, at) = (progress.clone(), to.to_owned(), path.clone());
     blocking(move || end(writer, &progress, &at, &name))
         .await
@@ -123,6 +119,7 @@ type ToFile = Writer<BufWriter<File>>;
 
 fn begin(
     path: &Path,
+    scope: Scope,
     id: BackupId,
     recipients: Recipients,
 ) -> Result<(ToFile, Progress), BackupError> {
@@ -145,12 +142,15 @@ fn begin(
         == 0;
     if is_new {
         let writer = Writer::create(BufWriter::new(file), id, recipients).map_err(write)?;
-        return Ok((writer, Progress::default()));
+        return Ok((writer, Progress::new(scope)));
     }
     let found = resume(BufReader::new(&file)).map_err(partial)?;
     let progress = found.progress.as_deref().map(Progress::decode).transpose();
     let progress = progress.map_err(|_| partial(ResumeError::OtherProgress))?;
-    let progress = progress.unwrap_or_default();
+    let progress = progress.unwrap_or_else(|| Progress::new(scope));
+    if progress.scope != scope {
+        return Err(partial(ResumeError::OtherScope));
+    }
     let cut = file
         .set_len(found.bytes)
         .and_then(|()| file.seek(SeekFrom::End(0)));
@@ -160,9 +160,9 @@ fn begin(
     Ok((writer, progress))
 }
 
-fn add(mut writer: ToFile, records: &[Record], progress: &Progress) -> Result<ToFile, WriteError> {
+fn add(mut writer: ToFile, records: Vec<Bytes>, progress: &Progress) -> Result<ToFile, WriteError> {
     for record in records {
-        writer.push(record.encode())?;
+        writer.push(record)?;
     }
     if writer.is_full() {
         writer = writer.flush(&progress.encode())?;
@@ -171,7 +171,12 @@ fn add(mut writer: ToFile, records: &[Record], progress: &Progress) -> Result<To
 }
 
 fn end(writer: ToFile, progress: &Progress, from: &Path, to: &Path) -> Result<(), WriteError> {
-    let out = writer.finish(&progress.encode(), progress.counts.clone())?;
+    let about = BackupManifest {
+        counts: progress.counts.clone().into_iter().collect(),
+        scope: wire::stored_scope(progress.scope),
+        ..Default::default()
+    };
+    let out = writer.finish(&progress.encode(), about)?;
     let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync_all()?;
     fs::rename(from, to)?;
@@ -179,12 +184,4 @@ fn end(writer: ToFile, progress: &Progress, from: &Path, to: &Path) -> Result<()
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
     Ok(())
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match spawn_blocking(work).await {
-        Ok(value) => value,
-        // The thread panicked, and nobody else can know of what.
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
 }

@@ -1,5 +1,9 @@
 //! Every bound of this crate, with its reason.
 
+use std::time::Duration;
+
+use cluster_store::limits::{KEY_BYTES_MAX, TRANSACTION_BYTES_MAX, VALUE_BYTES_MAX};
+
 /// Bytes of records after which a chunk is full. Large enough to compress well and for the head of its
 /// encryption not to matter, small enough for a few to lie in memory, and for what is lost of a backup that
 /// was interrupted to be little.
@@ -31,8 +35,31 @@ pub const EVENTS_AT_ONCE: usize = 10_000;
 /// in memory: 200,000 members with their marks and indexes are some 40 MB.
 pub const MEMBERS_AT_ONCE: usize = 10_000;
 
+/// Longest key file: some hundred keys with remarks.
+pub const IDENTITIES_BYTES_MAX: u64 = 64 * 1024;
+
+/// Rows of one transaction of a restore, in bytes, after which it is full: a tenth of what a transaction may
+/// be, as a cluster has it best.
+pub const RESTORE_BYTES_TARGET: usize = TRANSACTION_BYTES_MAX / 10;
+
+/// Longest part that a server hands out: what one step reads, of which the end of a large room is the
+/// longest by far.
+pub const PART_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How long a server waits after a program that it could not hear, such as for too many open files: asking
+/// at once would not help.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Programs that a server hands its rows to at a time. Each reads as fast as it can write, and the server
+/// has clients to serve.
+pub const BACKUPS_AT_ONCE: usize = 1;
+
 // A chunk is closed by the record that fills it.
 const _: () = assert!(CHUNK_BYTES_TARGET + RECORD_BYTES_MAX < CHUNK_PLAIN_MAX);
 
 // The last chunk holds the hash of each other one.
 const _: () = assert!(CHUNKS_MAX as usize * 36 < CHUNK_PLAIN_MAX);
+
+// A transaction of a restore is closed by the row that fills it.
+const _: () =
+    assert!(RESTORE_BYTES_TARGET + KEY_BYTES_MAX + VALUE_BYTES_MAX < TRANSACTION_BYTES_MAX / 2);

@@ -2,9 +2,13 @@
 
 use cluster_store::Table;
 
+use crate::collect::Scope;
+
 /// How a table is backed up.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Plan {
+    /// Before anything else.
+    First,
     /// With the room that its rows are of.
     WithRooms,
     /// Row by row, after all rooms: so that what rooms point to is there.
@@ -17,6 +21,7 @@ impl Plan {
     /// The plan for a table. A new table has to say here what it wants.
     pub(crate) const fn of(table: Table) -> Self {
         match table {
+            Table::Deployment => Self::First,
             Table::Room
             | Table::RoomHead
             | Table::RoomEvent
@@ -28,8 +33,7 @@ impl Plan {
             | Table::RoomLink => Self::WithRooms,
             // Wrapped keys come after what they seal, so none is missing; the key that wraps them is not in
             // the store. Its file says which deployment it is for, so that moves house too.
-            Table::Deployment
-            | Table::Account
+            Table::Account
             | Table::AccountName
             | Table::ClientMessage
             | Table::Vault
@@ -50,8 +54,11 @@ impl Plan {
     }
 
     /// The tables that are copied after the rooms, in the order of their keys.
-    pub(crate) fn after_rooms() -> impl Iterator<Item = Table> {
+    pub(crate) fn after_rooms(scope: Scope) -> impl Iterator<Item = Table> + Clone {
         let tables = Table::ALL.into_iter();
-        tables.filter(|table| Self::of(*table) == Self::AfterRooms)
+        tables.filter(move |table| match scope {
+            Scope::All => Self::of(*table) == Self::AfterRooms,
+            Scope::Erasures => *table == Table::Erasure,
+        })
     }
 }

@@ -4,6 +4,7 @@
 //! consistent:
 //! - Rows of events are only ever added at the end, with two exceptions: an edit and a deletion rewrite the
 //!   row of the message that they are about, in the transaction that adds their own event.
+//!   Besides, the upgrade of an earlier release's rows gives rows another form: both forms say the same.
 //! - So whenever a page holds an edit or a deletion of a message that was copied before, the row of that
 //!   message is read again in the snapshot of the page, and goes into the copy once more. Of rows with the
 //!   same key the last one counts.
@@ -137,8 +138,8 @@ async fn events(
 fn read_events(page: &Page, next: Seq) -> Result<(Vec<Seq>, Seq), StoreError> {
     let (mut targets, mut after) = (Vec::new(), next);
     for (key, value) in &page.rows {
-        let event = wire::event(value)?;
-        after = wire::event_key(key)?.seq.next();
+        let event = wire::decoded::<RoomEvent>(value)?;
+        after = wire::key::<RoomEvent>(key)?.seq.next();
         let target = match event.kind {
             Some(v1::room_event::Kind::Edit(edit)) => Seq(edit.target_seq),
             Some(v1::room_event::Kind::Deletion(deletion)) => Seq(deletion.target_seq),
@@ -177,7 +178,7 @@ async fn rest(
     let members = scan(tx, member(first), member(last)).await?;
     let mut indexes = Vec::with_capacity(members.len() + 2);
     for RawRow { key, .. } in &members {
-        let account = wire::member_key(key)?.account;
+        let account = wire::key::<RoomMember>(key)?.account;
         if let (true, RoomKind::Direct) = (indexes.is_empty(), info.kind()) {
             let of = AccountRoom { account, room };
             indexes.extend(direct(tx, of).await?);

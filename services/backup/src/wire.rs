@@ -1,43 +1,48 @@
 //! What a backup has to know of stored rows, and how its records and its progress are encoded.
 
 use bytes::Bytes;
-use cluster_store::schema::{Room, RoomEvent, RoomMember};
-use cluster_store::{Row as _, StoreError};
-use cluster_types::{RoomId, Seq};
+use cluster_store::schema::{AccountName, ClientMessage};
+use cluster_store::{Row, StoreError};
+use cluster_types::{AccountId, RoomId, Seq};
 use prost::Message as _;
 use proto::storage::v1;
 
 use crate::RawRow;
-use crate::collect::{Place, Progress, Record};
+use crate::collect::{Place, Progress, Record, Scope};
 
-/// Reads an event.
-pub(crate) fn event(value: &Bytes) -> Result<v1::RoomEvent, StoreError> {
-    let table = RoomEvent::TABLE;
-    v1::RoomEvent::decode(value.clone()).map_err(|_| StoreError::Corrupt { table })
+/// Reads whose a name is.
+pub(crate) fn name_owner(value: &Bytes) -> Result<AccountId, StoreError> {
+    let table = AccountName::TABLE;
+    let id = decoded::<AccountName>(value)?.account_id;
+    AccountId::try_from(&id[..]).map_err(|_| StoreError::Corrupt { table })
 }
 
-/// Reads where an event stands.
-pub(crate) fn event_key(key: &[u8]) -> Result<RoomEvent, StoreError> {
-    let table = RoomEvent::TABLE;
-    RoomEvent::decode(key).map_err(|_| StoreError::Corrupt { table })
+/// Reads which event a client message id was used for.
+pub(crate) fn used_for(value: &Bytes) -> Result<(RoomId, Seq), StoreError> {
+    let table = ClientMessage::TABLE;
+    let row = decoded::<ClientMessage>(value)?;
+    let room = RoomId::try_from(&row.room_id[..]).map_err(|_| StoreError::Corrupt { table })?;
+    Ok((room, Seq(row.seq)))
 }
 
-/// Reads who is a member.
-pub(crate) fn member_key(key: &[u8]) -> Result<RoomMember, StoreError> {
-    let table = RoomMember::TABLE;
-    RoomMember::decode(key).map_err(|_| StoreError::Corrupt { table })
+/// Reads a value of the table of `K`.
+pub(crate) fn decoded<K: Row>(value: &Bytes) -> Result<K::Value, StoreError> {
+    let table = K::TABLE;
+    K::Value::decode(value.clone()).map_err(|_| StoreError::Corrupt { table })
 }
 
-/// Reads what a room is.
-pub(crate) fn room(value: &Bytes) -> Result<v1::Room, StoreError> {
-    let table = Room::TABLE;
-    v1::Room::decode(value.clone()).map_err(|_| StoreError::Corrupt { table })
+/// Reads a key of the table of `K`.
+pub(crate) fn key<K: Row>(key: &[u8]) -> Result<K, StoreError> {
+    let table = K::TABLE;
+    K::decode(key).map_err(|_| StoreError::Corrupt { table })
 }
 
-/// Reads which room it is.
-pub(crate) fn room_key(key: &[u8]) -> Result<Room, StoreError> {
-    let table = Room::TABLE;
-    Room::decode(key).map_err(|_| StoreError::Corrupt { table })
+/// A row, as it lies in the store.
+pub(crate) fn row<K: Row>(key: &K, value: &K::Value) -> RawRow {
+    RawRow {
+        key: key.encode(),
+        value: value.encode_to_vec().into(),
+    }
 }
 
 /// A record or a progress that is none.
@@ -83,9 +88,13 @@ pub(crate) fn progress(progress: &Progress) -> Vec<u8> {
     let mut to = v1::BackupProgress {
         records: progress.records,
         counts: progress.counts.clone().into_iter().collect(),
+        scope: stored_scope(progress.scope),
+        is_begun: progress.place != Place::Start,
+        deployment_id: progress.deployment.clone(),
         ..Default::default()
     };
     match &progress.place {
+        Place::Start => {}
         Place::RoomAfter(room) => to.room_id = room.map(id).unwrap_or_default(),
         Place::Room(room, next) => {
             to.room_id = id(*room);
@@ -102,7 +111,9 @@ pub(crate) fn progress(progress: &Progress) -> Vec<u8> {
 /// Reads how far a backup has come.
 pub(crate) fn read_progress(bytes: &[u8]) -> Result<Progress, InvalidRecord> {
     let from = v1::BackupProgress::decode(bytes).map_err(|_| InvalidRecord)?;
-    let place = if from.rooms_done {
+    let place = if !from.is_begun {
+        Place::Start
+    } else if from.rooms_done {
         Place::RowAfter(from.after_key)
     } else if from.room_id.is_empty() {
         Place::RoomAfter(None)
@@ -113,10 +124,82 @@ pub(crate) fn read_progress(bytes: &[u8]) -> Result<Progress, InvalidRecord> {
         }
     };
     Ok(Progress {
+        scope: scope(from.scope)?,
+        deployment: from.deployment_id,
         place,
         records: from.records,
         counts: from.counts.into_iter().collect(),
     })
+}
+
+/// What a server hands out.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Part {
+    /// Records, as they lie in an archive, and how far it has come with them.
+    Records {
+        records: Vec<Bytes>,
+        progress: Progress,
+    },
+    /// There are no more.
+    End,
+    /// There are no more, for this reason.
+    Trouble(String),
+}
+
+impl Part {
+    /// The part, as it goes over the socket.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let part = match self {
+            Self::Records {
+                records,
+                progress: at,
+            } => v1::BackupPart {
+                records: records.clone(),
+                progress: progress(at).into(),
+                ..Default::default()
+            },
+            Self::End => v1::BackupPart {
+                end: true,
+                ..Default::default()
+            },
+            Self::Trouble(trouble) => v1::BackupPart {
+                trouble: trouble.clone(),
+                ..Default::default()
+            },
+        };
+        part.encode_to_vec()
+    }
+}
+
+/// Reads what a server hands out.
+pub(crate) fn read_part(bytes: Bytes) -> Result<Part, InvalidRecord> {
+    let part = v1::BackupPart::decode(bytes).map_err(|_| InvalidRecord)?;
+    Ok(if !part.trouble.is_empty() {
+        Part::Trouble(part.trouble)
+    } else if part.end {
+        Part::End
+    } else {
+        Part::Records {
+            records: part.records,
+            progress: read_progress(&part.progress)?,
+        }
+    })
+}
+
+/// How much of a store an archive is of, as stored.
+pub(crate) const fn stored_scope(scope: Scope) -> i32 {
+    match scope {
+        Scope::All => v1::BackupScope::Unspecified as i32,
+        Scope::Erasures => v1::BackupScope::Erasures as i32,
+    }
+}
+
+/// Reads how much of a store an archive is of.
+pub(crate) fn scope(stored: i32) -> Result<Scope, InvalidRecord> {
+    match v1::BackupScope::try_from(stored).map_err(|_| InvalidRecord)? {
+        v1::BackupScope::Unspecified => Ok(Scope::All),
+        v1::BackupScope::Erasures => Ok(Scope::Erasures),
+    }
 }
 
 fn room_id(bytes: &[u8]) -> Result<RoomId, InvalidRecord> {

@@ -93,6 +93,9 @@ pub enum ResumeError {
     /// Its progress is of a kind that this program does not know.
     #[error("it was begun by another release")]
     OtherProgress,
+    /// It holds all of a store where erasures alone are wanted, or the other way round.
+    #[error("it is a backup of another kind")]
+    OtherScope,
     /// It has its manifest.
     #[error("the backup is complete")]
     Complete,

@@ -19,6 +19,7 @@ pub struct Reader<R> {
     at: Link,
     chunk_sha256: Vec<Sha256>,
     records: u64,
+    bytes: u64,
     manifest: Option<BackupManifest>,
 }
 
@@ -54,6 +55,7 @@ impl<R: Read> Reader<R> {
             at,
             chunk_sha256: Vec::new(),
             records: 0,
+            bytes: frame::OPENING_BYTES as u64,
             manifest: None,
         })
     }
@@ -75,6 +77,7 @@ impl<R: Read> Reader<R> {
         let (frame, next) =
             frame::read(&mut self.from, &self.at)?.ok_or(ReadError::Truncated { chunk: number })?;
         let chunk = self.unseal(&frame, number)?;
+        self.bytes += frame::bytes(&frame);
         let belongs = chunk.backup_id == self.id.0[..]
             && chunk.index == number
             && chunk.previous_sha256 == self.at.sha256[..]
@@ -94,6 +97,11 @@ impl<R: Read> Reader<R> {
             number,
             records: chunk.records,
         }))
+    }
+
+    /// Bytes of the file that have been read.
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// What there is in the archive, once it has been read to its end.

@@ -5,12 +5,13 @@
     reason = "a test names what it expects, and fails at anything else"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::io::Write as _;
 
 use age::x25519::Identity;
 use bytes::Bytes;
 use proptest::prelude::*;
+use proto::storage::v1::BackupManifest;
 
 use super::frame::{self, Frame, Link};
 use super::*;
@@ -31,8 +32,11 @@ fn archive(identity: &Identity, id: BackupId, texts: &[&str]) -> Vec<u8> {
         let progress = [u8::try_from(number + 1).expect("few")];
         writer = writer.flush(&progress).expect("writes");
     }
-    let counts = BTreeMap::from([("texts".to_owned(), texts.len() as u64)]);
-    writer.finish(&[], counts).expect("ends")
+    let about = BackupManifest {
+        counts: HashMap::from([("texts".to_owned(), texts.len() as u64)]),
+        ..Default::default()
+    };
+    writer.finish(&[], about).expect("ends")
 }
 
 fn read(archive: &[u8], identity: &Identity) -> Result<Vec<Bytes>, ReadError> {
@@ -97,7 +101,7 @@ proptest! {
             }
             writer = writer.flush(b"on the way").expect("writes");
         }
-        let archive = writer.finish(&[], BTreeMap::new()).expect("ends");
+        let archive = writer.finish(&[], BackupManifest::default()).expect("ends");
         let all: Vec<Bytes> = chunks.concat().into_iter().map(Bytes::from).collect();
         prop_assert_eq!(read(&archive, &identity).expect("reads"), all);
     }
@@ -156,7 +160,9 @@ fn every_recipient_reads_everything() {
     });
     let mut writer = Writer::create(Vec::new(), ID, recipients.collect()).expect("begins");
     writer.push(Bytes::from_static(b"for both")).expect("fits");
-    let archive = writer.finish(b"all", BTreeMap::new()).expect("ends");
+    let archive = writer
+        .finish(b"all", BackupManifest::default())
+        .expect("ends");
     for identity in &identities {
         assert_eq!(read(&archive, identity).expect("reads"), ["for both"]);
     }
@@ -229,7 +235,9 @@ fn an_archive_that_was_interrupted_anywhere_is_gone_on_with() {
         for text in &texts[done..] {
             writer.push(Bytes::from(*text)).expect("fits");
         }
-        let archive = writer.finish(b"rest", BTreeMap::new()).expect("ends");
+        let archive = writer
+            .finish(b"rest", BackupManifest::default())
+            .expect("ends");
         assert_eq!(read(&archive, &identity).expect("reads"), texts);
     }
 }

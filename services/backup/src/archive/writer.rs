@@ -1,6 +1,5 @@
 //! Writing an archive, and going on with one.
 
-use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::mem;
 
@@ -26,6 +25,7 @@ pub struct Writer<W> {
     records_bytes: usize,
     chunk_sha256: Vec<Sha256>,
     records_total: u64,
+    bytes: u64,
 }
 
 impl<W> std::fmt::Debug for Writer<W> {
@@ -49,7 +49,17 @@ impl<W: Write> Writer<W> {
     ) -> Result<Self, WriteError> {
         check(&recipients)?;
         let at = frame::write_opening(&mut out, id)?;
-        Ok(Self::at(out, id, recipients, at, Vec::new(), 0))
+        Ok(Self {
+            out,
+            recipients,
+            id,
+            at,
+            records: Vec::new(),
+            records_bytes: 0,
+            chunk_sha256: Vec::new(),
+            records_total: 0,
+            bytes: frame::OPENING_BYTES as u64,
+        })
     }
 
     /// Goes on with an archive, after the last whole chunk that [`resume`] found: `out` stands there.
@@ -64,33 +74,17 @@ impl<W: Write> Writer<W> {
         records: u64,
     ) -> Result<Self, WriteError> {
         check(&recipients)?;
-        let Resumed {
-            id,
-            at,
-            chunk_sha256,
-            ..
-        } = resumed;
-        Ok(Self::at(out, id, recipients, at, chunk_sha256, records))
-    }
-
-    fn at(
-        out: W,
-        id: BackupId,
-        recipients: Vec<Box<dyn Recipient + Send>>,
-        at: Link,
-        chunk_sha256: Vec<Sha256>,
-        records_total: u64,
-    ) -> Self {
-        Self {
+        Ok(Self {
             out,
             recipients,
-            id,
-            at,
+            id: resumed.id,
+            at: resumed.at,
             records: Vec::new(),
             records_bytes: 0,
-            chunk_sha256,
-            records_total,
-        }
+            chunk_sha256: resumed.chunk_sha256,
+            records_total: records,
+            bytes: resumed.bytes,
+        })
     }
 
     /// Adds a record to the chunk. Nothing is written yet.
@@ -127,23 +121,28 @@ impl<W: Write> Writer<W> {
         Ok(self)
     }
 
-    /// Ends the archive: writes the rest as a chunk with this progress, and the manifest with these
-    /// counts. Returns the output, which is flushed and not synced.
+    /// Ends the archive: writes the rest as a chunk with this progress, and the manifest, which repeats
+    /// `about` and adds what the writer knows. Returns the output, which is flushed and not synced.
     ///
     /// # Errors
     /// As [`Writer::flush`].
-    pub fn finish(self, progress: &[u8], counts: BTreeMap<String, u64>) -> Result<W, WriteError> {
+    pub fn finish(self, progress: &[u8], about: BackupManifest) -> Result<W, WriteError> {
         let mut writer = self.flush(progress)?;
         let hashes = writer.chunk_sha256.iter();
         let manifest = BackupManifest {
             chunks: writer.at.index,
             records: writer.records_total,
-            counts: counts.into_iter().collect(),
             chunk_sha256: hashes.map(|hash| Bytes::copy_from_slice(hash)).collect(),
+            ..about
         };
         writer.write(&[], Vec::new(), Some(manifest))?;
         writer.out.flush()?;
         Ok(writer.out)
+    }
+
+    /// Bytes of the archive, as far as it is written.
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Chunks written.
@@ -178,6 +177,7 @@ impl<W: Write> Writer<W> {
             sealed,
         };
         self.at = frame::write(&mut self.out, &self.at, &frame)?;
+        self.bytes += frame::bytes(&frame);
         Ok(())
     }
 

@@ -4,18 +4,23 @@ use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 
 use age::x25519::Identity;
-use cluster_store::Simulated;
+use cluster_store::{Simulated, Store};
 use cluster_types::RoomId;
 use futures::FutureExt as _;
 
 use super::*;
 use crate::archive::{ReadError, Reader};
+use crate::collect::Record;
 use crate::testing::{Op, Rows, World, dump};
 
 const ID: BackupId = BackupId([1; 16]);
 
 fn recipients(identity: &Identity) -> Recipients {
     vec![Box::new(identity.to_public())]
+}
+
+fn from(store: &Store) -> Origin {
+    Origin::Store(store.clone())
 }
 
 /// A store with one room, whose messages fill some chunks.
@@ -50,11 +55,20 @@ async fn a_backup_holds_the_store_and_says_how_much_that_is() {
     let (store, identity) = (store().await, Identity::generate());
     let folder = tempfile::tempdir().expect("a folder");
     let to = folder.path().join("backup");
-    let mut chunks = 0;
-    let watch = |_: &Progress| chunks += 1;
-    let done = back_up(&store, &to, ID, recipients(&identity), watch).await;
+    let mut lengths = Vec::new();
+    let watch = |_: &Progress, bytes| lengths.push(bytes);
+    let done = back_up(
+        from(&store),
+        Scope::All,
+        &to,
+        ID,
+        recipients(&identity),
+        watch,
+    )
+    .await;
     let done = done.expect("is written");
-    assert!(chunks >= 2, "{chunks} chunks");
+    lengths.dedup();
+    assert!(lengths.len() >= 3 && lengths.is_sorted(), "{lengths:?}");
     let (found, counts) = rows(&to, &identity).expect("is whole");
     assert_eq!(found, dump(&store).await);
     assert_eq!(counts, done.counts);
@@ -67,8 +81,15 @@ async fn a_backup_that_was_interrupted_goes_on() {
     let (store, identity) = (store().await, Identity::generate());
     let folder = tempfile::tempdir().expect("a folder");
     let to = folder.path().join("backup");
-    let cut = |_: &Progress| panic!("pulled the plug");
-    let run = back_up(&store, &to, ID, recipients(&identity), cut);
+    let cut = |_: &Progress, _| panic!("pulled the plug");
+    let run = back_up(
+        from(&store),
+        Scope::All,
+        &to,
+        ID,
+        recipients(&identity),
+        cut,
+    );
     let outcome = AssertUnwindSafe(run).catch_unwind().await;
     assert!(outcome.is_err(), "it was interrupted");
     assert!(partial(&to).exists() && !to.exists());
@@ -80,7 +101,15 @@ async fn a_backup_that_was_interrupted_goes_on() {
     io::Write::write_all(&mut torn, b"half a chunk").expect("writes");
 
     let other = BackupId([2; 16]);
-    let done = back_up(&store, &to, other, recipients(&identity), |_| ()).await;
+    let done = back_up(
+        from(&store),
+        Scope::All,
+        &to,
+        other,
+        recipients(&identity),
+        |_, _| (),
+    )
+    .await;
     done.expect("goes on");
     assert!(fs::metadata(&to).expect("is there").len() > before);
     let (found, _) = rows(&to, &identity).expect("is whole");
@@ -96,7 +125,15 @@ async fn what_is_in_the_way_is_named_and_left_alone() {
     let folder = tempfile::tempdir().expect("a folder");
     let to = folder.path().join("backup");
     fs::write(partial(&to), "something else").expect("writes");
-    let error = back_up(&store, &to, ID, recipients(&identity), |_| ()).await;
+    let error = back_up(
+        from(&store),
+        Scope::All,
+        &to,
+        ID,
+        recipients(&identity),
+        |_, _| (),
+    )
+    .await;
     let error = error.expect_err("it is in the way").to_string();
     assert!(
         error.contains("backup.partial cannot be gone on with"),
@@ -105,7 +142,15 @@ async fn what_is_in_the_way_is_named_and_left_alone() {
     assert_eq!(fs::read(partial(&to)).expect("is there"), b"something else");
 
     fs::rename(partial(&to), &to).expect("renames");
-    let error = back_up(&store, &to, ID, recipients(&identity), |_| ()).await;
+    let error = back_up(
+        from(&store),
+        Scope::All,
+        &to,
+        ID,
+        recipients(&identity),
+        |_, _| (),
+    )
+    .await;
     let error = error.expect_err("it is in the way");
     assert!(matches!(error, BackupError::Exists { .. }), "{error}");
     assert_eq!(fs::read(&to).expect("is there"), b"something else");
@@ -115,7 +160,15 @@ async fn what_is_in_the_way_is_named_and_left_alone() {
 async fn a_folder_that_is_not_there_is_named() {
     let (store, identity) = (store().await, Identity::generate());
     let to = Path::new("/nonexistent/backup");
-    let error = back_up(&store, to, ID, recipients(&identity), |_| ()).await;
+    let error = back_up(
+        from(&store),
+        Scope::All,
+        to,
+        ID,
+        recipients(&identity),
+        |_, _| (),
+    )
+    .await;
     let error = error.expect_err("there is no such folder").to_string();
     assert!(
         error.starts_with("/nonexistent/backup.partial cannot be written"),

@@ -1,0 +1,174 @@
+//! Files and stores that are refused, and that a store stays as it was.
+
+use super::*;
+
+/// Restores into `store`, which has to refuse and stay as it was.
+async fn refuses(store: &Store, source: &Source) -> RestoreError {
+    let before = dump(store).await;
+    let restored = restore(store, source, &Rng::seeded(1), |_| ()).await;
+    let error = restored.expect_err("it is refused");
+    assert_eq!(dump(store).await, before, "{error}");
+    error
+}
+
+fn archive_error(error: RestoreError) -> ReadError {
+    let RestoreError::File(VerifyError::Archive { source, .. }) = error else {
+        panic!("{error}");
+    };
+    source
+}
+
+/// A backup of some chunks.
+async fn long(home: &Home) -> Vec<u8> {
+    let mut world = World::new(home.store.clone(), RoomId::from_bytes([9; 16])).await;
+    world.body = "long ".repeat(12_000);
+    for _ in 0..160 {
+        world.apply(Op::Send).await;
+    }
+    let path = home.back_up(Scope::All, "long").await;
+    fs::read(path).expect("reads")
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_refused_with_its_chunk_and_nothing_is_written() {
+    let home = Home::new().await;
+    let whole = long(&home).await;
+    let store = Store::new(Simulated::reliable());
+    let path = home.path("damaged");
+    let source = home.source(path.clone(), None);
+    let mut chunks = Vec::new();
+    for part in 1..8 {
+        let at = whole.len() * part / 8;
+        fs::write(&path, &whole[..at]).expect("writes");
+        let error = archive_error(refuses(&store, &source).await);
+        let ReadError::Truncated { chunk: cut } = error else {
+            panic!("{error}");
+        };
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1;
+        fs::write(&path, flipped).expect("writes");
+        let error = archive_error(refuses(&store, &source).await);
+        let ReadError::Damaged { chunk } = error else {
+            panic!("{error}");
+        };
+        assert_eq!(chunk, cut);
+        chunks.push(chunk);
+    }
+    assert!(chunks.is_sorted() && chunks[0] < chunks[6], "{chunks:?}");
+}
+
+#[tokio::test]
+async fn what_is_no_backup_or_somebody_elses_is_refused() {
+    let (home, neighbour) = (Home::new().await, Home::new().await);
+    let store = Store::new(Simulated::reliable());
+    let path = home.path("none");
+    fs::write(&path, "something else, of some length").expect("writes");
+    let error = refuses(&store, &home.source(path, None)).await;
+    assert!(matches!(archive_error(error), ReadError::NotABackup));
+    let foreign = neighbour.back_up(Scope::All, "all").await;
+    let error = refuses(&store, &home.source(foreign, None)).await;
+    assert!(matches!(archive_error(error), ReadError::WrongIdentity));
+    let missing = home.source(home.path("missing"), None);
+    let error = refuses(&store, &missing).await.to_string();
+    assert!(error.ends_with("missing cannot be read"), "{error}");
+}
+
+#[tokio::test]
+async fn lists_of_erasures_are_told_from_backups_and_belong_to_one_deployment() {
+    let home = Home::new().await;
+    let store = Store::new(Simulated::reliable());
+    let all = home.back_up(Scope::All, "all").await;
+    let list = home.back_up(Scope::Erasures, "erasures").await;
+    let error = refuses(&store, &home.source(list, None)).await;
+    assert!(
+        matches!(error, RestoreError::OnlyErasures { .. }),
+        "{error}"
+    );
+
+    let stranger = Home {
+        key: home.key.clone(),
+        ..Home::empty().await
+    };
+    stranger
+        .write(|tx| deployment(tx, [5; 16], SCHEMA_VERSION))
+        .await;
+    let list = stranger.back_up(Scope::Erasures, "erasures").await;
+    let error = refuses(&store, &home.source(all, Some(list))).await;
+    assert!(
+        matches!(error, RestoreError::OtherErasures { .. }),
+        "{error}"
+    );
+}
+
+fn deployment(tx: &Transaction, id: [u8; 16], schema_version: u32) -> Result<(), StoreError> {
+    let row = v1::Deployment {
+        deployment_id: id.to_vec().into(),
+        schema_version,
+        upgrading_from: 0,
+    };
+    tx.set_row(&Deployment {}, &row)
+}
+
+#[tokio::test]
+async fn a_store_that_is_not_empty_is_refused_by_name() {
+    let home = Home::new().await;
+    let from = home.back_up(Scope::All, "all").await;
+    let source = home.source(from, None);
+    let other = Home::empty().await;
+    other
+        .write(|tx| deployment(tx, [5; 16], SCHEMA_VERSION))
+        .await;
+    let newer = Home::empty().await;
+    newer
+        .write(|tx| deployment(tx, [5; 16], SCHEMA_VERSION + 1))
+        .await;
+    for (store, expected) in [
+        (&home.store, Holds::Same),
+        (&other.store, Holds::Other),
+        (&newer.store, Holds::Newer),
+    ] {
+        let error = refuses(store, &source).await;
+        let RestoreError::NotEmpty { holds, .. } = error else {
+            panic!("{error}");
+        };
+        assert_eq!(holds, expected);
+    }
+}
+
+#[tokio::test]
+async fn rows_of_a_newer_release_are_refused_by_its_version() {
+    let home = Home::new().await;
+    home.write(|tx| {
+        // Of a table that this release does not know.
+        tx.set(&[0x01, 0xf0, 1], b"news")?;
+        deployment(tx, [5; 16], SCHEMA_VERSION + 1)
+    })
+    .await;
+    let from = home.back_up(Scope::All, "newer").await;
+    let store = Store::new(Simulated::reliable());
+    let error = refuses(&store, &home.source(from, None)).await.to_string();
+    assert!(
+        error.contains(&format!("schema version {}", SCHEMA_VERSION + 1)),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_is_exchanged_after_it_was_verified_does_not_become_a_store() {
+    let home = Home::new().await;
+    let from = home.back_up(Scope::All, "all").await;
+    home.write(|tx| erasures::record(tx, Erased::Room(GROUP)))
+        .await;
+    let other = home.back_up(Scope::All, "other").await;
+    let store = Store::new(Simulated::reliable());
+    let source = home.source(from.clone(), None);
+    let exchange = |stage| {
+        if matches!(stage, Stage::Verifying(_)) && other.exists() {
+            fs::rename(&other, &from).expect("renames");
+        }
+    };
+    let restored = restore(&store, &source, &Rng::seeded(1), exchange).await;
+    let error = restored.expect_err("it is another one");
+    assert!(matches!(error, RestoreError::Changed { .. }), "{error}");
+    assert_eq!(row(&store, &Deployment {}).await, None);
+}
