@@ -10,11 +10,12 @@
 //! | [`Deployment`] | `0001` | none: one row | `Deployment` | schema version grows | server, first start and upgrades |
 //! | [`SchemaUpgrade`] | `0002` | name of a step, UTF-8, to the end | `SchemaUpgrade` | updated, cleared at the end | [`Upgrade`](crate::Upgrade) |
 //! | [`Account`] | `0101` | account | `Account` | updated | accounts |
-//! | [`AccountName`] | `0102` | folded name, UTF-8, to the end | `AccountName` | written once | accounts |
+//! | [`AccountName`] | `0102` | folded name, UTF-8, to the end | `AccountName` | version 1, cleared by the upgrade | accounts |
 //! | [`SignIn`] | `0103` | account, sign-in | `SignIn` | day of expiry grows, cleared | accounts |
 //! | [`Token`] | `0104` | SHA-256 of the token | `Token` | day of expiry grows, cleared | accounts |
 //! | [`Invitation`] | `0105` | invitation | `Invitation` | written once, cleared | accounts |
 //! | [`InvitationSecret`] | `0106` | SHA-256 of the secret | `InvitationSecret` | written once, cleared | accounts |
+//! | [`AccountNameHash`] | `0107` | keyed hash of the folded name | `AccountName` | written once | accounts |
 //! | [`Room`] | `0201` | room | `Room` | updated, cleared after a deletion | actor, lobby, clearing |
 //! | [`RoomHead`] | `0202` | room | `RoomHead` | updated with every append, cleared by a deletion | actor, lobby, clearing |
 //! | [`RoomEvent`] | `0203` | room, seq | `RoomEvent` | appended; edits and deletions change bodies; cleared after a room's deletion | actor, lobby, clearing |
@@ -47,9 +48,10 @@ mod tests;
 
 pub use codec::InvalidKey;
 pub use keys::{
-    Account, AccountKey, AccountName, AccountRoom, ClientMessage, Deployment, DirectRoom, Erasure,
-    Invitation, InvitationSecret, KeyRotation, ReadMark, Room, RoomBan, RoomDeletion, RoomEvent,
-    RoomHead, RoomKey, RoomLink, RoomMember, SchemaUpgrade, ServerKey, SignIn, Token, Vault,
+    Account, AccountKey, AccountName, AccountNameHash, AccountRoom, ClientMessage, Deployment,
+    DirectRoom, Erasure, Invitation, InvitationSecret, KeyRotation, ReadMark, Room, RoomBan,
+    RoomDeletion, RoomEvent, RoomHead, RoomKey, RoomLink, RoomMember, SchemaUpgrade, ServerKey,
+    SignIn, Token, Vault,
 };
 pub use table::Table;
 

@@ -12,15 +12,19 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use cluster_runtime::Tasks;
 use cluster_store::{Simulated, SimulatedDisk, Store, StoreError};
-use cluster_types::{AccountId, Caller, Clock, Rng, SignInId};
+use cluster_types::{AccountId, Caller, Clock, DeploymentId, Rng, SignInId};
 use services_accounts::{
     Accounts, Argon2id, AuthenticateError, FindError, HashCost, Options, Parts, SignInEnded,
 };
 use services_rooms::{People, Rooms};
 use services_sessions::{Hub, Pace, Sessions, SignIns};
+use services_vault::{KeySource, MemoryKms, Vault};
 
 use crate::clock::WallClock;
 use crate::limits::FRAME_BYTES_MAX;
+
+/// Each run has a disk of its own.
+const DEPLOYMENT: DeploymentId = DeploymentId::from_bytes([1; 16]);
 
 /// A node that runs. Clones are the same node.
 #[derive(Clone, Debug)]
@@ -34,9 +38,11 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Starts a node on `disk`. Nothing else may be under way: a password is hashed on a thread.
+    /// Starts a node on `disk`, whose keys are wrapped by `kms`. Nothing else may be under way: a password is
+    /// hashed on a thread.
     pub(crate) async fn start(
         disk: &SimulatedDisk,
+        kms: &MemoryKms,
         clock: &WallClock,
         rng: &Rng,
         relay_shards: usize,
@@ -45,9 +51,17 @@ impl Node {
         let store = Store::with_jitter(store, rng.fork());
         let tasks = Tasks::new();
         let clock = Arc::new(clock.clone()) as Arc<dyn Clock>;
+        let vault = Vault::open(services_vault::Parts {
+            store: store.clone(),
+            deployment: DEPLOYMENT,
+            source: KeySource::Kms(Arc::new(kms.clone())),
+            rng: rng.fork(),
+        })
+        .await?;
         let hasher = Argon2id::new(HashCost::LEAST).context("no hasher")?;
         let parts = Parts {
             store: store.clone(),
+            vault,
             clock: Arc::clone(&clock),
             rng: rng.fork(),
             tasks: tasks.clone(),

@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use cluster_runtime::TaskKind;
 use cluster_store::{FaultCounts, SimulatedDisk};
 use cluster_types::Rng;
+use services_vault::MemoryKms;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
@@ -49,6 +50,7 @@ struct Run {
     plan: Arc<Plan>,
     rng: Rng,
     disk: SimulatedDisk,
+    kms: MemoryKms,
     world: World,
     clock: WallClock,
 }
@@ -62,6 +64,7 @@ pub fn run(seed: u64, kinds: &FaultKinds) -> anyhow::Result<Outcome> {
     let world = World::default();
     let run = Run {
         plan: Arc::new(Plan::draw(&rng, kinds.clone())),
+        kms: MemoryKms::new(rng.fork()),
         rng,
         disk: SimulatedDisk::new(),
         clock: WallClock::new(world.clone()),
@@ -113,7 +116,7 @@ impl Run {
             life: count(number + 1),
         });
         let shards = self.plan.relay_shards;
-        let node = Node::start(&self.disk, &self.clock, &self.rng, shards).await?;
+        let node = Node::start(&self.disk, &self.kms, &self.clock, &self.rng, shards).await?;
         let (world, clock) = (self.world.clone(), self.clock.clone());
         let clients = Clients::new(world, node, clock, Arc::clone(&self.plan));
         self.disk.set_faults(self.plan.weather.calm());

@@ -57,9 +57,9 @@ pub const ROWS: &[Row] = &[
         &["proto", "cluster-types", "cluster-runtime", "cluster-store"],
     ),
     // Layer 3: the product. A session is opened by a sign-in and follows rooms, so it stands on both;
-    // accounts and rooms know neither each other nor sessions.
+    // accounts and rooms know neither each other nor sessions, and both seal what they keep.
     Row::new("services-vault", PLATFORM),
-    Row::new("services-accounts", PLATFORM),
+    Row::new("services-accounts", SEALING_PLATFORM),
     Row::new("services-backup", PLATFORM),
     Row::new("services-rooms", PLATFORM),
     Row::new(
@@ -112,6 +112,16 @@ const PLATFORM: &[&str] = &[
     "cluster-store",
     "cluster-runtime",
     "cluster-rpc",
+];
+
+/// What a service may use that seals what it keeps.
+const SEALING_PLATFORM: &[&str] = &[
+    "proto",
+    "cluster-types",
+    "cluster-store",
+    "cluster-runtime",
+    "cluster-rpc",
+    "services-vault",
 ];
 
 /// Every arrow between two crates of the workspace is in [`ROWS`].

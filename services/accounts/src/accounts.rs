@@ -11,6 +11,7 @@ mod profile;
 mod register;
 mod sign_in;
 mod sign_ins;
+mod upgrade;
 mod upkeep;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use std::sync::{Arc, OnceLock};
 use cluster_runtime::{TaskKind, Tasks};
 use cluster_store::{AsStoreError, Store, StoreError};
 use cluster_types::{Clock, PeerAddr, Rng};
+use services_vault::Vault;
 use tokio::sync::oneshot;
 
 use crate::callers::Callers;
@@ -30,6 +32,7 @@ use crate::limiter::{Attempt, Limiter, Tried};
 use crate::options::Options;
 use crate::password::Password;
 use crate::secret::Token;
+use crate::store::StoredAccount;
 
 pub(crate) use administer::require_administrator;
 pub(crate) use invite::NewInvitation;
@@ -43,6 +46,8 @@ pub use upkeep::Removed;
 pub struct Parts {
     /// Where everything is kept.
     pub store: Store,
+    /// Seals what is personal of it. The vault of that store.
+    pub vault: Vault,
     /// Tells the day.
     pub clock: Arc<dyn Clock>,
     /// Makes ids, tokens, salts and the limiter's key.
@@ -61,6 +66,7 @@ pub struct Accounts {
 
 struct Inner {
     store: Store,
+    vault: Vault,
     clock: Arc<dyn Clock>,
     rng: Rng,
     tasks: Tasks,
@@ -68,8 +74,9 @@ struct Inner {
     pool: HashPool,
     limiter: Limiter,
     callers: Callers,
-    /// What the password for an unknown user name is checked against: nobody knows its password.
-    dummy_hash: String,
+    /// Whose password is checked where a user name is unknown: nobody knows it, and nothing of it is
+    /// stored.
+    nobody: StoredAccount,
     ended: OnceLock<Arc<dyn SignInEnded>>,
 }
 
@@ -85,23 +92,27 @@ impl Accounts {
     /// If the machine cannot hash.
     pub async fn start(parts: Parts, options: Options) -> Result<Self, HashError> {
         let pool = HashPool::new(parts.hasher, options.hashes_at_once);
+        let failed = |why: &dyn fmt::Display| HashError::Failed(why.to_string());
         let unknowable = Password::parse(Token::random(&parts.rng).reveal());
-        let unknowable = unknowable.map_err(|not| HashError::Failed(not.to_string()))?;
-        let dummy_hash = match pool.hash(unknowable, parts.rng.bytes()).await {
+        let unknowable = unknowable.map_err(|not| failed(&not))?;
+        let unknowable = match pool.hash(unknowable, parts.rng.bytes()).await {
             Ok(hash) => hash,
             Err(PoolError::Hash(error)) => return Err(error),
-            Err(busy @ PoolError::Busy { .. }) => return Err(HashError::Failed(busy.to_string())),
+            Err(busy @ PoolError::Busy { .. }) => return Err(failed(&busy)),
         };
+        let nobody = StoredAccount::nobody(&parts.vault, &unknowable);
+        let nobody = nobody.map_err(|error| failed(&error))?;
         let inner = Inner {
             limiter: Limiter::new(&parts.rng, options.peer_limit),
             store: parts.store,
+            vault: parts.vault,
             clock: parts.clock,
             rng: parts.rng,
             tasks: parts.tasks,
             options,
             pool,
             callers: Callers::new(),
-            dummy_hash,
+            nobody,
             ended: OnceLock::new(),
         };
         Ok(Self {

@@ -19,7 +19,7 @@ pub enum Role {
     Administrator,
 }
 
-/// An account as stored, but for its password hash.
+/// Who an account is, and what it may do.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Profile {
     /// Which account.
@@ -35,11 +35,6 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Whether it is an administrator who can act.
-    pub(crate) fn is_active_administrator(&self) -> bool {
-        self.role == Role::Administrator && !self.suspended
-    }
-
     /// What `caller` may see of it.
     #[must_use]
     pub(crate) fn seen_by(mut self, caller: Caller) -> Self {
@@ -48,12 +43,11 @@ impl Profile {
     }
 }
 
-/// A sign-in as stored.
+/// A sign-in as stored, but for what its device is called.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct SignIn {
     pub(crate) id: SignInId,
     pub(crate) token: Digest,
-    pub(crate) device_label: String,
     pub(crate) expiry: Day,
     pub(crate) kept: bool,
 }
@@ -105,7 +99,6 @@ mod tests {
         SignIn {
             id: SignInId::from_bytes([n; 16]),
             token: [n; 32],
-            device_label: String::new(),
             expiry: Day(expiry),
             kept: false,
         }

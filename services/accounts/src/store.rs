@@ -1,11 +1,13 @@
 //! Reads and writes of this service's rows, typed, over one transaction.
 //!
-//! Invariant: rows that belong together change together: an account with its name, a sign-in with its
+//! Invariants: what is personal leaves here sealed and comes out opened. Rows that belong together change together: an account with its name, a sign-in with its
 //! token, an invitation with its secret.
 
 mod account;
 mod invitation;
+mod sealing;
 mod sign_in;
+mod upgrade;
 
 use cluster_store::schema::Row;
 use cluster_store::{RowPage, RowRange, Scan, StoreError, Table, Transaction};
@@ -13,7 +15,9 @@ use proto::storage::v1;
 
 pub(crate) use account::*;
 pub(crate) use invitation::*;
+pub(crate) use sealing::sealer;
 pub(crate) use sign_in::*;
+pub(crate) use upgrade::*;
 
 use crate::secret::Digest;
 use crate::state::Role;

@@ -183,11 +183,12 @@ pub(crate) fn signed_in(signed_in: SignedIn) -> v1::SignInResponse {
     let SignedIn {
         profile,
         sign_in,
+        device_label,
         token,
     } = signed_in;
     let of = profile.account;
     v1::SignInResponse {
-        sign_in: Some(sign_in_of(of, sign_in.id, sign_in)),
+        sign_in: Some(sign_in_of(of, sign_in.id, (sign_in, device_label))),
         account: Some(account(profile)),
         token: Token::reveal(&token),
     }
@@ -195,7 +196,7 @@ pub(crate) fn signed_in(signed_in: SignedIn) -> v1::SignInResponse {
 
 pub(crate) fn sign_ins(
     caller: Caller,
-    page: Vec<state::SignIn>,
+    page: Vec<(state::SignIn, String)>,
     next: Option<SignInId>,
 ) -> v1::ListSignInsResponse {
     let account = caller.account;
@@ -210,10 +211,14 @@ pub(crate) fn sign_ins(
     }
 }
 
-fn sign_in_of(account: AccountId, current: SignInId, sign_in: state::SignIn) -> v1::SignIn {
+fn sign_in_of(
+    account: AccountId,
+    current: SignInId,
+    (sign_in, device_label): (state::SignIn, String),
+) -> v1::SignIn {
     v1::SignIn {
         name: name::of_sign_in(account, sign_in.id),
-        device_label: sign_in.device_label,
+        device_label,
         expiry_date: time::date(sign_in.expiry),
         current: sign_in.id == current,
     }

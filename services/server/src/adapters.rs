@@ -83,9 +83,10 @@ impl EndStreams {
 mod tests {
     use cluster_runtime::Tasks;
     use cluster_store::{Faults, Simulated, SimulatedDisk, Store};
-    use cluster_types::{ManualClock, Rng, UnixMillis};
+    use cluster_types::{DeploymentId, ManualClock, Rng, UnixMillis};
     use services_accounts::{Argon2id, HashCost, Options, Parts};
     use services_gateway::{CallLimits, Rate};
+    use services_vault::{KeySource, Vault};
 
     use super::*;
 
@@ -100,8 +101,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_store_that_fails_does_not_say_that_a_sign_in_has_ended() {
         let (rng, disk) = (Rng::seeded(1), SimulatedDisk::new());
+        let store = Store::new(Simulated::new(disk.clone(), rng.fork()));
+        let vault = Vault::open(services_vault::Parts {
+            store: store.clone(),
+            deployment: DeploymentId::from_bytes([1; 16]),
+            source: KeySource::Unsealed,
+            rng: rng.fork(),
+        });
         let parts = Parts {
-            store: Store::new(Simulated::new(disk.clone(), rng.fork())),
+            store,
+            vault: vault.await.expect("opens"),
             clock: Arc::new(ManualClock::at(UnixMillis(1_000_000_000))),
             rng: rng.fork(),
             tasks: Tasks::new(),

@@ -128,7 +128,7 @@ impl App {
             tasks,
         };
         let services = Services::start(&config, &base).await?;
-        let upgrading = Upgrading::start(&base.store, &base.tasks).await?;
+        let upgrading = Upgrading::start(&base.store, &services.accounts, &base.tasks).await?;
         let administration = Administration {
             accounts: services.accounts.clone(),
             rooms: services.rooms.clone(),
@@ -207,6 +207,7 @@ impl Services {
     async fn start(config: &Config, base: &Base) -> Result<Self, StartError> {
         let parts = Parts {
             store: base.store.clone(),
+            vault: base.vault.clone(),
             clock: Arc::clone(&base.clock),
             rng: base.rng.fork(),
             tasks: base.tasks.clone(),

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use cluster_runtime::{TaskKind, Tasks};
 use cluster_store::{Store, StoreError, Upgrade};
+use services_accounts::Accounts;
 use tokio::time::sleep;
 
 /// How long after a step that failed it is tried again: what fails is the store, and it is busy or being
@@ -21,14 +22,21 @@ pub(crate) struct Upgrading(Arc<AtomicU32>);
 
 impl Upgrading {
     /// Goes on with the upgrade of `store`, if one is due, in a task of its own.
-    pub(crate) async fn start(store: &Store, tasks: &Tasks) -> Result<Self, StoreError> {
+    pub(crate) async fn start(
+        store: &Store,
+        accounts: &Accounts,
+        tasks: &Tasks,
+    ) -> Result<Self, StoreError> {
         let upgrade = Upgrade::pending(store).await?;
         let from = upgrade.as_ref().map_or(0, Upgrade::from);
         let upgrading = Self(Arc::new(AtomicU32::new(from)));
         if let Some(upgrade) = upgrade {
             let (told, stopping) = (upgrading.clone(), tasks.stopping().clone());
+            let accounts = accounts.clone();
             tasks.spawn(TaskKind::Upgrade, "upgrade", async move {
-                let _stopped = stopping.run_until_cancelled(told.until_done(upgrade)).await;
+                let _stopped = stopping
+                    .run_until_cancelled(told.until_done(upgrade, accounts))
+                    .await;
             });
         }
         Ok(upgrading)
@@ -39,8 +47,8 @@ impl Upgrading {
         self.0.load(Ordering::Relaxed)
     }
 
-    async fn until_done(&self, upgrade: Upgrade) {
-        while let Err(error) = steps(&upgrade).await {
+    async fn until_done(&self, upgrade: Upgrade, accounts: Accounts) {
+        while let Err(error) = steps(&upgrade, &accounts).await {
             tracing::warn!(%error, "the upgrade of the store stopped, and goes on in a while");
             sleep(RETRY_AFTER).await;
         }
@@ -49,9 +57,10 @@ impl Upgrading {
 }
 
 /// Every step there is: one that has nothing to do for this store ends after a look.
-async fn steps(upgrade: &Upgrade) -> Result<(), StoreError> {
+async fn steps(upgrade: &Upgrade, accounts: &Accounts) -> Result<(), StoreError> {
     let from = upgrade.from();
     tracing::info!(from, "the store is being upgraded, and serves meanwhile");
+    accounts.upgrade(upgrade).await?;
     upgrade.clone().finish().await?;
     tracing::info!(from, "the store is upgraded");
     Ok(())

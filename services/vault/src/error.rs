@@ -40,6 +40,22 @@ pub enum VaultError {
     Contended,
 }
 
+impl VaultError {
+    /// The same for whoever has sealed rows and no other errors than the store's. Nothing was written: a
+    /// vault that does not give a key has used none. What the store's error does not say goes to the log.
+    pub fn into_store_error(self) -> StoreError {
+        let said = match &self {
+            Self::Store(StoreError::CommitUnknown) | Self::Contended => StoreError::Contended,
+            Self::Store(error) => return error.clone(),
+            Self::BrokenKey { .. } | Self::Kms(KmsError::Refused) => StoreError::Damaged,
+            Self::UnknownGeneration { .. } | Self::Kms(_) => StoreError::Unavailable,
+        };
+        let error = &self as &dyn std::error::Error;
+        tracing::error!(error, "a key is not to be had");
+        said
+    }
+}
+
 impl From<StoreError> for VaultError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)

@@ -76,7 +76,7 @@ row! {
 }
 
 row! {
-    /// Who has a user name.
+    /// Who has a user name, in version 1.
     AccountName {
         /// The user name after folding, at most 256 bytes.
         folded: String
@@ -116,6 +116,14 @@ row! {
         /// SHA-256 of the secret.
         hash: [u8; 32]
     } -> v1::InvitationSecret
+}
+
+row! {
+    /// Who has a user name.
+    AccountNameHash {
+        /// Keyed hash of the user name after folding.
+        hash: [u8; 32]
+    } -> v1::AccountName
 }
 
 row! {

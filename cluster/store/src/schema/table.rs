@@ -12,7 +12,7 @@ pub enum Table {
     SchemaUpgrade = 0x0002,
     /// People.
     Account = 0x0101,
-    /// Index: folded user name to account.
+    /// Index: folded user name to account. Version 1; an upgrade moves its rows to `AccountNameHash`.
     AccountName = 0x0102,
     /// Sign-ins of an account.
     SignIn = 0x0103,
@@ -22,6 +22,8 @@ pub enum Table {
     Invitation = 0x0105,
     /// Index: digest of an invitation's secret to the invitation.
     InvitationSecret = 0x0106,
+    /// Index: keyed hash of a folded user name to account.
+    AccountNameHash = 0x0107,
     /// What a room is.
     Room = 0x0201,
     /// The end of a room's log.
@@ -60,7 +62,7 @@ pub enum Table {
 
 impl Table {
     /// Every table, retired ones too.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Deployment,
         Self::SchemaUpgrade,
         Self::Account,
@@ -69,6 +71,7 @@ impl Table {
         Self::Token,
         Self::Invitation,
         Self::InvitationSecret,
+        Self::AccountNameHash,
         Self::Room,
         Self::RoomHead,
         Self::RoomEvent,

@@ -57,6 +57,7 @@ proptest! {
             &Invitation { invitation: InvitationId::from_bytes(b) },
         )?;
         check_pair(&InvitationSecret { hash: hash(a, b) }, &InvitationSecret { hash: hash(c, d) })?;
+        check_pair(&AccountNameHash { hash: hash(a, b) }, &AccountNameHash { hash: hash(c, d) })?;
         check_pair(&Room { room }, &Room { room: other_room })?;
         check_pair(&RoomHead { room }, &RoomHead { room: other_room })?;
         check_pair(&RoomEvent { room, seq: Seq(n) }, &RoomEvent { room: other_room, seq: Seq(m) })?;
@@ -144,6 +145,7 @@ fn stored_bytes_stay_as_they_are() {
         check_golden(&Token { hash }, "0104 f6*32"),
         check_golden(&invitation, "0105 e5*16"),
         check_golden(&InvitationSecret { hash }, "0106 f6*32"),
+        check_golden(&AccountNameHash { hash }, "0107 f6*32"),
         check_golden(&Room { room }, "0201 a1*16"),
         check_golden(&RoomHead { room }, "0202 a1*16"),
         check_golden(

@@ -13,13 +13,14 @@ use std::time::Duration;
 
 use cluster_runtime::Tasks;
 use cluster_store::{Embedded, EmbeddedOptions, Store};
-use cluster_types::{Rng, SystemClock};
+use cluster_types::{DeploymentId, Rng, SystemClock};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use proto::v1;
 use proto::v1::accounts_server::Accounts as _;
 use services_accounts::{
     Accounts, Argon2id, HashCost, Options, Parts, Password, PasswordHasher as _, PeerLimit,
 };
+use services_vault::{KeySource, Vault};
 use tokio::time::Instant;
 use tonic::Request;
 
@@ -65,10 +66,19 @@ async fn main() -> Result<(), Failure> {
 }
 
 async fn start(data_dir: &std::path::Path, options: Options) -> Result<Accounts, Failure> {
+    let rng = Rng::from_os();
+    let store = Store::new(Embedded::open(data_dir, EmbeddedOptions::default())?);
+    let vault = services_vault::Parts {
+        store: store.clone(),
+        deployment: DeploymentId::random(&rng),
+        source: KeySource::file(data_dir.join("rookery.keys")),
+        rng: rng.fork(),
+    };
     let parts = Parts {
-        store: Store::new(Embedded::open(data_dir, EmbeddedOptions::default())?),
+        store,
+        vault: Vault::open(vault).await?,
         clock: Arc::new(SystemClock),
-        rng: Rng::from_os(),
+        rng,
         tasks: Tasks::new(),
         hasher: Arc::new(Argon2id::new(HashCost::STANDARD)?),
     };

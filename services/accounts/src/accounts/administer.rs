@@ -26,16 +26,10 @@ impl Accounts {
         limit: usize,
     ) -> Result<(Vec<Profile>, Option<AccountId>), AdministerError> {
         require_administrator(caller)?;
-        let read = |tx: Transaction| async move { store::account_page(&tx, after, limit).await };
-        let (page, more) = self.inner.store.read(read).await?;
-        let next = page
-            .last()
-            .filter(|_| more)
-            .map(|last| last.profile.account);
-        Ok((
-            page.into_iter().map(|account| account.profile).collect(),
-            next,
-        ))
+        let vault = &self.inner.vault;
+        let read =
+            |tx: Transaction| async move { store::profile_page(&tx, vault, after, limit).await };
+        Ok(self.inner.store.read(read).await?)
     }
 
     /// Ends all sign-ins of an account, and lets it make no more.
@@ -80,19 +74,18 @@ impl Accounts {
                 touching.begin(earlier);
                 let account = store::account(&tx, id).await?;
                 let mut account = account.ok_or(AdministerError::NotFound("account"))?;
-                let before = account.profile.clone();
+                let could_act = account.is_active_administrator();
                 match change {
-                    Change::Suspend => account.profile.suspended = true,
-                    Change::Resume => account.profile.suspended = false,
-                    Change::SetRole(role) => account.profile.role = role,
+                    Change::Suspend => account.set_suspended(true),
+                    Change::Resume => account.set_suspended(false),
+                    Change::SetRole(role) => account.set_role(role),
                 }
-                let steps_down =
-                    before.is_active_administrator() && !account.profile.is_active_administrator();
+                let steps_down = could_act && !account.is_active_administrator();
                 if steps_down && store::administrator(&tx, Some(id)).await?.is_none() {
                     return Err(AdministerError::LastAdministrator);
                 }
                 for sign_in in store::sign_ins(&tx, id).await? {
-                    if account.profile.suspended {
+                    if account.is_suspended() {
                         store::clear_sign_in(&tx, id, &sign_in)?;
                         touching.ended(id, &sign_in);
                     } else {
@@ -100,7 +93,8 @@ impl Accounts {
                     }
                 }
                 store::set_account(&tx, &account)?;
-                Ok(account.profile)
+                let profile = store::profile(&tx, &inner.vault, id).await?;
+                profile.ok_or(AdministerError::NotFound("account"))
             };
             inner.store.run(write).await
         };

@@ -78,7 +78,7 @@ impl Accounts {
                 let expiry = token_expiry(sign_in.kept, today);
                 if expiry > sign_in.expiry {
                     sign_in.expiry = expiry;
-                    store::set_sign_in(&tx, opened.account, &sign_in)?;
+                    store::set_expiry(&tx, opened.account, &sign_in).await?;
                 }
                 Ok(())
             })
@@ -98,7 +98,7 @@ async fn open(tx: Transaction, token: Digest, today: Day) -> Result<Opened, Auth
     let opened = opened.filter(|opened| !is_over(opened.expiry, today));
     let opened = opened.ok_or(AuthenticateError::Refused)?;
     let account = store::account(&tx, opened.account).await?;
-    let account = account.filter(|account| !account.profile.suspended);
+    let account = account.filter(|account| !account.is_suspended());
     let account = account.ok_or(AuthenticateError::Refused)?;
     let sign_in = store::sign_in(&tx, opened.account, opened.sign_in).await?;
     let sign_in = sign_in.ok_or(AuthenticateError::Refused)?;
@@ -106,7 +106,7 @@ async fn open(tx: Transaction, token: Digest, today: Day) -> Result<Opened, Auth
         caller: Caller {
             account: opened.account,
             sign_in: opened.sign_in,
-            administrator: account.profile.role == Role::Administrator,
+            administrator: account.role() == Role::Administrator,
         },
         due_for_renewal: token_expiry(sign_in.kept, today) > sign_in.expiry,
     })

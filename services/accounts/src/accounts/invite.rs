@@ -2,6 +2,7 @@
 
 use cluster_store::{MaybeCommitted, StoreError, Transaction};
 use cluster_types::{Caller, InvitationId};
+use services_vault::Vault;
 
 use super::Accounts;
 use super::administer::require_administrator;
@@ -30,9 +31,10 @@ impl Accounts {
         require_administrator(caller)?;
         let (mut invitation, secret) = self.new_invitation(command);
         invitation.created_by = Some(caller.account);
-        let written = &invitation;
-        let write =
-            |tx: Transaction, _: MaybeCommitted| async move { store::set_invitation(&tx, written) };
+        let (written, vault) = (&invitation, &self.inner.vault);
+        let write = |tx: Transaction, _: MaybeCommitted| async move {
+            store::set_invitation(&tx, vault, written)
+        };
         self.inner.store.run(write).await?;
         Ok((invitation, secret))
     }
@@ -45,7 +47,9 @@ impl Accounts {
         limit: usize,
     ) -> Result<(Vec<Invitation>, Option<InvitationId>), AdministerError> {
         require_administrator(caller)?;
-        let read = |tx: Transaction| async move { store::invitation_page(&tx, after, limit).await };
+        let vault = &self.inner.vault;
+        let read =
+            |tx: Transaction| async move { store::invitation_page(&tx, vault, after, limit).await };
         let (mut page, more) = self.inner.store.read(read).await?;
         let next = page.last().filter(|_| more).map(|last| last.id);
         let today = self.inner.clock.today();
@@ -62,7 +66,7 @@ impl Accounts {
         require_administrator(caller)?;
         let today = self.inner.clock.today();
         let write = async |tx: Transaction, earlier: MaybeCommitted| {
-            let found = store::invitation(&tx, id).await?;
+            let found = store::invitation(&tx, &self.inner.vault, id).await?;
             match found.filter(|invitation| !is_over(invitation.expiry, today)) {
                 Some(found) => Ok(store::clear_invitation(&tx, &found)?),
                 None if earlier.is_yes() => Ok(()),
@@ -86,12 +90,13 @@ impl Accounts {
             valid_days: INVITATION_DAYS,
             note: Note::default(),
         });
+        let vault = &self.inner.vault;
         let write = async |tx: Transaction| {
             if store::administrator(&tx, None).await?.is_some() {
                 return Ok(false);
             }
-            void_own_invitations(&tx).await?;
-            store::set_invitation(&tx, &invitation)?;
+            void_own_invitations(&tx, vault).await?;
+            store::set_invitation(&tx, vault, &invitation)?;
             Ok::<_, StoreError>(true)
         };
         let made = self
@@ -117,10 +122,10 @@ impl Accounts {
 }
 
 /// Clears the invitations that the server itself has made.
-async fn void_own_invitations(tx: &Transaction) -> Result<(), StoreError> {
+async fn void_own_invitations(tx: &Transaction, vault: &Vault) -> Result<(), StoreError> {
     let mut after = None;
     loop {
-        let (page, more) = store::invitation_page(tx, after, WALK_ROWS).await?;
+        let (page, more) = store::invitation_page(tx, vault, after, WALK_ROWS).await?;
         for own in page
             .iter()
             .filter(|invitation| invitation.created_by.is_none())

@@ -8,7 +8,8 @@ use super::Accounts;
 use crate::ended::Touched;
 use crate::error::ChangePasswordError;
 use crate::password::{NewPassword, Password};
-use crate::store::{self, StoredAccount};
+use crate::state::Profile;
+use crate::store;
 use crate::text::UserName;
 
 /// Somebody wants another password.
@@ -25,13 +26,8 @@ impl Accounts {
         command: ChangePassword,
         peer: Option<PeerAddr>,
     ) -> Result<(), ChangePasswordError> {
-        let account = self
-            .inner
-            .store
-            .read(|tx: Transaction| async move { store::account(&tx, caller.account).await })
-            .await?;
-        let account = account.ok_or(ChangePasswordError::SignedOut)?;
-        let name = UserName::parse(&account.profile.user_name);
+        let (profile, current_hash) = self.proven_by(caller).await?;
+        let name = UserName::parse(&profile.user_name);
         // A name that was good when it was stored is good now, unless a later release is stricter.
         let name = name.map_err(|_| ChangePasswordError::SignedOut)?;
         if command.new.is_same_as(&command.current) {
@@ -42,7 +38,7 @@ impl Accounts {
 
         let attempt = self.admit(Some(name.folded()), peer)?;
         let (right, attempt) = self
-            .verify(attempt, command.current, account.password_hash.clone())
+            .verify(attempt, command.current, current_hash.clone())
             .await?;
         if !right {
             return Err(ChangePasswordError::WrongPassword);
@@ -57,13 +53,27 @@ impl Accounts {
             Err(error) => return Err(self.gave_up(attempt, error).into()),
         };
         self.inner.limiter.succeeded(attempt);
-        self.replace_password(caller, account, password_hash).await
+        self.replace_password(caller, current_hash, password_hash)
+            .await
+    }
+
+    /// Whose password it is, and the hash of it.
+    async fn proven_by(&self, caller: Caller) -> Result<(Profile, String), ChangePasswordError> {
+        let vault = &self.inner.vault;
+        let read = async |tx: Transaction| {
+            let account = store::account(&tx, caller.account).await?;
+            let account = account.ok_or(ChangePasswordError::SignedOut)?;
+            let profile = store::profile(&tx, vault, caller.account).await?;
+            let profile = profile.ok_or(ChangePasswordError::SignedOut)?;
+            Ok((profile, account.password_hash(vault)?))
+        };
+        self.inner.store.read(read).await
     }
 
     async fn replace_password(
         &self,
         caller: Caller,
-        verified: StoredAccount,
+        verified: String,
         password_hash: String,
     ) -> Result<(), ChangePasswordError> {
         let touched = Touched::default();
@@ -73,14 +83,15 @@ impl Accounts {
                 ending.begin(earlier);
                 let account = store::account(&tx, caller.account).await?;
                 let mut account = account.ok_or(ChangePasswordError::SignedOut)?;
-                if account.password_hash == password_hash {
+                let stored = account.password_hash(&inner.vault)?;
+                if stored == password_hash {
                     // An earlier run has done it.
                     return Ok(());
                 }
-                if account.password_hash != verified.password_hash {
+                if stored != verified {
                     return Err(ChangePasswordError::WrongPassword);
                 }
-                account.password_hash.clone_from(&password_hash);
+                account.set_password_hash(&inner.vault, &password_hash)?;
                 store::set_account(&tx, &account)?;
                 let sign_ins = store::sign_ins(&tx, caller.account).await?;
                 if !sign_ins.iter().any(|sign_in| sign_in.id == caller.sign_in) {

@@ -16,7 +16,8 @@ impl Accounts {
     /// # Errors
     /// If the store fails.
     pub async fn exists(&self, account: AccountId) -> Result<bool, FindError> {
-        Ok(self.account(account).await?.is_some())
+        let read = |tx: Transaction| async move { store::account(&tx, account).await };
+        Ok(self.inner.store.read(read).await?.is_some())
     }
 
     /// An account as it is stored, for other services: what a caller may see of it is for them to
@@ -25,9 +26,9 @@ impl Accounts {
     /// # Errors
     /// If the store fails.
     pub async fn account(&self, account: AccountId) -> Result<Option<Profile>, FindError> {
-        let read = |tx: Transaction| async move { store::account(&tx, account).await };
-        let found = self.inner.store.read(read).await?;
-        Ok(found.map(|account| account.profile))
+        let vault = &self.inner.vault;
+        let read = |tx: Transaction| async move { store::profile(&tx, vault, account).await };
+        Ok(self.inner.store.read(read).await?)
     }
 
     /// As [`Accounts::account`], for many at once, in their order.
@@ -39,10 +40,10 @@ impl Accounts {
         accounts: &[AccountId],
     ) -> Result<Vec<Option<Profile>>, FindError> {
         let mut profiles = Vec::with_capacity(accounts.len());
+        let vault = &self.inner.vault;
         for some in accounts.chunks(PROFILES_MAX) {
-            let read = |tx: Transaction| async move { store::accounts(&tx, some).await };
-            let found = self.inner.store.read(read).await?.into_iter();
-            profiles.extend(found.map(|account| account.map(|account| account.profile)));
+            let read = |tx: Transaction| async move { store::profiles(&tx, vault, some).await };
+            profiles.extend(self.inner.store.read(read).await?);
         }
         Ok(profiles)
     }
@@ -65,13 +66,16 @@ impl Accounts {
         caller: Caller,
         name: &UserName,
     ) -> Result<Profile, FindError> {
-        let read = async |tx: Transaction| match store::account_of_name(&tx, name.folded()).await? {
-            Some(account) => store::account(&tx, account).await,
+        let vault = &self.inner.vault;
+        let read = async |tx: Transaction| match store::account_of_name(&tx, vault, name.folded())
+            .await?
+        {
+            Some(account) => store::profile(&tx, vault, account).await,
             None => Ok(None),
         };
         let found = self.inner.store.read(read).await?;
         let found = found.ok_or(FindError::NotFound("account"))?;
-        Ok(found.profile.seen_by(caller))
+        Ok(found.seen_by(caller))
     }
 
     /// Changes the caller's display name.
@@ -81,12 +85,16 @@ impl Accounts {
         name: DisplayName,
     ) -> Result<Profile, FindError> {
         let name = name.into_string();
+        let sealer = store::sealer(&self.inner.vault, caller.account).await?;
         let write = async |tx: Transaction| {
             let account = store::account(&tx, caller.account).await?;
             let mut account = account.ok_or(FindError::NotFound("account"))?;
-            account.profile.display_name.clone_from(&name);
+            let profile = account.profile(Some(&sealer))?;
+            let mut profile = profile.ok_or(FindError::NotFound("account"))?;
+            profile.display_name.clone_from(&name);
+            account.set_profile(&sealer, &profile)?;
             store::set_account(&tx, &account)?;
-            Ok(account.profile)
+            Ok(profile)
         };
         self.inner
             .store

@@ -3,6 +3,7 @@
 
 use cluster_store::{MaybeCommitted, Transaction};
 use cluster_types::{AccountId, Day, PeerAddr};
+use services_vault::{Sealer, Vault};
 
 use super::Accounts;
 use super::sign_in::{Device, SignedIn};
@@ -37,7 +38,8 @@ impl Accounts {
         let today = self.inner.clock.today();
         let folded = command.user_name.folded().to_owned();
         // What is in vain should not cost a hash. The transaction looks again.
-        let precheck = async |tx: Transaction| check(&tx, invitation, &folded, today).await;
+        let vault = &self.inner.vault;
+        let precheck = async |tx: Transaction| check(&tx, vault, invitation, &folded, today).await;
         self.inner.store.read(precheck).await?;
 
         let password = command.password.password().clone();
@@ -46,26 +48,26 @@ impl Accounts {
             Ok(hash) => hash,
             Err(error) => return Err(self.gave_up(attempt, error).into()),
         };
-        let (sign_in, token) = self.new_sign_in(command.device);
-        let account = StoredAccount {
-            profile: Profile {
-                account: AccountId::random(&self.inner.rng),
-                user_name: command.user_name.as_str().to_owned(),
-                display_name: command.display_name.into_string(),
-                role: Role::Member,
-                suspended: false,
-            },
-            password_hash,
-            created: today,
+        let (sign_in, token) = self.new_sign_in(&command.device);
+        let profile = Profile {
+            account: AccountId::random(&self.inner.rng),
+            user_name: command.user_name.as_str().to_owned(),
+            display_name: command.display_name.into_string(),
+            role: Role::Member,
+            suspended: false,
         };
+        let sealer = store::sealer(vault, profile.account).await?;
         let registration = Registration {
-            account,
+            account: StoredAccount::new(vault, &sealer, &profile, &password_hash, today)?,
+            profile,
+            sealer,
             folded,
             invitation,
             sign_in,
+            device_label: command.device.label.into_string(),
         };
         let written = &registration;
-        let write = |tx, earlier| async move { written.write(&tx, earlier).await };
+        let write = |tx, earlier| async move { written.write(&tx, vault, earlier).await };
         let profile = self.inner.store.run(write).await?;
         if invitation.is_some() {
             self.inner.limiter.succeeded(attempt);
@@ -73,6 +75,7 @@ impl Accounts {
         Ok(SignedIn {
             profile,
             sign_in: registration.sign_in,
+            device_label: registration.device_label,
             token,
         })
     }
@@ -81,53 +84,63 @@ impl Accounts {
 /// All that one registration writes. Its ids are drawn before the first try, so that a later one
 /// recognises what an earlier one has written.
 struct Registration {
+    profile: Profile,
     account: StoredAccount,
+    /// The account's own.
+    sealer: Sealer,
     folded: String,
     invitation: Option<Digest>,
     sign_in: state::SignIn,
+    device_label: String,
 }
 
 impl Registration {
     async fn write(
         &self,
         tx: &Transaction,
+        vault: &Vault,
         earlier: MaybeCommitted,
     ) -> Result<Profile, RegisterError> {
-        let id = self.account.profile.account;
+        let id = self.profile.account;
+        let mut profile = self.profile.clone();
         if earlier.is_yes()
             && let Some(mine) = store::account(tx, id).await?
         {
-            return Ok(mine.profile);
+            profile.role = mine.role();
+            return Ok(profile);
         }
-        let used = check(tx, self.invitation, &self.folded, self.account.created).await?;
+        let today = self.account.created();
+        let used = check(tx, vault, self.invitation, &self.folded, today).await?;
         let mut account = self.account.clone();
         if let Some(used) = used {
-            account.profile.role = used.role;
+            profile.role = used.role;
+            account.set_role(used.role);
             store::clear_invitation(tx, &used)?;
         }
         store::set_account(tx, &account)?;
-        store::set_name(tx, &self.folded, id)?;
-        store::set_sign_in(tx, id, &self.sign_in)?;
-        Ok(account.profile)
+        store::set_name(tx, vault, &self.folded, id)?;
+        store::set_sign_in(tx, &self.sealer, id, &self.sign_in, &self.device_label)?;
+        Ok(profile)
     }
 }
 
 /// The invitation first: without a good one, nobody learns which names are taken.
 async fn check(
     tx: &Transaction,
+    vault: &Vault,
     invitation: Option<Digest>,
     folded: &str,
     today: Day,
 ) -> Result<Option<Invitation>, RegisterError> {
     let invitation = match invitation {
         Some(secret) => {
-            let found = store::invitation_of_secret(tx, secret).await?;
+            let found = store::invitation_of_secret(tx, vault, secret).await?;
             let good = found.filter(|invitation| !is_over(invitation.expiry, today));
             Some(good.ok_or(RegisterError::InvitationNotFound)?)
         }
         None => None,
     };
-    match store::account_of_name(tx, folded).await? {
+    match store::account_of_name(tx, vault, folded).await? {
         Some(_) => Err(RegisterError::UserNameTaken),
         None => Ok(invitation),
     }

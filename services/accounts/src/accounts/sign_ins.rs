@@ -51,23 +51,21 @@ impl Accounts {
         self.to_the_end("end a sign-in", touched, change).await
     }
 
-    /// A page of the caller's sign-ins, without those that are over, and where the next one begins.
+    /// A page of the caller's sign-ins with what their devices are called, without those that are over,
+    /// and where the next one begins.
     pub(crate) async fn sign_ins(
         &self,
         caller: Caller,
         after: Option<SignInId>,
         limit: usize,
-    ) -> Result<(Vec<state::SignIn>, Option<SignInId>), FindError> {
-        let (mut page, more) = self
-            .inner
-            .store
-            .read(|tx: Transaction| async move {
-                store::sign_in_page(&tx, caller.account, after, limit).await
-            })
-            .await?;
-        let next = page.last().filter(|_| more).map(|last| last.id);
+    ) -> Result<(Vec<(state::SignIn, String)>, Option<SignInId>), FindError> {
+        let vault = &self.inner.vault;
+        let read = |tx: Transaction| async move {
+            store::sign_in_page(&tx, vault, caller.account, after, limit).await
+        };
+        let (mut page, next) = self.inner.store.read(read).await?;
         let today = self.inner.clock.today();
-        page.retain(|sign_in| !is_over(sign_in.expiry, today));
+        page.retain(|(sign_in, _)| !is_over(sign_in.expiry, today));
         Ok((page, next))
     }
 }

@@ -88,12 +88,12 @@ impl Accounts {
     }
 
     async fn remove_expired_invitations(&self) -> Result<u64, StoreError> {
-        let mut removed = 0;
-        let mut after = None;
+        let (mut removed, mut after) = (0, None);
+        let vault = &self.inner.vault;
         loop {
             let today = self.inner.clock.today();
             let write = |tx: Transaction, _: MaybeCommitted| async move {
-                let (page, more) = store::invitation_page(&tx, after, WALK_ROWS).await?;
+                let (page, more) = store::invitation_page(&tx, vault, after, WALK_ROWS).await?;
                 let mut gone = 0;
                 for over in page
                     .iter()

@@ -4,32 +4,38 @@ use cluster_store::schema::{self, Table};
 use cluster_store::{RowRange, StoreError, Transaction};
 use cluster_types::{Day, InvitationId};
 use proto::storage::v1;
+use services_vault::Vault;
 
+use super::sealing;
 use super::{bytes, digest, id, page, role, role_row};
 use crate::secret::Digest;
 use crate::state::Invitation;
 
 pub(crate) async fn invitation(
     tx: &Transaction,
+    vault: &Vault,
     invitation: InvitationId,
 ) -> Result<Option<Invitation>, StoreError> {
-    let row = tx.row(&schema::Invitation { invitation }).await?;
-    row.map(|row| invitation_of_row(invitation, row))
+    let key = schema::Invitation { invitation };
+    let row = tx.row(&key).await?;
+    row.map(|row| invitation_of_row(vault, &key, row))
         .transpose()
 }
 
 pub(crate) async fn invitation_of_secret(
     tx: &Transaction,
+    vault: &Vault,
     secret: Digest,
 ) -> Result<Option<Invitation>, StoreError> {
     let Some(row) = tx.row(&schema::InvitationSecret { hash: secret }).await? else {
         return Ok(None);
     };
-    invitation(tx, id(&row.invitation_id, Table::InvitationSecret)?).await
+    invitation(tx, vault, id(&row.invitation_id, Table::InvitationSecret)?).await
 }
 
 pub(crate) async fn invitation_page(
     tx: &Transaction,
+    vault: &Vault,
     after: Option<InvitationId>,
     limit_rows: usize,
 ) -> Result<(Vec<Invitation>, bool), StoreError> {
@@ -37,12 +43,16 @@ pub(crate) async fn invitation_page(
     let page = page(tx, RowRange::all(), after.as_ref(), limit_rows).await?;
     let rows = page.rows.into_iter();
     let rows: Result<_, _> = rows
-        .map(|(key, row)| invitation_of_row(key.invitation, row))
+        .map(|(key, row)| invitation_of_row(vault, &key, row))
         .collect();
     Ok((rows?, page.more))
 }
 
-pub(crate) fn set_invitation(tx: &Transaction, invitation: &Invitation) -> Result<(), StoreError> {
+pub(crate) fn set_invitation(
+    tx: &Transaction,
+    vault: &Vault,
+    invitation: &Invitation,
+) -> Result<(), StoreError> {
     let created_by = invitation
         .created_by
         .map(|account| bytes(account.as_bytes()));
@@ -52,13 +62,12 @@ pub(crate) fn set_invitation(tx: &Transaction, invitation: &Invitation) -> Resul
         expiry_day: invitation.expiry.0,
         created_by: created_by.unwrap_or_default(),
         note: invitation.note.clone(),
+        ..Default::default()
     };
-    tx.set_row(
-        &schema::Invitation {
-            invitation: invitation.id,
-        },
-        &row,
-    )?;
+    let key = schema::Invitation {
+        invitation: invitation.id,
+    };
+    tx.set_row(&key, &sealing::seal(vault.server_sealer(), &key, row)?)?;
     let row = v1::InvitationSecret {
         invitation_id: bytes(invitation.id.as_bytes()),
     };
@@ -82,12 +91,17 @@ pub(crate) fn clear_invitation(
     })
 }
 
-fn invitation_of_row(id: InvitationId, row: v1::Invitation) -> Result<Invitation, StoreError> {
+fn invitation_of_row(
+    vault: &Vault,
+    key: &schema::Invitation,
+    row: v1::Invitation,
+) -> Result<Invitation, StoreError> {
+    let row = sealing::open(vault.server_sealer(), key, row)?;
     let created_by = (!row.created_by.is_empty())
-        .then(|| self::id(&row.created_by, Table::Invitation))
+        .then(|| id(&row.created_by, Table::Invitation))
         .transpose()?;
     Ok(Invitation {
-        id,
+        id: key.invitation,
         secret: digest(&row.secret_hash, Table::Invitation)?,
         role: role(row.role()),
         expiry: Day(row.expiry_day),

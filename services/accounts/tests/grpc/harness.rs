@@ -1,23 +1,28 @@
 //! A server's accounts without a server: a store in memory, a clock that a test sets, hashes that
 //! cost little and are counted.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cluster_runtime::Tasks;
 use cluster_store::{
-    MaybeCommitted, Scan, Simulated, SimulatedDisk, Store, StoreError, Transaction, schema,
+    MaybeCommitted, Scan, Simulated, SimulatedDisk, Store, StoreError, Table, Transaction, schema,
 };
-use cluster_types::{AccountId, Caller, ManualClock, PeerAddr, Rng, SignInId, UnixMillis};
+use cluster_types::{
+    AccountId, Caller, DeploymentId, ManualClock, PeerAddr, Rng, SignInId, UnixMillis,
+};
 use parking_lot::Mutex;
 use proto::storage::v1 as storage;
 use proto::v1;
 use proto::v1::accounts_server::Accounts as _;
+use secrecy::SecretString;
 use services_accounts::{
     Accounts, Argon2id, HashCost, HashError, Options, Parts, Password, PasswordHasher, Salt,
     SignInEnded,
 };
+use services_vault::{KeySource, Passphrase, PassphraseCost, Vault};
 use tonic::{Request, Response, Status};
 use tonic_types::StatusExt as _;
 
@@ -85,11 +90,33 @@ impl Server {
         options: Options,
         cost: HashCost,
     ) -> Self {
+        let vault = vault(&store, passphrase(), &rng).await;
+        Self::sealed_by(vault, store, disk, rng, options, cost).await
+    }
+
+    /// One that seals nothing.
+    pub(crate) async fn unsealed() -> Self {
+        let (disk, rng) = (SimulatedDisk::new(), Rng::seeded(1));
+        let store = Store::new(Simulated::new(disk.clone(), rng.fork()));
+        let vault = vault(&store, KeySource::Unsealed, &rng).await;
+        let (options, cost) = (Options::default(), HashCost::LEAST);
+        Self::sealed_by(vault, store, disk, rng, options, cost).await
+    }
+
+    async fn sealed_by(
+        vault: Vault,
+        store: Store,
+        disk: SimulatedDisk,
+        rng: Rng,
+        options: Options,
+        cost: HashCost,
+    ) -> Self {
         let clock = ManualClock::at(NOON);
         let hasher = Arc::new(CountedHasher::new(cost));
         let tasks = Tasks::new();
         let parts = Parts {
             store: store.clone(),
+            vault,
             clock: Arc::new(clock.clone()),
             rng,
             tasks: tasks.clone(),
@@ -199,6 +226,18 @@ impl Server {
         page.rows.into_iter().map(|(key, _)| key.sign_in).collect()
     }
 
+    /// How many rows the tables of accounts have, but for the empty ones.
+    pub(crate) fn rows(&self) -> BTreeMap<Table, usize> {
+        let mut counts = BTreeMap::new();
+        for (key, _) in self.disk.contents() {
+            let table = Table::of_key(&key).expect("a table of the schema");
+            if table.prefix()[0] == Table::Account.prefix()[0] {
+                *counts.entry(table).or_default() += 1;
+            }
+        }
+        counts
+    }
+
     pub(crate) async fn is_signed_in(&self, device: &Device) -> bool {
         self.accounts.authenticate(&device.token).await.is_ok()
     }
@@ -226,6 +265,22 @@ impl Server {
             sign_in,
         }
     }
+}
+
+/// A key that every server of a test finds again.
+fn passphrase() -> KeySource {
+    let text = SecretString::from("for tests, and nothing else".to_owned());
+    KeySource::Passphrase(Arc::new(Passphrase::new(text, PassphraseCost::LEAST)))
+}
+
+async fn vault(store: &Store, source: KeySource, rng: &Rng) -> Vault {
+    let parts = services_vault::Parts {
+        store: store.clone(),
+        deployment: DeploymentId::from_bytes([7; 16]),
+        source,
+        rng: rng.fork(),
+    };
+    Vault::open(parts).await.expect("the vault opens")
 }
 
 // === impl Device ===

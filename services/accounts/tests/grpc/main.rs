@@ -10,3 +10,4 @@ mod registration;
 mod secrecy;
 mod sign_in;
 mod tokens;
+mod upgrade;
