@@ -23,6 +23,10 @@ pub const ROOMS: RangeInclusive<u64> = 1..=3;
 /// Rooms after which nobody makes more: those who might meet in one would be spread over too many.
 pub const ROOMS_MAX: usize = 16;
 
+/// Of a million commits, how many happen and are unknown, and as many are lost and are unknown, where nothing
+/// else may go wrong.
+pub const DOUBT: RangeInclusive<u64> = 150_000..=400_000;
+
 /// Starts of the node before the last.
 pub const CRASHES: RangeInclusive<u64> = 1..=4;
 

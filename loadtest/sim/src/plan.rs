@@ -81,7 +81,7 @@ impl Plan {
             span: millis(among(rng, LIFE)),
             end: End::Last,
         });
-        Self {
+        let mut plan = Self {
             people: among(rng, PEOPLE),
             devices: among(rng, DEVICES),
             rooms: among(rng, ROOMS),
@@ -96,7 +96,15 @@ impl Plan {
             hangs_up: rng.below(2) * rng.below(100),
             long_bodies: rng.below(2) * rng.below(12),
             relay_shards: usize::try_from(1 + rng.below(3)).unwrap_or(1),
+        };
+        if plan.kinds.is_doubt_alone() {
+            // As many commits as there can be, to the end.
+            plan.deeds.retain(|(deed, _)| !deed.ends_something());
+            plan.think_max = millis(*THINK_MAX.start());
+            plan.under_way = *UNDER_WAY.end();
+            plan.attempts = *ATTEMPTS.end();
         }
+        plan
     }
 
     /// What a person does next.

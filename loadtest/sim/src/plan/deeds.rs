@@ -53,6 +53,25 @@ pub(crate) enum Deed {
     Nap,
 }
 
+// === impl Deed ===
+
+impl Deed {
+    /// Whether afterwards less can be done than before, until somebody undoes it, if that is possible.
+    pub(super) const fn ends_something(self) -> bool {
+        matches!(
+            self,
+            Self::Archive
+                | Self::DeleteRoom
+                | Self::Remove
+                | Self::Leave
+                | Self::Mute
+                | Self::Ban
+                | Self::SignOut
+                | Self::Nap
+        )
+    }
+}
+
 /// Each deed with what it weighs where it is done at all.
 const WEIGHTS: &[(Deed, u64)] = &[
     (Deed::SendBurst, 20),

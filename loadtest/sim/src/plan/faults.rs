@@ -6,6 +6,7 @@ use cluster_store::Faults;
 use cluster_types::Rng;
 
 use super::{among, millis, percent};
+use crate::limits::DOUBT;
 
 /// A kind of fault that can be asked for by name.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, clap::ValueEnum)]
@@ -73,6 +74,11 @@ impl FaultKinds {
         }
     }
 
+    /// Whether commits whose outcome is unknown are all that may go wrong. Then they are what a seed is about.
+    pub(crate) fn is_doubt_alone(&self) -> bool {
+        self.0 == [FaultKind::Unknown]
+    }
+
     /// Whether this kind may happen.
     pub fn has(&self, kind: FaultKind) -> bool {
         self.0.is_empty() || self.0.contains(&kind)
@@ -99,11 +105,16 @@ impl Weather {
             stall: odds(3_000),
             stall_span: millis(among(rng, 1_000..=15_000)),
         };
-        Self {
+        let mut weather = Self {
             worst,
             kinds: kinds.clone(),
             breeze: millis(among(rng, 1..=8)),
+        };
+        if kinds.is_doubt_alone() {
+            weather.worst.unknown_committed = among(rng, DOUBT);
+            weather.worst.unknown_lost = among(rng, DOUBT);
         }
+        weather
     }
 
     /// Only what the store always does.
@@ -171,6 +182,22 @@ mod tests {
             let others = storm.conflict + storm.too_old + storm.unavailable + storm.stall;
             assert_eq!(others, 0, "{storm:?}");
         }
+    }
+
+    #[test]
+    fn doubt_alone_is_much_doubt() {
+        let worst = |seed, kinds: &FaultKinds| Weather::draw(&Rng::seeded(seed), kinds).worst;
+        for seed in 0..50 {
+            let alone = worst(seed, &FaultKinds::only(FaultKind::Unknown));
+            assert!(
+                DOUBT.contains(&alone.unknown_committed) && DOUBT.contains(&alone.unknown_lost)
+            );
+        }
+        let among_others = (0..50).map(|seed| worst(seed, &FaultKinds::ALL).unknown_lost);
+        assert!(
+            among_others.min() < Some(*DOUBT.start()),
+            "else a rare fault is never tried"
+        );
     }
 
     #[test]
