@@ -26,7 +26,6 @@ mod tests;
 
 /// Why there is no backup.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum BackupError {
     /// There is one already.
     #[error("{} is there already: name another file, or move it away", path.display())]

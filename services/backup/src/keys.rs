@@ -23,7 +23,6 @@ pub struct Identities(Vec<x25519::Identity>);
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum KeyError {
     /// The text is no recipient.
     #[error(

@@ -23,7 +23,6 @@ pub enum Origin {
 
 /// Why no more rows come.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum SourceError {
     /// The store failed.
     #[error("the store cannot be read")]

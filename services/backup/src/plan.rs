@@ -35,6 +35,7 @@ impl Plan {
             // the store. Its file says which deployment it is for, so that moves house too.
             Table::Account
             | Table::AccountName
+            | Table::AccountNameHash
             | Table::ClientMessage
             | Table::Vault
             | Table::ServerKey

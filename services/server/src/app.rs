@@ -12,6 +12,7 @@ use proto::v1::administration_server::AdministrationServer;
 use proto::v1::messages_server::MessagesServer;
 use proto::v1::rooms_server::RoomsServer;
 use services_accounts::{Accounts, Argon2id, HashCost, HashError, InvitationSecret, Parts};
+use services_backup::socket;
 use services_gateway::{
     AccountRates, CertificateError, CertificateSource, Certificates, Gateway, GatewayError,
     GatewayOptions, Handle, MessageLimits, listen,
@@ -26,7 +27,7 @@ use crate::adapters::{AsCalls, EndStreams, Known};
 use crate::administration::Administration;
 use crate::config::Config;
 use crate::keys::{self, PassphraseError};
-use crate::stores;
+use crate::stores::{self, StoreAt};
 use crate::upgrade::Upgrading;
 
 /// Why a server did not start. Each text says what to do, or has a cause that does.
@@ -118,6 +119,7 @@ impl App {
         let (rng, clock) = (Rng::from_os(), Arc::new(SystemClock) as Arc<dyn Clock>);
         let tasks = Tasks::new();
         let (listener, certificates, (store, deployment)) = open(&config, &clock, &rng).await?;
+        offer_backups(&config, &store, &tasks);
         let (vault, key_file_made) = keys::open(&config, &store, deployment, &rng).await?;
         keys::take_care(&vault, &config, &tasks);
         let base = Base {
@@ -181,6 +183,18 @@ impl App {
     /// The edge: its address, its certificate, its counters.
     pub fn gateway(&self) -> &Handle {
         &self.gateway
+    }
+}
+
+/// Lets `rookery backup` read a store that only this process can open. Without that a server still serves.
+fn offer_backups(config: &Config, store: &Store, tasks: &Tasks) {
+    if config.store != StoreAt::Embedded {
+        return;
+    }
+    let path = socket::path_in(&config.data_dir);
+    if let Err(error) = socket::listen(&path, store.clone(), tasks) {
+        let path = path.display();
+        tracing::warn!(%path, %error, "no backup can be made while the server runs: it cannot listen there");
     }
 }
 

@@ -10,8 +10,14 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use serde::Serialize;
 
+use crate::backup::BackupArgs;
+use crate::restore::RestoreArgs;
+
 /// Exit code for mistakes in flags, environment or configuration file (`EX_USAGE` of sysexits.h).
 pub const EXIT_USAGE: u8 = 64;
+
+/// Exit code for a file whose content cannot be used (`EX_DATAERR`).
+pub const EXIT_DATA: u8 = 65;
 
 /// Exit code for an address that cannot be listened on (`EX_UNAVAILABLE`).
 pub const EXIT_UNAVAILABLE: u8 = 69;
@@ -19,6 +25,12 @@ pub const EXIT_UNAVAILABLE: u8 = 69;
 /// Exit code for a defect, at the start or later, or a system that refuses what it should not
 /// (`EX_SOFTWARE`).
 pub const EXIT_SOFTWARE: u8 = 70;
+
+/// Exit code for something that is in the way (`EX_CANTCREAT`).
+pub const EXIT_CONFLICT: u8 = 73;
+
+/// Exit code for what works later (`EX_TEMPFAIL`).
+pub const EXIT_TEMPORARY: u8 = 75;
 
 /// Exit code for a store, key or certificate that cannot be used (`EX_IOERR`).
 pub const EXIT_IO: u8 = 74;
@@ -45,6 +57,10 @@ pub enum Command {
     Chat(proto_clients_terminal::ChatArgs),
     /// Look after a server: accounts, invitations, rooms.
     Admin(proto_clients_terminal::AdminArgs),
+    /// Make an encrypted backup, also while the server runs.
+    Backup(BackupArgs),
+    /// Make the store of a server from a backup.
+    Restore(RestoreArgs),
 }
 
 impl Cli {
@@ -73,7 +89,9 @@ impl Cli {
         let serve = match &mut cli.command {
             None => &mut cli.serve,
             Some(Command::Serve(options)) => options,
-            Some(Command::Chat(_) | Command::Admin(_)) => {
+            Some(
+                Command::Chat(_) | Command::Admin(_) | Command::Backup(_) | Command::Restore(_),
+            ) => {
                 return errors.into_iter().next().map_or(Ok(cli), Err);
             }
         };

@@ -10,16 +10,22 @@
 mod adapters;
 mod administration;
 pub mod app;
+mod backup;
 pub mod cli;
 pub mod config;
 mod descriptors;
 mod greeting;
+mod job;
 pub mod keys;
 mod logging;
+mod restore;
 mod serve;
 mod stop;
 pub mod stores;
 mod upgrade;
 
+pub use backup::{BackupArgs, backup};
+pub use job::{StoreOptions, TellOptions};
+pub use restore::{RestoreArgs, restore};
 pub use serve::serve;
 pub use stop::Stopped;

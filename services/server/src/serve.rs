@@ -95,7 +95,7 @@ impl fmt::Display for Ended {
     }
 }
 
-fn code(error: &StartError) -> u8 {
+pub(crate) fn code(error: &StartError) -> u8 {
     match error {
         StartError::Listen { .. } => EXIT_UNAVAILABLE,
         StartError::DataDir { .. }

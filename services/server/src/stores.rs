@@ -81,23 +81,32 @@ impl From<StoreAt> for String {
 
 /// The store that the configuration names, and whose it is. Makes the data directory.
 pub(crate) async fn open(config: &Config, rng: &Rng) -> Result<(Store, DeploymentId), StartError> {
+    let store = bare(config, rng).await?;
+    let deployment = match &config.store {
+        StoreAt::Embedded => open_deployment(&store, rng).await?,
+        #[cfg(feature = "foundationdb")]
+        StoreAt::Cluster(_) => cluster::when_it_answers(&store, rng).await?,
+    };
+    Ok((store, deployment))
+}
+
+/// The same, whatever is in the store: nothing is looked at, and nothing written.
+pub(crate) async fn bare(config: &Config, rng: &Rng) -> Result<Store, StartError> {
     match &config.store {
         StoreAt::Embedded => embedded(&config.data_dir, rng).await,
         #[cfg(feature = "foundationdb")]
-        StoreAt::Cluster(file) => cluster::open(file, config, rng).await,
+        StoreAt::Cluster(file) => cluster::open(file, config, rng),
     }
 }
 
-async fn embedded(data_dir: &Path, rng: &Rng) -> Result<(Store, DeploymentId), StartError> {
+async fn embedded(data_dir: &Path, rng: &Rng) -> Result<Store, StartError> {
     let dir = data_dir.to_owned();
     let open = tokio::task::spawn_blocking(move || Embedded::open(dir, EmbeddedOptions::default()));
     let opened = open.await.map_err(|panic| StartError::DataDir {
         path: data_dir.to_owned(),
         source: std::io::Error::other(panic),
     })?;
-    let store = Store::new(opened?);
-    let deployment = open_deployment(&store, rng).await?;
-    Ok((store, deployment))
+    Ok(Store::with_jitter(opened?, rng.fork()))
 }
 
 #[cfg(test)]

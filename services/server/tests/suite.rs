@@ -3,6 +3,8 @@
 
 #[path = "suite/authorization.rs"]
 mod authorization;
+#[path = "suite/backups.rs"]
+mod backups;
 #[path = "suite/bad_input.rs"]
 mod bad_input;
 #[path = "suite/golden.rs"]

@@ -9,7 +9,6 @@ use crate::archive::ReadError;
 
 /// Why a backup cannot be verified.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum VerifyError {
     /// The file does not open.
     #[error("{} cannot be read", path.display())]
@@ -60,7 +59,6 @@ pub enum VerifyError {
 
 /// Why a backup was not restored.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum RestoreError {
     /// A file does not read, or not any more. What it is of is in the error. Nothing was written, unless it
     /// is the backup, and was changed since it was verified.

@@ -89,7 +89,7 @@ impl Sift {
                 return Ok(None);
             }
             Table::Account => self.has(wire::key::<Account>(&row.key)?.account),
-            Table::AccountName => self.has(wire::name_owner(&row.value)?),
+            Table::AccountName | Table::AccountNameHash => self.has(wire::name_owner(&row.value)?),
             Table::AccountKey => self.has(wire::key::<AccountKey>(&row.key)?.account),
             Table::RoomKey => {
                 let room = wire::key::<RoomKey>(&row.key)?.room;

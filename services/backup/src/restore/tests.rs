@@ -5,8 +5,8 @@ use std::fs;
 use age::x25519::Identity;
 use cluster_store::erasures::{self, Erased};
 use cluster_store::schema::{
-    Account, AccountKey, AccountName, AccountRoom, ClientMessage, ReadMark, Room, RoomDeletion,
-    RoomHead, RoomKey, RoomMember, SignIn,
+    Account, AccountKey, AccountName, AccountNameHash, AccountRoom, ClientMessage, ReadMark, Room,
+    RoomDeletion, RoomHead, RoomKey, RoomMember, SignIn,
 };
 use cluster_store::{
     MaybeCommitted, OpenError, RowRange, Scan, Simulated, SimulatedDisk, Table, open_deployment,
@@ -118,7 +118,10 @@ fn person(tx: &Transaction, account: AccountId, name: &str) -> Result<(), StoreE
     tx.set_row(&Account { account }, &stored)?;
     let folded = name.to_owned();
     let account_id = account.as_bytes().to_vec().into();
-    tx.set_row(&AccountName { folded }, &v1::AccountName { account_id })?;
+    let owner = v1::AccountName { account_id };
+    tx.set_row(&AccountName { folded }, &owner)?;
+    let hash = [account.as_bytes()[0]; 32];
+    tx.set_row(&AccountNameHash { hash }, &owner)?;
     for month in [Month::NONE, Month(7)] {
         tx.set_row(&AccountKey { account, month }, &Default::default())?;
     }

@@ -76,12 +76,8 @@ pub(crate) fn mistakes(config: &ClusterConfig) -> Vec<(&'static str, String)> {
     found
 }
 
-/// The store of the cluster that `file` names, once it answers, and whose it is.
-pub(super) async fn open(
-    file: &Path,
-    config: &Config,
-    rng: &Rng,
-) -> Result<(Store, DeploymentId), StartError> {
+/// The store of the cluster that `file` names, whether or not it answers.
+pub(super) fn open(file: &Path, config: &Config, rng: &Rng) -> Result<Store, StartError> {
     let path = &config.data_dir;
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|source| StartError::DataDir {
@@ -93,14 +89,12 @@ pub(super) async fn open(
         prefix: config.fdb.prefix().map_err(StartError::Prefix)?,
         tls: config.fdb.tls(),
     })?;
-    let store = Store::with_jitter(fdb, rng.fork());
-    let deployment = when_it_answers(&store, rng).await?;
-    Ok((store, deployment))
+    Ok(Store::with_jitter(fdb, rng.fork()))
 }
 
 /// Asks for the deployment until the store answers. That it does not is in the log once: the backend says
 /// so, and this says what the server does about it.
-async fn when_it_answers(store: &Store, rng: &Rng) -> Result<DeploymentId, OpenError> {
+pub(super) async fn when_it_answers(store: &Store, rng: &Rng) -> Result<DeploymentId, OpenError> {
     let mut is_told = false;
     loop {
         match open_deployment(store, rng).await {

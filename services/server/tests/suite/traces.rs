@@ -294,7 +294,8 @@ fn files(dir: &Path) -> Vec<(PathBuf, Place)> {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
                 folders.push(path);
-            } else {
+            } else if path.is_file() {
+                // Else it is the socket for backups, which holds nothing.
                 let place = if path.ends_with("stderr") {
                     Place::Log
                 } else if path.ends_with("stdout") {

@@ -1,0 +1,237 @@
+//! Backups as an operator makes them: the steps of `ops/backup.md`, with real processes.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use proto::v1;
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::process::Process;
+use crate::support::Connection;
+use crate::world::{Person, invite, message, register, sign_in, uuid};
+
+/// How long anything may take on a slow day.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs the program in `dir`, and has it answer for programs.
+fn rookery(dir: &Path, line: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rookery"));
+    command.current_dir(dir).args(line.split_whitespace());
+    command.arg("--json").output().expect("it runs")
+}
+
+fn done(dir: &Path, line: &str) -> Value {
+    let output = rookery(dir, line);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{line}: {said}");
+    serde_json::from_slice(&output.stdout).expect("an object")
+}
+
+/// The exit code, and what was said in all.
+fn refused(dir: &Path, line: &str) -> (i64, String) {
+    let output = rookery(dir, line);
+    assert!(!output.status.success(), "{line}");
+    let told: Value = serde_json::from_slice(&output.stderr).expect("an object");
+    let code = told["error"]["exit_code"].as_i64().expect("a code");
+    assert_eq!(output.status.code().map(i64::from), Some(code));
+    (code, told["error"].to_string())
+}
+
+/// A server's people, and what they have said.
+struct House {
+    connection: Connection,
+    ada: Person,
+    bob: Person,
+}
+
+impl House {
+    async fn build(process: &Process) -> Self {
+        let connection = Connection::to(process.address).await;
+        let invitation = process.invitation.clone().expect("nobody is here yet");
+        let ada = register(&connection, "ada", &invitation).await;
+        let bob = invite(&connection, &ada, "bob").await;
+        Self {
+            connection,
+            ada,
+            bob,
+        }
+    }
+
+    /// The same, in another place: who was signed in has to sign in again.
+    async fn enter(process: &Process) -> Self {
+        let connection = Connection::to(process.address).await;
+        let ada = sign_in(&connection, "ada").await;
+        let bob = sign_in(&connection, "bob").await;
+        Self {
+            connection,
+            ada,
+            bob,
+        }
+    }
+
+    /// A room of both, in which each has said something.
+    async fn room(&self, name: &str) -> String {
+        let create = v1::CreateRoomRequest {
+            display_name: name.to_owned(),
+            topic: "what it is about".to_owned(),
+            request_id: uuid(),
+        };
+        let token = Some(self.ada.token.as_str());
+        let call = self.connection.call(token, "Rooms/CreateRoom", &create);
+        let room = call.await.ok::<v1::Room>().name;
+        let add = v1::AddMemberRequest {
+            parent: room.clone(),
+            account: self.bob.account.clone(),
+            role: v1::member::Role::Member.into(),
+        };
+        let call = self.connection.call(token, "Rooms/AddMember", &add);
+        call.await.ok::<v1::Member>();
+        for (person, body) in [(&self.ada, "hello"), (&self.bob, "good evening")] {
+            let said = message(&room, &format!("{body} in {name}"));
+            let token = Some(person.token.as_str());
+            let call = self.connection.call(token, "Messages/SendMessage", &said);
+            call.await.ok::<v1::SendMessageResponse>();
+        }
+        room
+    }
+
+    /// The room, without what a restore changes, and its whole log.
+    async fn log(&self, room: &str) -> (v1::Room, v1::ListEventsResponse) {
+        let token = Some(self.ada.token.as_str());
+        let name = room.to_owned();
+        let about = v1::GetRoomRequest { name };
+        let call = self.connection.call(token, "Rooms/GetRoom", &about).await;
+        let about = v1::Room {
+            log_id: String::new(),
+            ..call.ok()
+        };
+        let events = v1::ListEventsRequest {
+            parent: room.to_owned(),
+            ..Default::default()
+        };
+        let call = self.connection.call(token, "Messages/ListEvents", &events);
+        (about, call.await.ok())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_house_is_moved_as_the_runbook_says() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let (old, new) = (folder.path().join("old"), folder.path().join("new"));
+    for home in [&old, &new] {
+        std::fs::create_dir(home).expect("makes");
+    }
+    let made = done(folder.path(), "backup keygen --to backup.key");
+    let recipient = made["recipient"].as_str().expect("a recipient").to_owned();
+    let make = |what: &str, to: &str| {
+        let data = "--data-dir old/data";
+        done(
+            folder.path(),
+            &format!("backup {what} --to {to} --recipient {recipient} {data}"),
+        )
+    };
+
+    let mut process = Process::start(&old, &[]).await;
+    let house = House::build(&process).await;
+    let (kept, deleted) = (house.room("kept").await, house.room("deleted").await);
+    let before = house.log(&kept).await;
+    assert_eq!(before.1.events.len(), 4);
+
+    // While it serves.
+    let backed_up = make("", "one.backup");
+    assert_eq!(backed_up["counts"]["rooms"], 2);
+    assert_eq!(backed_up["counts"]["Account"], 2);
+    let verify = "backup verify --from one.backup --identity backup.key";
+    let verified = done(folder.path(), verify);
+    assert_eq!(verified["records"], backed_up["records"]);
+
+    // What is erased after the backup is in the list.
+    let name = deleted.clone();
+    let token = Some(house.ada.token.as_str());
+    let delete = v1::DeleteRoomRequest { name };
+    let call = house.connection.call(token, "Rooms/DeleteRoom", &delete);
+    call.await.ok::<()>();
+    process.signal(Signal::TERM);
+    assert_eq!(process.ended(PATIENCE).await, Some(0));
+    assert_eq!(make("erasures", "erasures")["counts"]["Erasure"], 1);
+
+    let restored = done(
+        folder.path(),
+        "restore --from one.backup --identity backup.key --erasures erasures --data-dir new/data",
+    );
+    assert_eq!(
+        (&restored["rooms"], &restored["rooms_erased"]),
+        (&1.into(), &1.into())
+    );
+    let keys = "rookery.keys";
+    std::fs::copy(old.join("data").join(keys), new.join("data").join(keys)).expect("copies");
+    let process = Process::start(&new, &[]).await;
+    assert_eq!(process.invitation, None, "its people are there");
+    let house = House::enter(&process).await;
+    assert_eq!(house.log(&kept).await, before);
+    let token = Some(house.ada.token.as_str());
+    let gone = v1::GetRoomRequest { name: deleted };
+    let gone = house.connection.call(token, "Rooms/GetRoom", &gone).await;
+    assert_eq!(gone.code, 5, "NOT_FOUND: {}", gone.message);
+    // And the house is lived in.
+    house.room("new").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_backed_up_or_restored_says_why_and_what_to_do() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let dir = folder.path();
+    let process = Process::start(dir, &[]).await;
+    let made = done(dir, "backup keygen --to backup.key");
+    done(dir, "backup keygen --to other.key");
+    let recipient = made["recipient"].as_str().expect("a recipient");
+    let make = format!("backup --to one.backup --recipient {recipient} --data-dir");
+    done(dir, &format!("{make} data"));
+    for (line, code, text) in [
+        (format!("{make} data"), 73, "is there already"),
+        (
+            format!("{make} nowhere"),
+            74,
+            "there is no store in nowhere",
+        ),
+        (
+            "backup --to x --recipient age1x --data-dir data".to_owned(),
+            64,
+            "keygen",
+        ),
+        (
+            format!("backup --to no/folder/x --recipient {recipient} --data-dir data"),
+            74,
+            "run the backup again",
+        ),
+        (
+            "backup verify --from one.backup --identity other.key".to_owned(),
+            65,
+            "none of the identities",
+        ),
+        (
+            "backup verify --from backup.key --identity backup.key".to_owned(),
+            65,
+            "is not a backup",
+        ),
+        (
+            "restore --from one.backup --identity backup.key --data-dir data".to_owned(),
+            74,
+            "in use by another process",
+        ),
+    ] {
+        let (found, said) = refused(dir, &line);
+        assert_eq!(found, code, "{line}: {said}");
+        assert!(said.contains(text), "{line}: {said}");
+    }
+    drop(process);
+    let restore = "restore --from one.backup --identity backup.key --data-dir data";
+    let (code, said) = refused(dir, restore);
+    assert_eq!(code, 73, "{said}");
+    assert!(
+        said.contains("the deployment that the backup is of"),
+        "{said}"
+    );
+}
