@@ -37,6 +37,11 @@ impl UnixMillis {
 pub struct Day(pub u32);
 
 impl Day {
+    /// Its first moment.
+    pub const fn begin(self) -> UnixMillis {
+        UnixMillis(self.0 as u64 * MILLIS_PER_DAY)
+    }
+
     /// This day, later by `days`.
     #[must_use]
     pub const fn plus(self, days: u32) -> Self {
@@ -107,6 +112,7 @@ mod tests {
     fn a_day_ends_at_midnight_utc() {
         assert_eq!(UnixMillis(MILLIS_PER_DAY - 1).day(), Day(0));
         assert_eq!(UnixMillis(MILLIS_PER_DAY).day(), Day(1));
+        assert_eq!(Day(1).begin(), UnixMillis(MILLIS_PER_DAY));
     }
 
     #[test]

@@ -7,8 +7,9 @@
 //! restores it from an image knows the tokens to come.
 //!
 //! A draw of 16 bytes is a system call, of about 500 ns; from a seed it takes 13 ns. What draws is what
-//! costs a commit, a hash or a handshake all the same: ids of rooms and accounts, tokens, salts (a
-//! message has one too), the jitter of a connection. Reading and delivering messages draws nothing.
+//! costs a commit, a hash or a handshake all the same: ids of rooms and accounts, tokens, nonces, salts (those
+//! of all messages in a commit at once), the jitter of a connection. Reading and delivering messages draws
+//! nothing.
 
 use std::fmt;
 use std::sync::Arc;
@@ -54,13 +55,18 @@ impl Rng {
     /// The next `N` bytes.
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
+        self.fill(&mut bytes);
+        bytes
+    }
+
+    /// Fills `bytes`, all of them in one draw.
+    pub fn fill(&self, bytes: &mut [u8]) {
         match &self.0 {
             Source::Os => SysRng
-                .try_fill_bytes(&mut bytes)
+                .try_fill_bytes(bytes)
                 .expect("a system that has given randomness once goes on to"),
-            Source::Seeded(rng) => rng.lock().fill_bytes(&mut bytes),
+            Source::Seeded(rng) => rng.lock().fill_bytes(bytes),
         }
-        bytes
     }
 
     /// A number below `bound`; 0 if `bound` is 0. Off from even by less than `bound` / 2^64.

@@ -61,7 +61,7 @@ impl Node {
         let hasher = Argon2id::new(HashCost::LEAST).context("no hasher")?;
         let parts = Parts {
             store: store.clone(),
-            vault,
+            vault: vault.clone(),
             clock: Arc::clone(&clock),
             rng: rng.fork(),
             tasks: tasks.clone(),
@@ -78,6 +78,7 @@ impl Node {
         accounts.on_sign_in_ended(Arc::new(EndStreams(hub.clone())))?;
         let rooms = Rooms::start(services_rooms::Dependencies {
             store: store.clone(),
+            vault,
             clock,
             rng: rng.fork(),
             people: known.clone(),

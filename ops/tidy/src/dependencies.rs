@@ -61,7 +61,7 @@ pub const ROWS: &[Row] = &[
     Row::new("services-vault", PLATFORM),
     Row::new("services-accounts", SEALING_PLATFORM),
     Row::new("services-backup", PLATFORM),
-    Row::new("services-rooms", PLATFORM),
+    Row::new("services-rooms", SEALING_PLATFORM),
     Row::new(
         "services-sessions",
         &[
@@ -73,7 +73,8 @@ pub const ROWS: &[Row] = &[
             "services-accounts",
             "services-rooms",
         ],
-    ),
+    )
+    .and_tests(&["services-vault"]),
     // Layer 4: the edge. Its tests speak to it as a client does.
     Row::new(
         "services-gateway",

@@ -20,13 +20,15 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use crate::clearing::Clearing;
 use crate::directory::Dependencies;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_COUNT_MAX};
-use crate::state::{Change, Head, Prepared, Salt, State};
+use crate::state::{Change, Head, Prepared, SALT_BYTES, Salt, State};
+use crate::store::Opener;
 use crate::{
     Command, CommandError, Event, EventKind, MembershipKind, Outcome, Published, Standing, reader,
     store, wire,
 };
 
 mod batch;
+mod seals;
 
 use batch::Batch;
 
@@ -164,10 +166,11 @@ impl RoomActor {
     /// The room. Tells its newest event, or that there is no such room, if that has to be told.
     async fn load(&self) -> Result<State, CommandError> {
         let load = |tx| async move {
-            let state = store::load(&tx, self.room).await?;
+            let state = store::load(&tx, &self.with.vault, self.room).await?;
             let newest = match &state {
                 Some(state) if self.tells_newest => {
-                    reader::event_at(&tx, self.room, state.head.seq).await?
+                    let opener = Opener::of(&self.with.vault, self.room).await?;
+                    reader::event_at(&tx, &opener, state.head.seq).await?
                 }
                 Some(_) | None => None,
             };
@@ -221,37 +224,42 @@ impl RoomActor {
         Ok(())
     }
 
-    /// Decides and writes in one transaction. Nothing of the state changes.
+    /// Decides and writes in one transaction, at one time. Nothing of the state changes.
     async fn write(
         &self,
         commands: &[Arc<Command>],
         state: &State,
     ) -> Result<Decisions, WriteError> {
         let with = &self.with;
+        let now = with.clock.now();
+        let mut salts = vec![[0; SALT_BYTES]; commands.len()];
+        with.rng.fill(salts.as_flattened_mut());
+        let seals = seals::find(with, state, commands, state.head.at.max(now)).await?;
+        let (salts, seals) = (&salts, &seals);
         let attempt = |tx: cluster_store::Transaction, _maybe_committed| async move {
-            let stored = store::stored_head(&tx, state.room).await?;
+            let opener = &Opener::of(&with.vault, state.room).await?;
+            let stored = store::stored_head(&tx, opener).await?;
             if stored != state.head {
                 return Err(WriteError::Stale {
                     stored,
                     known: state.head,
                 });
             }
-            let mut batch = Batch::read(&tx, state, commands).await?;
+            let mut batch = Batch::read(&tx, opener, state, commands).await?;
             let mut head = state.head;
             let mut decisions = Decisions::with_capacity(commands.len());
             for (place, command) in commands.iter().enumerate() {
                 let facts = batch.facts(place);
-                let (now, salt) = (with.clock.now(), Salt(with.rng.bytes()));
-                let decision = state.prepare(head, command, &facts, now, salt);
+                let decision = state.prepare(head, command, &facts, now, Salt(salts[place]));
                 if let Ok(prepared) = &decision {
-                    store::write(&tx, prepared, state)?;
+                    store::write(&tx, prepared, state, seals)?;
                     batch.remember(place, prepared);
                     head = prepared.head;
                 }
                 decisions.push(decision);
             }
             if head != state.head {
-                store::write_head(&tx, state.room, head)?;
+                store::write_head(&tx, state.room, head, &seals.fields)?;
             }
             Ok(decisions)
         };

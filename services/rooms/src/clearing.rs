@@ -1,14 +1,17 @@
-//! [`Clearing`]: takes the rows of deleted rooms away, in the background and in small transactions.
+//! [`Clearing`]: takes the keys of deleted rooms away, and then their rows, in the background and in small
+//! transactions.
 //!
-//! A room is gone with the transaction that deletes it: from then on nobody can read it. What is left
-//! of it is on a list in the store, so a clearing that was cut short, by the end of the process or by
-//! a store that takes no writes, goes on later. One task works through the list, one room at a time.
+//! A room is gone with the transaction that deletes it: from then on nobody can read it. Without its keys
+//! what is left of it cannot be read with the store either. The room is on a list there, so a clearing that
+//! was cut short, by the end of the process or by a store that takes no writes, goes on later. One task
+//! works through the list, one room at a time.
 
 use std::sync::Arc;
 
 use cluster_runtime::{TaskKind, Tasks};
 use cluster_store::{Store, StoreError};
 use cluster_types::RoomId;
+use services_vault::{Vault, VaultError};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -23,16 +26,18 @@ pub(crate) struct Clearing {
 
 struct Clearer {
     store: Store,
+    vault: Vault,
     tasks: Tasks,
     wake: Arc<Notify>,
 }
 
 impl Clearing {
     /// Starts the task, which first looks what an earlier process has left.
-    pub(crate) fn start(store: &Store, tasks: &Tasks) -> Self {
+    pub(crate) fn start(store: &Store, vault: &Vault, tasks: &Tasks) -> Self {
         let wake = Arc::new(Notify::new());
         let clearer = Clearer {
             store: store.clone(),
+            vault: vault.clone(),
             tasks: tasks.clone(),
             wake: Arc::clone(&wake),
         };
@@ -89,6 +94,8 @@ impl Clearer {
 
     /// Clears a room, or as much of it as fits in before the node stops.
     async fn clear(&self, room: RoomId) -> Result<(), StoreError> {
+        let destroyed = self.vault.destroy_room(room).await;
+        destroyed.map_err(VaultError::into_store_error)?;
         while !self.tasks.stopping().is_cancelled() {
             let some = |tx, _| async move { store::clear_some(&tx, room, CLEAR_BATCH).await };
             if !self.store.run(some).await? {

@@ -14,6 +14,7 @@ use cluster_store::{Store, StoreError};
 use cluster_types::{AccountId, Clock, Rng, RoomId};
 use parking_lot::Mutex;
 use ractor::ActorRef;
+use services_vault::Vault;
 use tokio::time::{Instant, timeout};
 
 use crate::actor::{self, Progress, Request, RoomActor};
@@ -44,6 +45,8 @@ pub trait People: std::fmt::Debug + Send + Sync + 'static {
 pub struct Dependencies {
     /// Where logs are kept.
     pub store: Store,
+    /// Seals what is kept, and opens it.
+    pub vault: Vault,
     /// Labels events.
     pub clock: Arc<dyn Clock>,
     /// Makes ids and links.
@@ -81,7 +84,7 @@ impl Rooms {
             .await
             .map_err(|_| StoreError::Closed)?;
         let rooms = Self {
-            clearing: Clearing::start(&with.store, &with.tasks),
+            clearing: Clearing::start(&with.store, &with.vault, &with.tasks),
             with: Arc::new(with),
             supervisor,
             active,

@@ -4,6 +4,8 @@
 //! `store` knows the rows, `actor` drives them in the order prepare, durable write, commit, reply,
 //! publish. [`Rooms`] is the handle: it finds or starts the actor of a room and reads the log.
 //!
+//! What is personal in a row is sealed with keys of a [`Vault`](services_vault::Vault), by `store`.
+//!
 //! Invariants: `seq` is dense from 1; an append is acknowledged after it is durable and happens once
 //! per (account, client message id); the memory of an actor never disagrees with the store, because an
 //! actor that cannot be sure dies and is rebuilt from it.
@@ -29,6 +31,7 @@ mod store;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 pub mod wire;
 
 pub use command::{Action, Command, Draft, Outcome};

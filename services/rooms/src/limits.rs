@@ -91,6 +91,10 @@ pub const EDITED_AT_ONCE: usize = 16;
 /// are answered: a megabyte of bodies at most, however many there are.
 pub const EARLIER_AT_ONCE: usize = 16;
 
+/// Keys of senders that are looked for at once before a batch. They are mostly in memory; on the first of a
+/// month each sender needs a new one, and those that are made together share a commit.
+pub const KEYS_AT_ONCE: usize = 64;
+
 /// Rooms in one page.
 pub const ROOMS_PAGE_MAX: usize = 200;
 

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use aws_lc_rs::digest::{SHA256, digest};
 use cluster_runtime::{Reply, TaskKind};
 use cluster_store::schema::{DirectRoom, RoomLink};
-use cluster_store::{StoreError, Transaction};
+use cluster_store::{AsStoreError as _, StoreError, Transaction};
 use cluster_types::{AccountId, LogId, RoomId, SecretBytes, Seq};
 use data_encoding::BASE64URL_NOPAD;
+use services_vault::{Sealer, Vault, VaultError};
 
 use crate::limits::COMMAND_DEADLINE;
 use crate::state::{Head, State, Used};
@@ -132,26 +133,28 @@ impl Rooms {
         request_id: ClientMessageId,
         state: &State,
     ) -> Result<RoomId, CommandError> {
+        let vault = &self.with.vault;
+        let fields = &self.key_of_new(state.room).await?;
         let make = |tx: Transaction, _maybe_committed| async move {
             if let [Some(used)] = store::uses(&tx, &[(account, request_id)]).await?[..] {
-                return if made(&tx, used, &state.about).await? {
+                return if made(&tx, vault, used, &state.about).await? {
                     Ok(used.room)
                 } else {
                     Err(CommandError::IdReused)
                 };
             }
             all_have_place(&tx, state).await?;
-            store::create(&tx, state, arrivals(state, account))?;
+            store::create(&tx, state, arrivals(state, account), fields)?;
             let used = Used {
                 room: state.room,
                 seq: FIRST,
-                at: state.head.at,
                 digest: None,
             };
             store::remember(&tx, account, request_id, used)?;
             Ok(state.room)
         };
-        let room = self.with.store.run(make).await?;
+        let made = self.with.store.run(make).await;
+        let room = self.keep_key_of(state.room, made).await?;
         if room == state.room {
             self.tell_of(room, state);
             return Ok(room);
@@ -173,19 +176,52 @@ impl Rooms {
         peer: AccountId,
         state: &State,
     ) -> Result<RoomId, CommandError> {
+        let key = &DirectRoom::between(account, peer);
+        let read = |tx: Transaction| async move { tx.row(key).await };
+        if let Some(row) = self.with.store.read(read).await? {
+            let room = store::direct_room(&row)?;
+            self.tell_of(room, state);
+            return Ok(room);
+        }
+        let fields = &self.key_of_new(state.room).await?;
         let make = |tx: Transaction, _maybe_committed| async move {
-            let key = DirectRoom::between(account, peer);
-            if let Some(row) = tx.row(&key).await? {
+            if let Some(row) = tx.row(key).await? {
                 return Ok(store::direct_room(&row)?);
             }
             all_have_place(&tx, state).await?;
-            store::create(&tx, state, arrivals(state, account))?;
-            store::set_direct_room(&tx, &key, state.room)?;
+            store::create(&tx, state, arrivals(state, account), fields)?;
+            store::set_direct_room(&tx, key, state.room)?;
             Ok::<_, CommandError>(state.room)
         };
-        let room = self.with.store.run(make).await?;
+        let made = self.with.store.run(make).await;
+        let room = self.keep_key_of(state.room, made).await?;
         self.tell_of(room, state);
         Ok(room)
+    }
+
+    /// The key of a room that is about to be made.
+    async fn key_of_new(&self, room: RoomId) -> Result<Sealer, CommandError> {
+        let fields = self.with.vault.room_sealer(room).await;
+        Ok(fields.map_err(VaultError::into_store_error)?)
+    }
+
+    /// Destroys the key of a new room again if it certainly was not made: whoever is refused a room must
+    /// not leave anything behind. Returns what came of it.
+    async fn keep_key_of(
+        &self,
+        new: RoomId,
+        made: Result<RoomId, CommandError>,
+    ) -> Result<RoomId, CommandError> {
+        let may_be_made = match &made {
+            Ok(room) => *room == new,
+            Err(error) => error
+                .as_store_error()
+                .is_some_and(StoreError::maybe_committed),
+        };
+        if !may_be_made && let Err(error) = self.with.vault.destroy_room(new).await {
+            tracing::warn!(room = %new, %error, "the key of a room that was not made is left");
+        }
+        made
     }
 
     /// Tells the members of `state` that they are in a room.
@@ -234,12 +270,17 @@ impl Rooms {
 
 /// Whether an id was used to make the room that is asked for, as far as the store still tells: what a
 /// room was called at first is not known any more once it has been changed, or is no more.
-async fn made(tx: &Transaction, used: Used, asked: &RoomChange) -> Result<bool, StoreError> {
+async fn made(
+    tx: &Transaction,
+    vault: &Vault,
+    used: Used,
+    asked: &RoomChange,
+) -> Result<bool, StoreError> {
     if used.seq != FIRST {
         return Ok(false);
     }
-    let info = store::info(tx, used.room).await?;
-    Ok(info.is_none_or(|info| info.changed.is_some() || info.about == *asked))
+    let room = store::room(tx, vault, used.room).await?;
+    Ok(room.is_none_or(|(info, about)| info.changed.is_some() || about == *asked))
 }
 
 /// Whether each member of a new room can be in one more.

@@ -57,7 +57,7 @@ async fn share(
         let exists = match existing.get(room) {
             Some(exists) => *exists,
             None => {
-                let exists = store::info(tx, *room).await?.is_some();
+                let exists = store::exists(tx, *room).await?;
                 existing.insert(*room, exists);
                 exists
             }

@@ -12,7 +12,7 @@ use cluster_types::{AccountId, RoomId, Seq};
 use proto::storage::v1;
 
 use crate::limits::{EVENTS_PAGE_BYTES_MAX, ROOMS_PAGE_MAX, ROOMS_PER_ACCOUNT_MAX};
-use crate::store::{self, Info};
+use crate::store::{self, Info, Opener};
 use crate::{
     FutureSeq, Kind, Member, ReadError, ReadMark, RoomStanding, RoomView, Rooms, ServerRoomView,
 };
@@ -32,7 +32,7 @@ impl Rooms {
         let read = |tx: Transaction| async move {
             let row = tx.row(&AccountRoom { account, room }).await?;
             let rows = vec![(room, row.ok_or(ReadError::NoSuchRoom)?)];
-            views(&tx, account, rows)
+            self.views(&tx, account, rows)
                 .await?
                 .pop()
                 .ok_or(ReadError::NoSuchRoom)
@@ -53,7 +53,7 @@ impl Rooms {
     ) -> Result<(Vec<RoomView>, Option<RoomId>), ReadError> {
         let read = |tx: Transaction| async move {
             let (found, next) = page_of(&tx, account, after, limit).await?;
-            Ok((views(&tx, account, found).await?, next))
+            Ok((self.views(&tx, account, found).await?, next))
         };
         self.with.store.read(read).await
     }
@@ -147,11 +147,11 @@ impl Rooms {
         seq: Seq,
     ) -> Result<(ReadMark, u64), ReadError> {
         let mark = |tx: Transaction, _| async move {
-            enter(&tx, account, room).await?;
+            self.enter(&tx, account, room).await?;
             // Who only reads does not get in the way of those who write.
             let head = tx.row_snapshot(&RoomHead { room }).await?;
-            let head = head.as_ref().map(store::head).unwrap_or_default();
-            FutureSeq::check("seq", seq, head.seq)?;
+            let head = head.unwrap_or_default();
+            FutureSeq::check("seq", seq, Seq(head.seq))?;
             let row = tx.row(&ReadMarkRow { room, account }).await?;
             let old = row.as_ref().map(store::read_mark).unwrap_or_default();
             let unread = |mark: ReadMark| head.message_count.saturating_sub(mark.message_count);
@@ -179,9 +179,12 @@ impl Rooms {
     /// [`ReadError::NoSuchRoom`] also for who is not in it. Who may not write is not shown to write,
     /// and gets no error for it.
     pub async fn typing(&self, account: AccountId, room: RoomId) -> Result<(), ReadError> {
-        let read = |tx| async move { enter(&tx, account, room).await };
-        let (member, info) = self.with.store.read(read).await?;
-        if !member.is_muted(self.with.clock.now()) && !info.about.archived {
+        let read = |tx| async move {
+            let entered = self.enter(&tx, account, room).await?;
+            Ok::<_, ReadError>((entered.member, entered.info.archived))
+        };
+        let (member, archived) = self.with.store.read(read).await?;
+        if !member.is_muted(self.with.clock.now()) && !archived {
             self.with.publisher.typing(room, account);
         }
         Ok(())
@@ -197,6 +200,105 @@ impl Rooms {
         let read = |tx: Transaction| async move { tx.row(key).await };
         Ok(self.with.store.read(read).await?.is_some())
     }
+
+    /// The room, for a member. Everything that is read stands in the same snapshot.
+    async fn enter(
+        &self,
+        tx: &Transaction,
+        account: AccountId,
+        room: RoomId,
+    ) -> Result<Entered<'_>, ReadError> {
+        let rows = (&RoomMember { room, account }, &Room { room });
+        let (member, info) = tx.look_up(rows).await?;
+        self.admit(account, room, member, info).await
+    }
+
+    /// As [`Rooms::enter`], for who reads up to the newest event, which is returned.
+    async fn enter_log(
+        &self,
+        tx: &Transaction,
+        account: AccountId,
+        room: RoomId,
+    ) -> Result<(Opener<'_>, Seq), ReadError> {
+        let member = &RoomMember { room, account };
+        let rows = (member, &Room { room }, &RoomHead { room });
+        let (member, info, head) = tx.look_up(rows).await?;
+        let entered = self.admit(account, room, member, info).await?;
+        Ok((entered.opener, Seq(head.unwrap_or_default().seq)))
+    }
+
+    async fn admit(
+        &self,
+        account: AccountId,
+        room: RoomId,
+        member: Option<v1::RoomMember>,
+        info: Option<v1::Room>,
+    ) -> Result<Entered<'_>, ReadError> {
+        // The members' rows of a deleted room go one after the other.
+        let info = info.as_ref().map(store::info).transpose()?.flatten();
+        let (member, info) = member.zip(info).ok_or(ReadError::NoSuchRoom)?;
+        let opener = Opener::of(&self.with.vault, room).await?;
+        Ok(Entered {
+            member: store::member(&opener, account, member)?,
+            info,
+            opener,
+        })
+    }
+
+    /// These rooms of an account, without those that are deleted.
+    async fn views(
+        &self,
+        tx: &Transaction,
+        account: AccountId,
+        rooms: Vec<(RoomId, v1::AccountRoom)>,
+    ) -> Result<Vec<RoomView>, ReadError> {
+        let ids: Vec<_> = rooms.iter().map(|(room, _)| *room).collect();
+        let members = keys(&ids, |room| RoomMember { room, account });
+        let infos = keys(&ids, |room| Room { room });
+        let heads = keys(&ids, |room| RoomHead { room });
+        let marks = keys(&ids, |room| ReadMarkRow { room, account });
+        let rows = (
+            members.as_slice(),
+            infos.as_slice(),
+            heads.as_slice(),
+            marks.as_slice(),
+        );
+        let (members, infos, heads, marks) = tx.look_up(rows).await?;
+        let openers = Opener::of_each(&self.with.vault, &ids).await?;
+        let places = rooms.into_iter().zip(openers);
+        let rows = members.into_iter().zip(infos).zip(heads).zip(marks);
+        let mut views = Vec::with_capacity(ids.len());
+        for (((room, row), opener), (((member, info), head), mark)) in places.zip(rows) {
+            let info = info.map(|info| store::info_and_about(&opener, info));
+            let Some((member, (info, about))) = member.zip(info.transpose()?.flatten()) else {
+                continue;
+            };
+            let head = head.unwrap_or_default();
+            views.push(RoomView {
+                room,
+                kind: info.kind,
+                about,
+                log_id: info.log_id,
+                head: Seq(head.seq),
+                message_count: head.message_count,
+                member_count: head.member_count,
+                role: store::member(&opener, account, member)?.role,
+                mark: mark.as_ref().map(store::read_mark).unwrap_or_default(),
+                peer: match info.kind {
+                    Kind::Group => None,
+                    Kind::Direct => Some(store::peer(&row)?),
+                },
+            });
+        }
+        Ok(views)
+    }
+}
+
+/// A room as a member finds it.
+struct Entered<'a> {
+    member: Member,
+    info: Info,
+    opener: Opener<'a>,
 }
 
 /// A page of this many rows.
@@ -207,36 +309,6 @@ fn rows(limit: usize) -> Scan {
         reverse: false,
         snapshot: true,
     }
-}
-
-/// The reader's membership, and the room. Everything that is read stands in the same snapshot.
-async fn enter(
-    tx: &Transaction,
-    account: AccountId,
-    room: RoomId,
-) -> Result<(Member, Info), ReadError> {
-    let rows = (&RoomMember { room, account }, &Room { room });
-    let (member, info) = tx.look_up(rows).await?;
-    admitted(member, info)
-}
-
-/// As [`enter`], for who reads up to the newest event, which is returned.
-async fn enter_log(tx: &Transaction, account: AccountId, room: RoomId) -> Result<Seq, ReadError> {
-    let member = &RoomMember { room, account };
-    let rows = (member, &Room { room }, &RoomHead { room });
-    let (member, info, head) = tx.look_up(rows).await?;
-    admitted(member, info)?;
-    Ok(Seq(head.unwrap_or_default().seq))
-}
-
-fn admitted(
-    member: Option<v1::RoomMember>,
-    info: Option<v1::Room>,
-) -> Result<(Member, Info), ReadError> {
-    // The members' rows of a deleted room go one after the other.
-    let info = info.map(store::existing).transpose()?.flatten();
-    let (member, info) = member.zip(info).ok_or(ReadError::NoSuchRoom)?;
-    Ok((store::member(&member)?, info))
 }
 
 /// Some rooms of an account, by id, and the room to go on after if there are more.
@@ -270,67 +342,18 @@ async fn standings(
     let (infos, heads, marks) = tx.look_up(rows).await?;
     let mut standings = Vec::with_capacity(ids.len());
     for (((room, info), head), mark) in ids.into_iter().zip(infos).zip(heads).zip(marks) {
-        if let Some(info) = info.map(store::existing).transpose()?.flatten() {
-            let head = head.as_ref().map(store::head).unwrap_or_default();
+        if let Some(info) = info.as_ref().map(store::info).transpose()?.flatten() {
+            let head = head.unwrap_or_default();
             standings.push(RoomStanding {
                 room,
                 log_id: info.log_id,
-                head: head.seq,
+                head: Seq(head.seq),
                 message_count: head.message_count,
                 mark: mark.as_ref().map(store::read_mark).unwrap_or_default(),
             });
         }
     }
     Ok(standings)
-}
-
-/// These rooms of an account, without those that are deleted.
-async fn views(
-    tx: &Transaction,
-    account: AccountId,
-    rooms: Vec<(RoomId, v1::AccountRoom)>,
-) -> Result<Vec<RoomView>, ReadError> {
-    let ids: Vec<_> = rooms.iter().map(|(room, _)| *room).collect();
-    let members = keys(&ids, |room| RoomMember { room, account });
-    let infos = keys(&ids, |room| Room { room });
-    let heads = keys(&ids, |room| RoomHead { room });
-    let marks = keys(&ids, |room| ReadMarkRow { room, account });
-    let rows = (
-        members.as_slice(),
-        infos.as_slice(),
-        heads.as_slice(),
-        marks.as_slice(),
-    );
-    let (members, infos, heads, marks) = tx.look_up(rows).await?;
-    let parts = rooms
-        .into_iter()
-        .zip(members)
-        .zip(infos)
-        .zip(heads)
-        .zip(marks);
-    let mut views = Vec::with_capacity(ids.len());
-    for ((((room, member), info), head), mark) in parts {
-        let info = info.map(store::existing).transpose()?.flatten();
-        if let Some((member, info)) = member.zip(info) {
-            let head = head.as_ref().map(store::head).unwrap_or_default();
-            views.push(RoomView {
-                room: room.0,
-                kind: info.kind,
-                about: info.about,
-                log_id: info.log_id,
-                head: head.seq,
-                message_count: head.message_count,
-                member_count: head.member_count,
-                role: store::member(&member)?.role,
-                mark: mark.as_ref().map(store::read_mark).unwrap_or_default(),
-                peer: match info.kind {
-                    Kind::Group => None,
-                    Kind::Direct => Some(store::peer(&room.1)?),
-                },
-            });
-        }
-    }
-    Ok(views)
 }
 
 fn keys<K>(rooms: &[RoomId], key: impl Fn(RoomId) -> K) -> Vec<K> {

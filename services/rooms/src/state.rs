@@ -27,7 +27,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use digest::{Digest, Salt};
+pub(crate) use digest::{Digest, SALT_BYTES, Salt};
 
 /// The end of a log.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -71,6 +71,8 @@ pub(crate) struct Facts {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Earlier {
     pub(crate) used: Used,
+    /// When that was, as far as that can still be told.
+    pub(crate) at: UnixMillis,
     /// Whether it was for the same thing, as far as that can still be told.
     pub(crate) is_same: bool,
 }
@@ -80,7 +82,6 @@ pub(crate) struct Earlier {
 pub(crate) struct Used {
     pub(crate) room: RoomId,
     pub(crate) seq: Seq,
-    pub(crate) at: UnixMillis,
     /// Of what was said; `None` if it made a room.
     pub(crate) digest: Option<Digest>,
 }
@@ -168,7 +169,6 @@ impl State {
             let used = Used {
                 room: self.room,
                 seq: after.seq,
-                at: after.at,
                 digest: change
                     .salt()
                     .and_then(|salt| command.digest(self.room, salt)),

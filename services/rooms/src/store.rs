@@ -2,17 +2,20 @@
 //!
 //! The only place of this crate that knows stored values. A body lies in exactly one row, that of its
 //! message: edits and deletions change that row, and their own events only point to it. So whatever
-//! removes the row has removed what was said. All that is made of a body and lies elsewhere is a digest
-//! under a salt, and the salt lies in that row too.
+//! removes the row, or the key that it is sealed under, has removed what was said. All that is made of a
+//! body and lies elsewhere is a digest under a salt, and the salt lies in that row too.
+
+use std::collections::BTreeMap;
 
 use cluster_store::limits::RANGE_BYTES_MAX;
 use cluster_store::schema::{
     AccountRoom, ClientMessage, DirectRoom, ReadMark as ReadMarkRow, Room, RoomBan, RoomDeletion,
-    RoomEvent, RoomHead, RoomLink, RoomMember,
+    RoomEvent, RoomHead, RoomLink, RoomMember, Row,
 };
 use cluster_store::{RowRange, Scan, StoreError, Transaction};
 use cluster_types::{AccountId, Day, LogId, RoomId, Seq, UnixMillis};
 use proto::storage::v1;
+use services_vault::{Pair, Sealer, Vault};
 
 use crate::limits::{LOAD_PAGE, ROOMS_PER_ACCOUNT_MAX};
 use crate::state::{Change, Digest, Head, Prepared, Salt, Salted, State, Used};
@@ -22,12 +25,19 @@ use crate::{
 };
 
 mod deletion;
+mod sealing;
+mod secrets;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 mod values;
 
 pub(crate) use deletion::{clear_some, next_deletion};
-pub(crate) use values::{direct_room, event, head, kind, link_room, member, peer, read_mark, used};
+pub(crate) use sealing::{Opener, is_message, message_keys};
+pub(crate) use upgrade::{forget_time, seal_event, seal_head, seal_member, seal_room};
+pub(crate) use values::{direct_room, kind, link_room, peer, read_mark, used};
+
+use secrets::Sealable;
 
 /// All rooms of an account in one page.
 pub(crate) const ALL_ROOMS: Scan = Scan {
@@ -37,11 +47,11 @@ pub(crate) const ALL_ROOMS: Scan = Scan {
     snapshot: false,
 };
 
-/// What a room is, without who is in it.
+/// What a room is, without what it is about and who is in it: what is not sealed of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Info {
     pub(crate) kind: Kind,
-    pub(crate) about: RoomChange,
+    pub(crate) archived: bool,
     /// The newest event that changed what it is about.
     pub(crate) changed: Option<Seq>,
     pub(crate) log_id: LogId,
@@ -49,40 +59,86 @@ pub(crate) struct Info {
     pub(crate) link: Option<LinkHash>,
 }
 
-/// The room, unless there is none or it is deleted.
-pub(crate) async fn info(tx: &Transaction, room: RoomId) -> Result<Option<Info>, StoreError> {
+/// What a transaction seals with.
+#[derive(Debug)]
+pub(crate) struct Seals {
+    /// For everything but messages.
+    pub(crate) fields: Sealer,
+    /// For what members say now.
+    pub(crate) said: BTreeMap<AccountId, Pair>,
+    /// For the message that is edited or deleted, if there is one and its key is.
+    pub(crate) rewritten: Option<Pair>,
+}
+
+/// Whether there is such a room, and it is not deleted.
+pub(crate) async fn exists(tx: &Transaction, room: RoomId) -> Result<bool, StoreError> {
     let row = tx.row(&Room { room }).await?;
-    Ok(row.map(existing).transpose()?.flatten())
+    Ok(row.is_some_and(|row| !row.deleted))
 }
 
 /// What this row says of its room, unless that is deleted.
-pub(crate) fn existing(row: v1::Room) -> Result<Option<Info>, StoreError> {
+pub(crate) fn info(row: &v1::Room) -> Result<Option<Info>, StoreError> {
     (!row.deleted).then(|| values::info(row)).transpose()
 }
 
-/// Loads all that an actor has to know; `None` if there is no such room.
-pub(crate) async fn load(tx: &Transaction, room: RoomId) -> Result<Option<State>, StoreError> {
-    let Some(Info {
-        kind,
-        about,
-        changed,
-        log_id,
-        created,
-        link,
-    }) = info(tx, room).await?
-    else {
+/// The room and what it is about, unless there is none or it is deleted.
+pub(crate) async fn room(
+    tx: &Transaction,
+    vault: &Vault,
+    room: RoomId,
+) -> Result<Option<(Info, RoomChange)>, StoreError> {
+    match tx.row(&Room { room }).await? {
+        Some(row) => info_and_about(&Opener::of(vault, room).await?, row),
+        None => Ok(None),
+    }
+}
+
+/// What this row says of its room and of what that is about, unless it is deleted.
+pub(crate) fn info_and_about(
+    opener: &Opener<'_>,
+    row: v1::Room,
+) -> Result<Option<(Info, RoomChange)>, StoreError> {
+    let Some(info) = info(&row)? else {
         return Ok(None);
     };
-    let head = tx.row(&RoomHead { room }).await?.unwrap_or_default();
+    let row = opener.open(
+        &Room {
+            room: opener.room(),
+        },
+        row,
+    )?;
+    Ok(Some((info, values::about(row))))
+}
+
+/// The member that this row is about.
+pub(crate) fn member(
+    opener: &Opener<'_>,
+    account: AccountId,
+    row: v1::RoomMember,
+) -> Result<Member, StoreError> {
+    let room = opener.room();
+    values::member(&opener.open(&RoomMember { room, account }, row)?)
+}
+
+/// Loads all that an actor has to know; `None` if there is no such room.
+pub(crate) async fn load(
+    tx: &Transaction,
+    vault: &Vault,
+    room: RoomId,
+) -> Result<Option<State>, StoreError> {
+    let Some((info, about)) = self::room(tx, vault, room).await? else {
+        return Ok(None);
+    };
+    let opener = &Opener::of(vault, room).await?;
     let mut state = State {
         room,
-        kind,
-        log_id,
-        created,
+        kind: info.kind,
+        log_id: info.log_id,
+        created: info.created,
         about,
-        changed,
-        link,
-        head: self::head(&head),
+        changed: info.changed,
+        link: info.link,
+        head: stored_head(tx, opener).await?,
         members: Default::default(),
         bans: Default::default(),
     };
@@ -95,7 +151,8 @@ pub(crate) async fn load(tx: &Transaction, room: RoomId) -> Result<Option<State>
         let found = tx.scan(members, page).await?;
         let last = found.rows.last().map(|(key, _)| key.clone());
         for (key, value) in found.rows {
-            state.members.insert(key.account, member(&value)?);
+            let member = member(opener, key.account, value)?;
+            state.members.insert(key.account, member);
         }
         match last {
             Some(last) if found.more => members = RoomMember::of(room).after(&last),
@@ -117,13 +174,12 @@ pub(crate) async fn load(tx: &Transaction, room: RoomId) -> Result<Option<State>
 }
 
 /// The head as stored, read so that a concurrent append conflicts.
-pub(crate) async fn stored_head(tx: &Transaction, room: RoomId) -> Result<Head, StoreError> {
-    Ok(tx
-        .row(&RoomHead { room })
-        .await?
-        .as_ref()
-        .map(head)
-        .unwrap_or_default())
+pub(crate) async fn stored_head(tx: &Transaction, opener: &Opener<'_>) -> Result<Head, StoreError> {
+    let key = RoomHead {
+        room: opener.room(),
+    };
+    let row = tx.row(&key).await?.unwrap_or_default();
+    Ok(values::head(&opener.open(&key, row)?))
 }
 
 /// What these client message ids were used for, in one read.
@@ -140,31 +196,28 @@ pub(crate) async fn uses(
         .collect()
 }
 
-/// The event at `seq`.
-pub(crate) async fn stored_event(
+/// Those of the events at `seqs` that there are, in this order, with their salts, in one read.
+pub(crate) async fn events(
     tx: &Transaction,
-    room: RoomId,
-    seq: Seq,
-) -> Result<Option<Event>, StoreError> {
-    let row = tx.row(&RoomEvent { room, seq }).await?;
-    row.map(|row| event(seq, row)).transpose()
+    opener: &Opener<'_>,
+    seqs: &[Seq],
+) -> Result<Vec<Salted>, StoreError> {
+    let room = opener.room();
+    let keys = seqs.iter().map(|seq| RoomEvent { room, seq: *seq });
+    let rows = tx.rows(&keys.collect::<Vec<_>>()).await?;
+    let rows = seqs.iter().zip(rows);
+    let found = rows.filter_map(|(seq, row)| Some((*seq, row?)));
+    opener.events(found).await
 }
 
-/// The events at `seqs` in their order, with their salts, in one read.
-pub(crate) async fn salted_events(
+/// The event at `seq`.
+pub(crate) async fn event(
     tx: &Transaction,
-    room: RoomId,
-    seqs: &[Seq],
-) -> Result<Vec<Option<Salted>>, StoreError> {
-    let keys: Vec<_> = seqs
-        .iter()
-        .map(|seq| RoomEvent { room, seq: *seq })
-        .collect();
-    let rows = tx.rows(&keys).await?.into_iter();
-    seqs.iter()
-        .zip(rows)
-        .map(|(seq, row)| row.map(|row| values::salted_event(*seq, row)).transpose())
-        .collect()
+    opener: &Opener<'_>,
+    seq: Seq,
+) -> Result<Option<Event>, StoreError> {
+    let found = events(tx, opener, &[seq]).await?.pop();
+    Ok(found.map(|found| found.event))
 }
 
 /// Whether an account is in as many rooms as it can be in. Another room that it comes to at the same
@@ -179,18 +232,21 @@ pub(crate) fn write(
     tx: &Transaction,
     prepared: &Prepared,
     state: &State,
+    seals: &Seals,
 ) -> Result<(), StoreError> {
     let room = state.room;
+    let fields = &seals.fields;
     let Some(change) = &prepared.change else {
         return Ok(());
     };
     if let Some(event) = prepared.clone().into_event() {
-        let salt = if let Change::Message(_, salt) = change {
-            Some(*salt)
+        if let Change::Message(_, salt) = change {
+            let pair = seals.said.get(&event.actor);
+            let pair = pair.expect("only members say something, and each that asks to has a pair");
+            write_message(tx, room, event, Some(*salt), pair)?;
         } else {
-            None
-        };
-        write_event(tx, room, event, salt)?;
+            write_event(tx, room, event, fields)?;
+        }
     }
     if let Some((id, used)) = prepared.used {
         remember(tx, prepared.actor, id, used)?;
@@ -199,25 +255,32 @@ pub(crate) fn write(
         // Who says something has seen what was said before.
         Change::Message(..) => set_mark(tx, room, prepared.actor, mark_at(prepared.head)),
         Change::Edit(message) | Change::Deletion(message) => {
-            write_event(tx, room, message.event(), message.salt)
+            // Its key was destroyed while it was read: the next one who asks finds it deleted.
+            let pair = seals.rewritten.as_ref().ok_or(StoreError::Contended)?;
+            write_message(tx, room, message.event(), message.salt, pair)
         }
-        Change::Membership(change) => write_membership(tx, prepared.head, *change, state),
+        Change::Membership(change) => write_membership(tx, prepared.head, *change, state, fields),
         Change::Room(about) => {
             let changed = Some(prepared.head.seq);
             let row = values::stored_room(state, about, changed, state.link);
-            tx.set_row(&Room { room }, &row)
+            set_sealed(tx, &Room { room }, row, fields)
         }
         Change::Link(link) => {
             move_link(tx, room, state.link, *link)?;
-            write_room(tx, state, *link)
+            write_room(tx, state, *link, fields)
         }
-        Change::Delete => deletion::write_deletion(tx, state),
+        Change::Delete => deletion::write_deletion(tx, state, fields),
     }
 }
 
 /// Writes the head, once per transaction.
-pub(crate) fn write_head(tx: &Transaction, room: RoomId, head: Head) -> Result<(), StoreError> {
-    tx.set_row(&RoomHead { room }, &values::stored_head(head))
+pub(crate) fn write_head(
+    tx: &Transaction,
+    room: RoomId,
+    head: Head,
+    fields: &Sealer,
+) -> Result<(), StoreError> {
+    set_sealed(tx, &RoomHead { room }, values::stored_head(head), fields)
 }
 
 /// Writes all rows of a new room. Its state holds the members, its events say how they came.
@@ -225,15 +288,16 @@ pub(crate) fn create(
     tx: &Transaction,
     state: &State,
     events: impl Iterator<Item = Event>,
+    fields: &Sealer,
 ) -> Result<(), StoreError> {
     let room = state.room;
-    write_room(tx, state, state.link)?;
-    write_head(tx, room, state.head)?;
+    write_room(tx, state, state.link, fields)?;
+    write_head(tx, room, state.head, fields)?;
     for event in events {
-        write_event(tx, room, event, None)?;
+        write_event(tx, room, event, fields)?;
     }
     for (account, member) in &state.members {
-        set_member(tx, *account, *member, state)?;
+        set_member(tx, *account, *member, state, fields)?;
         set_mark(tx, room, *account, mark_at(state.head))?;
     }
     Ok(())
@@ -285,14 +349,44 @@ pub(crate) fn remember(
     tx.set_row(&key, &values::stored_used(used))
 }
 
+/// Writes an event that is no message.
 fn write_event(
     tx: &Transaction,
     room: RoomId,
     event: Event,
-    salt: Option<Salt>,
+    fields: &Sealer,
 ) -> Result<(), StoreError> {
-    let seq = event.seq;
-    tx.set_row(&RoomEvent { room, seq }, &values::stored_event(event, salt))
+    let key = RoomEvent {
+        room,
+        seq: event.seq,
+    };
+    set_sealed(tx, &key, values::stored_event(event, None), fields)
+}
+
+/// Writes an event that is a message.
+fn write_message(
+    tx: &Transaction,
+    room: RoomId,
+    event: Event,
+    salt: Option<Salt>,
+    pair: &Pair,
+) -> Result<(), StoreError> {
+    let (seq, author) = (event.seq, event.actor);
+    let key = RoomEvent { room, seq };
+    let row = values::stored_event(event, salt);
+    tx.set_row(&key, &sealing::seal_message(pair, &key, author, row))
+}
+
+fn set_sealed<K>(
+    tx: &Transaction,
+    key: &K,
+    row: K::Value,
+    fields: &Sealer,
+) -> Result<(), StoreError>
+where
+    K: Row<Value: Sealable>,
+{
+    tx.set_row(key, &sealing::seal(fields, key, row))
 }
 
 fn write_membership(
@@ -300,6 +394,7 @@ fn write_membership(
     head: Head,
     change: MembershipChange,
     state: &State,
+    fields: &Sealer,
 ) -> Result<(), StoreError> {
     let room = state.room;
     let MembershipChange {
@@ -323,7 +418,7 @@ fn write_membership(
         | MembershipKind::Unmuted => {}
     }
     match member {
-        Some(member) => set_member(tx, account, member, state),
+        Some(member) => set_member(tx, account, member, state, fields),
         None => clear_member(tx, room, account),
     }
 }
@@ -333,12 +428,11 @@ fn set_member(
     account: AccountId,
     member: Member,
     state: &State,
+    fields: &Sealer,
 ) -> Result<(), StoreError> {
     let room = state.room;
-    tx.set_row(
-        &RoomMember { room, account },
-        &values::stored_member(member),
-    )?;
+    let key = RoomMember { room, account };
+    set_sealed(tx, &key, values::stored_member(member), fields)?;
     tx.set_row(
         &AccountRoom { account, room },
         &values::stored_account_room(account, state),
@@ -357,10 +451,15 @@ pub(crate) fn clear_member(
 }
 
 /// Writes what a room is, with this link in force.
-fn write_room(tx: &Transaction, state: &State, link: Option<LinkHash>) -> Result<(), StoreError> {
+fn write_room(
+    tx: &Transaction,
+    state: &State,
+    link: Option<LinkHash>,
+    fields: &Sealer,
+) -> Result<(), StoreError> {
     let room = state.room;
     let row = values::stored_room(state, &state.about, state.changed, link);
-    tx.set_row(&Room { room }, &row)
+    set_sealed(tx, &Room { room }, row, fields)
 }
 
 fn move_link(

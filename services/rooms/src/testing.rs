@@ -10,8 +10,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cluster_runtime::Tasks;
 use cluster_store::{RangeQuery, Simulated, SimulatedDisk, Store, StoreError, Table, Transaction};
-use cluster_types::{AccountId, Clock, ManualClock, Rng, RoomId, Seq, UnixMillis};
+use cluster_types::{AccountId, Clock, DeploymentId, ManualClock, Rng, RoomId, Seq, UnixMillis};
 use parking_lot::Mutex;
+use services_vault::{Generation, KeySource, Kms as _, MemoryKms, Parts, Vault};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
@@ -153,6 +154,7 @@ impl Publisher for Heard {
 pub(crate) struct World {
     pub(crate) rooms: Rooms,
     pub(crate) store: Store,
+    pub(crate) vault: Vault,
     pub(crate) watch: Arc<Watch>,
     pub(crate) heard: Arc<Heard>,
     pub(crate) tasks: Tasks,
@@ -162,6 +164,17 @@ pub(crate) struct World {
 impl World {
     /// A node on a store.
     pub(crate) async fn on(store: Store, rng: Rng) -> Self {
+        let vault = vault(&store, &rng).await;
+        Self::with(store, vault, rng).await
+    }
+
+    /// A node that seals nothing, so that tests find what lies where.
+    pub(crate) async fn unsealed(store: Store, rng: Rng) -> Self {
+        let vault = open(&store, KeySource::Unsealed, &rng).await;
+        Self::with(store, vault, rng).await
+    }
+
+    async fn with(store: Store, vault: Vault, rng: Rng) -> Self {
         let watch = Arc::new(Watch {
             clock: ManualClock::at(NOW),
             panics: AtomicU64::new(0),
@@ -169,6 +182,7 @@ impl World {
         let (heard, tasks) = (Arc::new(Heard::default()), Tasks::new());
         let rooms = Rooms::start(Dependencies {
             store: store.clone(),
+            vault: vault.clone(),
             clock: Arc::clone(&watch) as Arc<dyn Clock>,
             rng: rng.clone(),
             people: Arc::new(Everybody),
@@ -178,6 +192,7 @@ impl World {
         Self {
             rooms: rooms.await.expect("starts"),
             store,
+            vault,
             watch,
             heard,
             tasks,
@@ -224,6 +239,14 @@ impl World {
         };
         let made = self.rooms.create(OWNER, &new).await;
         made.expect("a room can be made").room
+    }
+
+    /// Makes the keys that these accounts need to say something, so that saying it is one commit.
+    pub(crate) async fn make_keys(&self, room: RoomId, accounts: &[AccountId]) {
+        for account in accounts {
+            let pair = self.vault.sealing_pair(*account, room, NOW).await;
+            pair.expect("a key can be made");
+        }
     }
 
     /// An id that no other message has.
@@ -282,7 +305,7 @@ impl World {
         log.into_iter().filter_map(body).collect()
     }
 
-    /// Every row of the store.
+    /// Every row but those of the vault that are of no room.
     pub(crate) async fn rows(&self) -> Vec<(Bytes, Bytes)> {
         let read = |tx: Transaction| async move {
             let mut rows = Vec::new();
@@ -290,7 +313,7 @@ impl World {
             while let Some(query) = next {
                 let page = tx.get_range(query.clone()).await?;
                 next = query.after(&page);
-                rows.extend(page.rows);
+                rows.extend(page.rows.into_iter().filter(|(key, _)| is_of_a_room(key)));
             }
             Ok::<_, StoreError>(rows)
         };
@@ -321,6 +344,30 @@ impl World {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
+}
+
+/// The vault of a deployment whose outer key is always the same, so that every node of a disk opens it.
+pub(crate) async fn vault(store: &Store, rng: &Rng) -> Vault {
+    let kms = MemoryKms::new(Rng::seeded(1));
+    kms.make(Generation::FIRST).await.expect("is in memory");
+    open(store, KeySource::Kms(Arc::new(kms)), rng).await
+}
+
+async fn open(store: &Store, source: KeySource, rng: &Rng) -> Vault {
+    let opened = Vault::open(Parts {
+        store: store.clone(),
+        deployment: DeploymentId::from_bytes([1; 16]),
+        source,
+        rng: rng.fork(),
+    });
+    opened.await.expect("opens")
+}
+
+fn is_of_a_room(key: &[u8]) -> bool {
+    !matches!(
+        table(key),
+        Table::Vault | Table::ServerKey | Table::AccountKey
+    )
 }
 
 fn table(key: &[u8]) -> Table {

@@ -130,7 +130,13 @@ impl App {
             tasks,
         };
         let services = Services::start(&config, &base).await?;
-        let upgrading = Upgrading::start(&base.store, &services.accounts, &base.tasks).await?;
+        let upgrading = Upgrading::start(
+            &base.store,
+            &services.accounts,
+            &services.rooms,
+            &base.tasks,
+        )
+        .await?;
         let administration = Administration {
             accounts: services.accounts.clone(),
             rooms: services.rooms.clone(),
@@ -234,6 +240,7 @@ impl Services {
         let _first = accounts.on_sign_in_ended(EndStreams::hook(hub.clone()));
         let rooms = Rooms::start(services_rooms::Dependencies {
             store: base.store.clone(),
+            vault: base.vault.clone(),
             clock: Arc::clone(&base.clock),
             rng: base.rng.fork(),
             people: known.clone(),

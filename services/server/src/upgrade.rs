@@ -10,6 +10,7 @@ use std::time::Duration;
 use cluster_runtime::{TaskKind, Tasks};
 use cluster_store::{Store, StoreError, Upgrade};
 use services_accounts::Accounts;
+use services_rooms::Rooms;
 use tokio::time::sleep;
 
 /// How long after a step that failed it is tried again: what fails is the store, and it is busy or being
@@ -25,6 +26,7 @@ impl Upgrading {
     pub(crate) async fn start(
         store: &Store,
         accounts: &Accounts,
+        rooms: &Rooms,
         tasks: &Tasks,
     ) -> Result<Self, StoreError> {
         let upgrade = Upgrade::pending(store).await?;
@@ -32,10 +34,10 @@ impl Upgrading {
         let upgrading = Self(Arc::new(AtomicU32::new(from)));
         if let Some(upgrade) = upgrade {
             let (told, stopping) = (upgrading.clone(), tasks.stopping().clone());
-            let accounts = accounts.clone();
+            let (accounts, rooms) = (accounts.clone(), rooms.clone());
             tasks.spawn(TaskKind::Upgrade, "upgrade", async move {
                 let _stopped = stopping
-                    .run_until_cancelled(told.until_done(upgrade, accounts))
+                    .run_until_cancelled(told.until_done(upgrade, accounts, rooms))
                     .await;
             });
         }
@@ -47,8 +49,8 @@ impl Upgrading {
         self.0.load(Ordering::Relaxed)
     }
 
-    async fn until_done(&self, upgrade: Upgrade, accounts: Accounts) {
-        while let Err(error) = steps(&upgrade, &accounts).await {
+    async fn until_done(&self, upgrade: Upgrade, accounts: Accounts, rooms: Rooms) {
+        while let Err(error) = steps(&upgrade, &accounts, &rooms).await {
             tracing::warn!(%error, "the upgrade of the store stopped, and goes on in a while");
             sleep(RETRY_AFTER).await;
         }
@@ -57,10 +59,11 @@ impl Upgrading {
 }
 
 /// Every step there is: one that has nothing to do for this store ends after a look.
-async fn steps(upgrade: &Upgrade, accounts: &Accounts) -> Result<(), StoreError> {
+async fn steps(upgrade: &Upgrade, accounts: &Accounts, rooms: &Rooms) -> Result<(), StoreError> {
     let from = upgrade.from();
     tracing::info!(from, "the store is being upgraded, and serves meanwhile");
     accounts.upgrade(upgrade).await?;
+    rooms.upgrade(upgrade).await?;
     upgrade.clone().finish().await?;
     tracing::info!(from, "the store is upgraded");
     Ok(())

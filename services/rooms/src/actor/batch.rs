@@ -4,23 +4,25 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cluster_store::{StoreError, Transaction};
-use cluster_types::{AccountId, Seq};
+use cluster_types::{AccountId, Seq, UnixMillis};
 
 use crate::limits::EARLIER_AT_ONCE;
 use crate::state::{Earlier, Facts, Prepared, Salted, State, Used};
-use crate::{ClientMessageId, Command, EventKind, store};
+use crate::store::{self, Opener};
+use crate::{ClientMessageId, Command, EventKind};
 
 pub(super) struct Batch<'a> {
     commands: &'a [Arc<Command>],
     /// What was read for each of the commands.
     facts: Vec<Facts>,
-    /// What client message ids have been used for in this batch, and by which of the commands.
-    here: BTreeMap<(AccountId, ClientMessageId), (Used, usize)>,
+    /// What client message ids have been used for in this batch, when, and by which of the commands.
+    here: BTreeMap<(AccountId, ClientMessageId), (Used, UnixMillis, usize)>,
 }
 
 impl<'a> Batch<'a> {
     pub(super) async fn read(
         tx: &Transaction,
+        opener: &Opener<'_>,
         state: &State,
         commands: &'a [Arc<Command>],
     ) -> Result<Self, StoreError> {
@@ -32,8 +34,7 @@ impl<'a> Batch<'a> {
         // Only messages share a transaction: they have no target, and nobody comes by them.
         if let ([command], [facts]) = (commands, &mut batch.facts[..]) {
             if let Some(seq) = command.target() {
-                let found = store::salted_events(tx, state.room, &[seq]).await?;
-                facts.target = found.into_iter().flatten().next();
+                facts.target = store::events(tx, opener, &[seq]).await?.pop();
             }
             let comer = command.comer();
             if let Some(account) = comer.filter(|account| !state.members.contains_key(account)) {
@@ -42,7 +43,7 @@ impl<'a> Batch<'a> {
         }
         let looks = batch.read_uses(tx, state).await?;
         for some in looks.chunks(EARLIER_AT_ONCE) {
-            batch.look(tx, state, some).await?;
+            batch.look(tx, opener, some).await?;
         }
         Ok(batch)
     }
@@ -67,8 +68,11 @@ impl<'a> Batch<'a> {
                 (used.room == state.room).then_some(used.seq)
             });
             looks.extend(here.map(|seq| (place, seq)));
-            let is_same = false;
-            self.facts[place].earlier = used.map(|used| Earlier { used, is_same });
+            self.facts[place].earlier = used.map(|used| Earlier {
+                used,
+                at: UnixMillis::default(),
+                is_same: false,
+            });
         }
         Ok(looks)
     }
@@ -76,23 +80,25 @@ impl<'a> Batch<'a> {
     async fn look(
         &mut self,
         tx: &Transaction,
-        state: &State,
+        opener: &Opener<'_>,
         looks: &[(usize, Seq)],
     ) -> Result<(), StoreError> {
         let seqs: Vec<_> = looks.iter().map(|(_, seq)| *seq).collect();
-        let events = store::salted_events(tx, state.room, &seqs).await?;
-        for ((place, _), event) in looks.iter().zip(events) {
+        let events = store::events(tx, opener, &seqs).await?.into_iter();
+        let events: BTreeMap<_, _> = events.map(|found| (found.event.seq, found)).collect();
+        for (place, seq) in looks {
             let (command, facts) = (&self.commands[*place], &mut self.facts[*place]);
-            let target = facts.target.as_ref();
+            let (found, target) = (events.get(seq), facts.target.as_ref());
             match &mut facts.earlier {
                 Some(earlier) => {
                     let used = earlier.used;
-                    earlier.is_same = event.is_none_or(|event| command.made(used, &event, target));
+                    earlier.at = found.map(|found| found.event.at).unwrap_or_default();
+                    earlier.is_same = found.is_none_or(|found| command.made(used, found, target));
                 }
                 None => {
                     let is_message =
-                        |found: Salted| matches!(found.event.kind, EventKind::Message(_));
-                    facts.answers_no_message = !event.is_none_or(is_message);
+                        |found: &Salted| matches!(found.event.kind, EventKind::Message(_));
+                    facts.answers_no_message = !found.is_none_or(is_message);
                 }
             }
         }
@@ -105,10 +111,11 @@ impl<'a> Batch<'a> {
         let command = &self.commands[place];
         if facts.earlier.is_none()
             && let Some(key) = key(command)
-            && let Some((used, other)) = self.here.get(&key)
+            && let Some((used, at, other)) = self.here.get(&key)
         {
             facts.earlier = Some(Earlier {
                 used: *used,
+                at: *at,
                 is_same: self.commands[*other].action == command.action,
             });
         }
@@ -118,7 +125,8 @@ impl<'a> Batch<'a> {
     /// From here on, the same id in this batch is a retry.
     pub(super) fn remember(&mut self, place: usize, prepared: &Prepared) {
         if let Some((id, used)) = prepared.used {
-            self.here.insert((prepared.actor, id), (used, place));
+            let made = (used, prepared.outcome.at, place);
+            self.here.insert((prepared.actor, id), made);
         }
     }
 }

@@ -9,9 +9,10 @@ use cluster_store::schema::RoomEvent;
 use cluster_store::{RowRange, Scan, StoreError, Transaction};
 use cluster_types::{AccountId, RoomId, Seq, UnixMillis};
 
-use super::{enter, enter_log, rows};
+use super::rows;
 use crate::limits::{EDITED_AT_ONCE, EVENTS_PAGE_BYTES_MAX};
-use crate::{Event, EventKind, FutureSeq, Message, ReadError, Rooms, store};
+use crate::store::{self, Opener};
+use crate::{Event, EventKind, FutureSeq, Message, ReadError, Rooms};
 
 /// Which way to read a log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -59,8 +60,8 @@ impl Rooms {
         limit: usize,
     ) -> Result<EventPage, ReadError> {
         let read = |tx: Transaction| async move {
-            let head = enter_log(&tx, account, room).await?;
-            page(&tx, (room, head), start, direction, limit).await
+            let (opener, head) = self.enter_log(&tx, account, room).await?;
+            page(&tx, &opener, head, start, direction, limit).await
         };
         self.with.store.read(read).await
     }
@@ -76,8 +77,8 @@ impl Rooms {
         seq: Seq,
     ) -> Result<Event, ReadError> {
         let read = |tx: Transaction| async move {
-            enter(&tx, account, room).await?;
-            let event = event_at(&tx, room, seq).await?;
+            let opener = self.enter(&tx, account, room).await?.opener;
+            let event = event_at(&tx, &opener, seq).await?;
             event.ok_or(ReadError::NoSuchEvent)
         };
         self.with.store.read(read).await
@@ -87,18 +88,19 @@ impl Rooms {
 /// The event at `seq`, for whoever may see it.
 pub(crate) async fn event_at(
     tx: &Transaction,
-    room: RoomId,
+    opener: &Opener<'_>,
     seq: Seq,
 ) -> Result<Option<Event>, StoreError> {
-    let event = store::stored_event(tx, room, seq).await?;
+    let event = store::event(tx, opener, seq).await?;
     let mut events: Vec<_> = event.into_iter().collect();
-    fill_edits(tx, room, &mut events).await?;
+    fill_edits(tx, opener, &mut events).await?;
     Ok(events.pop())
 }
 
 async fn page(
     tx: &Transaction,
-    (room, head): (RoomId, Seq),
+    opener: &Opener<'_>,
+    head: Seq,
     start: Start,
     direction: Direction,
     limit: usize,
@@ -111,8 +113,9 @@ async fn page(
             FutureSeq::check("from_seq", seq, head)?;
             seq
         }
-        (Start::Time(at), _) => at_time(tx, room, head, at, direction).await?,
+        (Start::Time(at), _) => at_time(tx, opener, head, at, direction).await?,
     };
+    let room = opener.room();
     let (begin, end) = match direction {
         Direction::Forward => (from, head.next()),
         Direction::Backward => (Seq::ZERO, from.next()),
@@ -127,11 +130,10 @@ async fn page(
     };
     let found = tx.scan(range, scan).await?;
     let count = found.rows.len();
-    let events = found.rows.into_iter();
-    let mut events = events
-        .map(|(key, row)| store::event(key.seq, row))
-        .collect::<Result<Vec<_>, _>>()?;
-    fill_edits(tx, room, &mut events).await?;
+    let events = found.rows.into_iter().map(|(key, row)| (key.seq, row));
+    let events = opener.events(events).await?.into_iter();
+    let mut events: Vec<_> = events.map(|found| found.event).collect();
+    fill_edits(tx, opener, &mut events).await?;
     let more = found.more || events.len() < count;
     let last = events.last().filter(|_| more);
     let next = last.map(|last| match direction {
@@ -141,24 +143,25 @@ async fn page(
     Ok(EventPage { events, next, head })
 }
 
-/// Where a moment lies in a log, by bisection: times never run backwards within a room.
+/// Where a moment lies in a log, by bisection: times never run backwards within a room. A message whose
+/// key was destroyed has the beginning of its day; where it is probed, what is found is right to the day.
 async fn at_time(
     tx: &Transaction,
-    room: RoomId,
+    opener: &Opener<'_>,
     head: Seq,
     at: UnixMillis,
     direction: Direction,
 ) -> Result<Seq, StoreError> {
     // Forward: the first event at or after the moment. Backward: the one before the first after it.
-    let is_before = |time: u64| match direction {
-        Direction::Forward => time < at.0,
-        Direction::Backward => time <= at.0,
+    let is_before = |event: &Event| match direction {
+        Direction::Forward => event.at < at,
+        Direction::Backward => event.at <= at,
     };
     let (mut low, mut high) = (Seq(1), head.next());
     while low < high {
         let seq = Seq(low.0 + (high.0 - low.0) / 2);
-        let row = tx.row_snapshot(&RoomEvent { room, seq }).await?;
-        if row.is_some_and(|row| is_before(row.time_ms)) {
+        let event = store::event(tx, opener, seq).await?;
+        if event.as_ref().is_some_and(is_before) {
             low = seq.next();
         } else {
             high = seq;
@@ -174,7 +177,7 @@ async fn at_time(
 /// long by that.
 async fn fill_edits(
     tx: &Transaction,
-    room: RoomId,
+    opener: &Opener<'_>,
     events: &mut Vec<Event>,
 ) -> Result<(), StoreError> {
     let mut edited = Edited::default();
@@ -182,7 +185,7 @@ async fn fill_edits(
     for place in 0..events.len() {
         if let EventKind::Edit { target, .. } = events[place].kind {
             if !edited.messages.contains_key(&target) {
-                edited.read(tx, room, &events[place..]).await?;
+                edited.read(tx, opener, &events[place..]).await?;
             }
             let message = edited.messages.get(&target).cloned().flatten();
             events[place].kind = EventKind::Edit { target, message };
@@ -207,27 +210,22 @@ impl Edited {
     async fn read(
         &mut self,
         tx: &Transaction,
-        room: RoomId,
+        opener: &Opener<'_>,
         events: &[Event],
     ) -> Result<(), StoreError> {
-        let mut keys = Vec::with_capacity(EDITED_AT_ONCE);
+        let mut seqs = Vec::with_capacity(EDITED_AT_ONCE);
         for event in events {
             if let EventKind::Edit { target, .. } = event.kind
                 && !self.messages.contains_key(&target)
-                && keys.len() < EDITED_AT_ONCE
+                && seqs.len() < EDITED_AT_ONCE
             {
-                keys.push(RoomEvent { room, seq: target });
+                seqs.push(target);
                 self.messages.insert(target, None);
             }
         }
-        for (RoomEvent { seq, .. }, row) in keys.iter().zip(tx.rows(&keys).await?) {
-            let event = row.map(|row| store::event(*seq, row)).transpose()?;
-            if let Some(Event {
-                kind: EventKind::Message(message),
-                ..
-            }) = event
-            {
-                self.messages.insert(*seq, Some(message));
+        for found in store::events(tx, opener, &seqs).await? {
+            if let EventKind::Message(message) = found.event.kind {
+                self.messages.insert(found.event.seq, Some(message));
             }
         }
         Ok(())

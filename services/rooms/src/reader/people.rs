@@ -4,7 +4,7 @@ use cluster_store::schema::{ReadMark as ReadMarkRow, RoomBan, RoomMember};
 use cluster_store::{StoreError, Transaction};
 use cluster_types::{AccountId, RoomId, Seq};
 
-use super::{enter, enter_log, rows};
+use super::rows;
 use crate::{FutureSeq, Member, ReadError, Role, Rooms, store};
 
 impl Rooms {
@@ -20,7 +20,7 @@ impl Rooms {
         limit: usize,
     ) -> Result<(Vec<(AccountId, Member)>, bool), ReadError> {
         let read = |tx: Transaction| async move {
-            enter(&tx, account, room).await?;
+            let opener = self.enter(&tx, account, room).await?.opener;
             let range = match after {
                 Some(account) => RoomMember::of(room).after(&RoomMember { room, account }),
                 None => RoomMember::of(room),
@@ -28,8 +28,10 @@ impl Rooms {
             let found = tx.scan(range, rows(limit)).await?;
             let members = found
                 .rows
-                .iter()
-                .map(|(key, row)| Ok((key.account, store::member(row)?)));
+                .into_iter()
+                .map(|(RoomMember { account, .. }, row)| {
+                    Ok((account, store::member(&opener, account, row)?))
+                });
             Ok((members.collect::<Result<_, StoreError>>()?, found.more))
         };
         self.with.store.read(read).await
@@ -47,7 +49,7 @@ impl Rooms {
         limit: usize,
     ) -> Result<(Vec<AccountId>, bool), ReadError> {
         let read = |tx: Transaction| async move {
-            let (member, _) = enter(&tx, account, room).await?;
+            let member = self.enter(&tx, account, room).await?.member;
             let needs = Role::Moderator;
             if member.role < needs {
                 return Err(ReadError::RoleTooLow { needs });
@@ -77,7 +79,7 @@ impl Rooms {
         limit: usize,
     ) -> Result<(Vec<AccountId>, Option<AccountId>), ReadError> {
         let read = |tx: Transaction| async move {
-            let head = enter_log(&tx, account, room).await?;
+            let (_, head) = self.enter_log(&tx, account, room).await?;
             FutureSeq::check("seq", seq, head)?;
             let range = match after {
                 Some(account) => ReadMarkRow::of(room).after(&ReadMarkRow { room, account }),

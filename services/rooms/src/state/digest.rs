@@ -11,9 +11,12 @@ use cluster_types::{RoomId, Seq};
 
 use crate::{Action, Command, Draft};
 
+/// Bytes of a salt.
+pub(crate) const SALT_BYTES: usize = 16;
+
 /// The key of the digests of a message and of its edits.
 #[derive(Clone, Copy, Eq, PartialEq)]
-pub(crate) struct Salt(pub(crate) [u8; 16]);
+pub(crate) struct Salt(pub(crate) [u8; SALT_BYTES]);
 
 impl fmt::Debug for Salt {
     /// Shows nothing: with it, likely words can be tried.

@@ -15,7 +15,7 @@ impl State {
         command: &Command,
         facts: &Facts,
     ) -> Result<Option<Outcome>, CommandError> {
-        let Some(Earlier { used, is_same }) = facts.earlier else {
+        let Some(Earlier { used, at, is_same }) = facts.earlier else {
             return Ok(None);
         };
         self.member(command.account)?;
@@ -24,7 +24,7 @@ impl State {
         }
         Ok(Some(Outcome {
             seq: used.seq,
-            at: used.at,
+            at,
             member: None,
         }))
     }

@@ -115,6 +115,11 @@ impl Model {
         let facts = Facts {
             earlier: earlier.map(|used| Earlier {
                 used: *used,
+                at: self
+                    .log
+                    .get(&used.seq)
+                    .map(|event| event.at)
+                    .unwrap_or_default(),
                 is_same: self
                     .stored(used.seq)
                     .is_some_and(|event| command.made(*used, &event, target.as_ref())),

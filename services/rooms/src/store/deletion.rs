@@ -8,12 +8,16 @@ use cluster_store::erasures::{self, Erased};
 
 use super::{
     DirectRoom, Kind, Room, RoomBan, RoomChange, RoomDeletion, RoomEvent, RoomHead, RoomId,
-    RoomMember, RowRange, Scan, Seq, State, StoreError, Transaction, clear_member, move_link, v1,
-    values,
+    RoomMember, RowRange, Scan, Sealer, Seq, State, StoreError, Transaction, clear_member,
+    move_link, set_sealed, v1, values,
 };
 
 /// Deletes a room. Name and topic go at once, and so do the ways into it.
-pub(super) fn write_deletion(tx: &Transaction, state: &State) -> Result<(), StoreError> {
+pub(super) fn write_deletion(
+    tx: &Transaction,
+    state: &State,
+    fields: &Sealer,
+) -> Result<(), StoreError> {
     let room = state.room;
     move_link(tx, room, state.link, None)?;
     if state.kind == Kind::Direct {
@@ -25,7 +29,7 @@ pub(super) fn write_deletion(tx: &Transaction, state: &State) -> Result<(), Stor
     }
     let mut row = values::stored_room(state, &RoomChange::default(), None, None);
     row.deleted = true;
-    tx.set_row(&Room { room }, &row)?;
+    set_sealed(tx, &Room { room }, row, fields)?;
     // Whoever still holds the old head cannot append to it any more.
     tx.clear_row(&RoomHead { room })?;
     // Nor does it come back with a backup.

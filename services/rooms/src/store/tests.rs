@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use cluster_store::schema::Table;
 use cluster_store::{Simulated, Store};
+use cluster_types::Rng;
 use proptest::option;
 use proptest::prelude::*;
 
@@ -88,23 +89,23 @@ proptest! {
         let (seq, at) = (Seq(seq), UnixMillis(at));
         let written = Event { seq, at, actor, message_count, kind };
         let row = values::stored_event(written.clone(), salt);
-        prop_assert_eq!(event(seq, row.clone()), Ok(written.clone()));
+        prop_assert_eq!(values::event(seq, row.clone()), Ok(written.clone()));
         let salt = salt.filter(|_| matches!(written.kind, EventKind::Message(_)));
         prop_assert_eq!(values::salted_event(seq, row), Ok(Salted { event: written, salt }));
     }
 
     #[test]
     fn uses_read_back(
-        room: [u8; 16], seq: u64, at: u64, digest in option::of(any::<[u8; 16]>().prop_map(Digest)),
+        room: [u8; 16], seq: u64, digest in option::of(any::<[u8; 16]>().prop_map(Digest)),
     ) {
-        let (room, seq, at) = (RoomId::from_bytes(room), Seq(seq), UnixMillis(at));
-        let written = Used { room, seq, at, digest };
+        let (room, seq) = (RoomId::from_bytes(room), Seq(seq));
+        let written = Used { room, seq, digest };
         prop_assert_eq!(used(&values::stored_used(written)), Ok(written));
     }
 
     #[test]
     fn members_and_marks_read_back(one in members(), seq: u64, message_count: u64) {
-        prop_assert_eq!(member(&values::stored_member(one)), Ok(one));
+        prop_assert_eq!(values::member(&values::stored_member(one)), Ok(one));
         let mark = ReadMark { seq: Seq(seq), message_count };
         prop_assert_eq!(read_mark(&values::stored_mark(mark)), mark);
     }
@@ -124,7 +125,7 @@ fn a_message_of_a_later_release_can_be_read() {
         kind: Some(v1::room_event::Kind::Message(later)),
         ..Default::default()
     };
-    let Ok(EventKind::Message(read)) = event(Seq(1), row).map(|event| event.kind) else {
+    let Ok(EventKind::Message(read)) = values::event(Seq(1), row).map(|event| event.kind) else {
         panic!("is a message");
     };
     let shown = (&read.body[..], read.format, read.priority);
@@ -178,13 +179,13 @@ fn rows_that_make_no_sense_are_corrupt() {
         event_row(Some(no_kind)),
     ] {
         assert_eq!(
-            event(Seq(1), row.clone()),
+            values::event(Seq(1), row.clone()),
             Err(corrupt(Table::RoomEvent)),
             "{row:?}"
         );
     }
     let no_role = v1::RoomMember::default();
-    assert_eq!(member(&no_role), Err(corrupt(Table::RoomMember)));
+    assert_eq!(values::member(&no_role), Err(corrupt(Table::RoomMember)));
     let no_room = v1::ClientMessage::default();
     assert_eq!(used(&no_room), Err(corrupt(Table::ClientMessage)));
     let half_a_digest = v1::ClientMessage {
@@ -205,9 +206,9 @@ fn rows_that_make_no_sense_are_corrupt() {
         log_id: Bytes::from_static(log_id),
         ..Default::default()
     };
-    assert!(existing(room(1, &[4; 16])).is_ok());
+    assert!(info(&room(1, &[4; 16])).is_ok());
     for (kind, log_id) in [(1, &[4; 15][..]), (0, &[4; 16]), (3, &[4; 16])] {
-        let nonsense = existing(room(kind, log_id)).expect_err("makes no sense");
+        let nonsense = info(&room(kind, log_id)).expect_err("makes no sense");
         assert_eq!(nonsense, corrupt(Table::Room));
     }
 }
@@ -239,9 +240,11 @@ async fn a_large_room_is_loaded_as_it_was_written() {
         bans: (10_000..10_000 + LOAD_PAGE * 2).map(account).collect(),
     };
     let store = Store::new(Simulated::reliable());
+    let vault = &crate::testing::vault(&store, &Rng::seeded(1)).await;
+    let fields = &vault.room_sealer(ROOM).await.expect("a key is made");
     let written = &state;
     let write = |tx: Transaction, _| async move {
-        create(&tx, written, std::iter::empty())?;
+        create(&tx, written, std::iter::empty(), fields)?;
         for account in &written.bans {
             let key = RoomBan {
                 room: ROOM,
@@ -252,9 +255,9 @@ async fn a_large_room_is_loaded_as_it_was_written() {
         Ok::<_, StoreError>(())
     };
     store.run(write).await.expect("is written");
-    let read = |tx| async move { load(&tx, ROOM).await };
+    let read = |tx| async move { load(&tx, vault, ROOM).await };
     assert_eq!(store.read(read).await, Ok(Some(state)));
     let other = RoomId::from_bytes([2; 16]);
-    let read = |tx| async move { load(&tx, other).await };
+    let read = |tx| async move { load(&tx, vault, other).await };
     assert_eq!(store.read(read).await, Ok(None));
 }

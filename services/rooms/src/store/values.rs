@@ -37,7 +37,8 @@ fn stored_kind(kind: Kind) -> i32 {
     }
 }
 
-pub(super) fn info(row: v1::Room) -> Read<Info> {
+/// What a room is, but for what it is about.
+pub(super) fn info(row: &v1::Room) -> Read<Info> {
     let link = if row.link_hash.is_empty() {
         None
     } else {
@@ -45,16 +46,21 @@ pub(super) fn info(row: v1::Room) -> Read<Info> {
     };
     Ok(Info {
         kind: kind(row.kind)?,
-        about: RoomChange {
-            display_name: row.display_name,
-            topic: row.topic,
-            archived: row.archived,
-        },
+        archived: row.archived,
         changed: optional_seq(row.changed_seq),
         created: Day(row.created_day),
         log_id: LogId::try_from(&row.log_id[..]).map_err(|_| corrupt(Table::Room))?,
         link,
     })
+}
+
+/// What a room is about, of an opened row.
+pub(super) fn about(row: v1::Room) -> RoomChange {
+    RoomChange {
+        display_name: row.display_name,
+        topic: row.topic,
+        archived: row.archived,
+    }
 }
 
 pub(super) fn stored_room(
@@ -75,10 +81,12 @@ pub(super) fn stored_room(
             .unwrap_or_default(),
         deleted: false,
         changed_seq: changed.map_or(0, |seq| seq.0),
+        sealed: Bytes::new(),
     }
 }
 
-pub(crate) fn head(row: &v1::RoomHead) -> Head {
+/// A head, of an opened row.
+pub(super) fn head(row: &v1::RoomHead) -> Head {
     Head {
         seq: Seq(row.seq),
         message_count: row.message_count,
@@ -93,6 +101,7 @@ pub(super) fn stored_head(head: Head) -> v1::RoomHead {
         message_count: head.message_count,
         time_ms: head.at.0,
         member_count: head.member_count,
+        sealed: Bytes::new(),
     }
 }
 
@@ -123,7 +132,8 @@ fn until_ms(mute: Option<Mute>) -> u64 {
     mute.and_then(|mute| mute.until).map_or(0, |until| until.0)
 }
 
-pub(crate) fn member(row: &v1::RoomMember) -> Read<Member> {
+/// A member, of an opened row.
+pub(super) fn member(row: &v1::RoomMember) -> Read<Member> {
     let role = role(row.role).ok_or_else(|| corrupt(Table::RoomMember))?;
     Ok(Member {
         role,
@@ -136,6 +146,7 @@ pub(super) fn stored_member(member: Member) -> v1::RoomMember {
         role: stored_role(member.role),
         muted: member.mute.is_some(),
         muted_until_ms: until_ms(member.mute),
+        sealed: Bytes::new(),
     }
 }
 
@@ -180,7 +191,6 @@ pub(crate) fn used(row: &v1::ClientMessage) -> Read<Used> {
     Ok(Used {
         room: room_id(&row.room_id, Table::ClientMessage)?,
         seq: Seq(row.seq),
-        at: UnixMillis(row.time_ms),
         digest: optional_bytes(&row.keyed_digest, Table::ClientMessage)?.map(Digest),
     })
 }
@@ -189,7 +199,7 @@ pub(super) fn stored_used(used: Used) -> v1::ClientMessage {
     v1::ClientMessage {
         room_id: Bytes::copy_from_slice(used.room.as_bytes()),
         seq: used.seq.0,
-        time_ms: used.at.0,
+        time_ms: 0,
         keyed_digest: stored_bytes(used.digest.map(|Digest(bytes)| bytes)),
     }
 }
@@ -244,7 +254,12 @@ fn stored_bytes(bytes: Option<[u8; 16]>) -> Bytes {
     bytes.map_or_else(Bytes::new, |bytes| Bytes::copy_from_slice(&bytes))
 }
 
-/// Reads an event, and the salt of what it says.
+/// Who did something.
+pub(super) fn actor(row: &v1::RoomEvent) -> Read<AccountId> {
+    AccountId::try_from(&row.actor_id[..]).map_err(|_| corrupt(Table::RoomEvent))
+}
+
+/// Reads an opened event, and the salt of what it says.
 pub(super) fn salted_event(seq: Seq, row: v1::RoomEvent) -> Read<Salted> {
     let salt = match &row.kind {
         Some(v1::room_event::Kind::Message(message)) => {
@@ -256,10 +271,11 @@ pub(super) fn salted_event(seq: Seq, row: v1::RoomEvent) -> Read<Salted> {
     Ok(Salted { event, salt })
 }
 
-/// Reads an event. An edit comes without its message, which lies in the row of its target.
-pub(crate) fn event(seq: Seq, row: v1::RoomEvent) -> Read<Event> {
+/// Reads an opened event. An edit comes without its message, which lies in the row of its target.
+pub(super) fn event(seq: Seq, row: v1::RoomEvent) -> Read<Event> {
     use v1::room_event::Kind as Stored;
     let broken = || corrupt(Table::RoomEvent);
+    let actor = actor(&row)?;
     let kind = match row.kind.ok_or_else(broken)? {
         Stored::Message(row) => EventKind::Message(message(row)?),
         Stored::Edit(edit) => EventKind::Edit {
@@ -286,7 +302,7 @@ pub(crate) fn event(seq: Seq, row: v1::RoomEvent) -> Read<Event> {
     Ok(Event {
         seq,
         at: UnixMillis(row.time_ms),
-        actor: AccountId::try_from(&row.actor_id[..]).map_err(|_| broken())?,
+        actor,
         message_count: row.message_count,
         kind,
     })
@@ -320,6 +336,8 @@ pub(super) fn stored_event(event: Event, salt: Option<Salt>) -> v1::RoomEvent {
         time_ms: event.at.0,
         actor_id: Bytes::copy_from_slice(event.actor.as_bytes()),
         message_count: event.message_count,
+        day: event.at.day().0,
+        sealed: Bytes::new(),
         kind: Some(kind),
     }
 }

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cluster_store::schema::{ClientMessage, RoomEvent};
-use cluster_store::{Faults, RowRange, Scan, StoreError, Table, Transaction};
-use cluster_types::RoomId;
+use cluster_store::{Faults, RowRange, Scan, Simulated, Store, StoreError, Table, Transaction};
+use cluster_types::{Rng, RoomId};
 use proto::storage::v1;
 
+use crate::state::Salt;
+use crate::store::Opener;
 use crate::testing::{MEMBER, OWNER, STRANGER, Told, World, edit, send};
 use crate::{Action, CommandError, NewRoom, ReadError};
 
@@ -166,7 +168,8 @@ type Left = (Vec<(Bytes, Bytes)>, Vec<(ClientMessage, v1::ClientMessage)>);
 
 /// What is left after a message and a room of these words are gone, with nothing of any salt.
 async fn left_of(words: &str) -> Left {
-    let (world, _disk) = World::simulated().await;
+    // What is sealed on other nodes is readable on this one.
+    let world = World::unsealed(Store::new(Simulated::reliable()), Rng::seeded(0)).await;
     let room = world.room().await;
     let target = world.says(room, MEMBER, words).await;
     world
@@ -201,23 +204,18 @@ async fn left_of(words: &str) -> Left {
 }
 
 /// The salts of all messages.
-async fn salts(world: &World) -> BTreeSet<Bytes> {
+async fn salts(world: &World) -> BTreeSet<[u8; 16]> {
     let read = |tx: Transaction| async move {
-        let events = tx
-            .scan(RowRange::<RoomEvent>::all(), Scan::default())
-            .await?;
-        Ok::<_, StoreError>(events.rows)
-    };
-    let events = world.store.read(read).await.expect("can be read");
-    let salt = |(_, row): (RoomEvent, v1::RoomEvent)| {
-        if let Some(v1::room_event::Kind::Message(message)) = row.kind {
-            Some(message.salt)
-        } else {
-            None
+        let all = RowRange::<RoomEvent>::all();
+        let mut salts = Vec::new();
+        for (key, row) in tx.scan(all, Scan::default()).await?.rows {
+            let opener = Opener::of(&world.vault, key.room).await?;
+            let opened = opener.events([(key.seq, row)]).await?;
+            salts.extend(opened.into_iter().filter_map(|event| event.salt));
         }
+        Ok::<_, StoreError>(salts.into_iter().map(|Salt(bytes)| bytes).collect())
     };
-    let salts = events.into_iter().filter_map(salt);
-    salts.filter(|salt| !salt.is_empty()).collect()
+    world.store.read(read).await.expect("can be read")
 }
 
 async fn uses_without_digests(world: &World) -> Vec<(ClientMessage, v1::ClientMessage)> {

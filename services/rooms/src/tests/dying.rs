@@ -145,6 +145,7 @@ async fn unknown(world: &World, disk: &SimulatedDisk, committed: bool, times: u6
 async fn an_unknown_outcome_is_found_out_for_the_caller() {
     let (world, disk) = World::simulated().await;
     let room = world.room().await;
+    world.make_keys(room, &[OWNER]).await;
     for (committed, times, seq) in [(true, 1, Seq(4)), (false, 2, Seq(5))] {
         let weather = unknown(&world, &disk, committed, times);
         let (said, ()) = tokio::join!(world.says(room, OWNER, "hello"), weather);
@@ -173,6 +174,7 @@ fn only_some_refusals_say_that_an_unknown_attempt_did_nothing() {
 async fn what_an_actor_had_not_begun_when_it_died_is_done_by_the_next() {
     let (world, disk) = World::simulated().await;
     let room = world.room().await;
+    world.make_keys(room, &[OWNER]).await;
     // Not to be repeated by itself, and yet asked again.
     let remove = async {
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -16,12 +16,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cluster_runtime::{TaskKind, Tasks};
 use cluster_store::{Simulated, Store, StoreError};
-use cluster_types::{AccountId, Caller, Rng, RoomId, Seq, SignInId, SystemClock};
+use cluster_types::{AccountId, Caller, DeploymentId, Rng, RoomId, Seq, SignInId, SystemClock};
 use services_rooms::{
     Action, ClientMessageId, Command, NewRoom, People, Priority, Published, Publisher as _, Role,
     Rooms,
 };
 use services_sessions::{Dependencies, Hub, Pace, Sessions, SignIns};
+use services_vault::{KeySource, MemoryKms, Parts, Vault};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -36,6 +37,16 @@ const UNDER_WAY_MAX: u64 = 128;
 
 /// How long each figure is measured.
 const SPAN: Duration = Duration::from_secs(4);
+
+async fn vault(store: &Store, rng: &Rng) -> Vault {
+    let opened = Vault::open(Parts {
+        store: store.clone(),
+        deployment: DeploymentId::random(rng),
+        source: KeySource::Kms(Arc::new(MemoryKms::new(rng.fork()))),
+        rng: rng.fork(),
+    });
+    opened.await.expect("a vault opens")
+}
 
 #[derive(Debug)]
 struct Everybody;
@@ -99,8 +110,10 @@ impl Bench {
     async fn set_up(count: usize, tasks: &Tasks) -> Self {
         let hub = Hub::start(2, tasks);
         let rng = Rng::seeded(1);
+        let store = Store::new(Simulated::reliable());
         let rooms = Rooms::start(services_rooms::Dependencies {
-            store: Store::new(Simulated::reliable()),
+            vault: vault(&store, &rng).await,
+            store,
             clock: Arc::new(SystemClock),
             rng: rng.clone(),
             people: Arc::new(Everybody),

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use cluster_rpc::name;
 use cluster_runtime::Tasks;
 use cluster_store::{Simulated, SimulatedDisk, Store, StoreError};
-use cluster_types::{AccountId, Caller, ManualClock, Rng, RoomId, Seq, SignInId, UnixMillis};
+use cluster_types::{
+    AccountId, Caller, DeploymentId, ManualClock, Rng, RoomId, Seq, SignInId, UnixMillis,
+};
 use parking_lot::Mutex;
 use proto::v1::{FollowRoom, Hello, SendMessageRequest};
 use services_rooms::{
@@ -16,6 +18,7 @@ use services_rooms::{
     Role, Rooms,
 };
 use services_sessions::{Dependencies, Hub, Pace, Sessions, SignIns};
+use services_vault::{KeySource, MemoryKms, Parts, Vault};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -95,8 +98,16 @@ impl World {
         let everybody = Arc::new(Everybody::default());
         // One shard: what a later session has been given, an earlier one has been given before.
         let hub = Hub::start(1, &tasks);
+        let store = Store::new(Simulated::new(disk.clone(), rng.fork()));
+        let vault = Vault::open(Parts {
+            store: store.clone(),
+            deployment: DeploymentId::random(&rng),
+            source: KeySource::Kms(Arc::new(MemoryKms::new(rng.fork()))),
+            rng: rng.fork(),
+        });
         let rooms = services_rooms::Dependencies {
-            store: Store::new(Simulated::new(disk.clone(), rng.fork())),
+            store,
+            vault: vault.await.expect("a vault opens"),
             clock: Arc::new(clock),
             rng: rng.fork(),
             people: Arc::clone(&everybody) as Arc<dyn People>,

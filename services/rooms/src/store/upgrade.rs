@@ -1,0 +1,99 @@
+//! Rows of schema version 1, rewritten as this version has them.
+//!
+//! Invariant: a row that has the newest form stays as it is, and no room that is deleted gets a key again.
+
+use cluster_store::schema::{ClientMessage, Room, RoomEvent, RoomHead, RoomMember, Row};
+use cluster_store::{StoreError, Transaction};
+use cluster_types::{RoomId, UnixMillis};
+use proto::storage::v1;
+use services_vault::{Vault, VaultError};
+
+use super::secrets::Sealable;
+use super::{exists, sealing, set_sealed};
+
+pub(crate) async fn seal_room(
+    tx: Transaction,
+    vault: &Vault,
+    key: Room,
+    row: v1::Room,
+) -> Result<(), StoreError> {
+    seal_row(&tx, vault, key.room, &key, row).await
+}
+
+pub(crate) async fn seal_head(
+    tx: Transaction,
+    vault: &Vault,
+    key: RoomHead,
+    row: v1::RoomHead,
+) -> Result<(), StoreError> {
+    seal_row(&tx, vault, key.room, &key, row).await
+}
+
+pub(crate) async fn seal_member(
+    tx: Transaction,
+    vault: &Vault,
+    key: RoomMember,
+    row: v1::RoomMember,
+) -> Result<(), StoreError> {
+    seal_row(&tx, vault, key.room, &key, row).await
+}
+
+/// A message goes under the keys of its own time, as it would have when it was said.
+pub(crate) async fn seal_event(
+    tx: Transaction,
+    vault: &Vault,
+    key: RoomEvent,
+    mut row: v1::RoomEvent,
+) -> Result<(), StoreError> {
+    if !has_secrets(&row) {
+        return Ok(());
+    }
+    let time = UnixMillis(row.time_ms);
+    row.day = time.day().0;
+    if !sealing::is_message(&row) {
+        return seal_row(&tx, vault, key.room, &key, row).await;
+    }
+    if exists(&tx, key.room).await? {
+        let author = sealing::message_keys(key.room, &row)?.author;
+        let pair = vault.sealing_pair(author, key.room, time).await;
+        let pair = pair.map_err(VaultError::into_store_error)?;
+        tx.set_row(&key, &sealing::seal_message(&pair, &key, author, row))?;
+    }
+    Ok(())
+}
+
+/// When an id was used is read from what it was used for.
+pub(crate) fn forget_time(
+    tx: &Transaction,
+    key: &ClientMessage,
+    mut row: v1::ClientMessage,
+) -> Result<(), StoreError> {
+    if row.time_ms != 0 {
+        row.time_ms = 0;
+        tx.set_row(key, &row)?;
+    }
+    Ok(())
+}
+
+async fn seal_row<K>(
+    tx: &Transaction,
+    vault: &Vault,
+    room: RoomId,
+    key: &K,
+    row: K::Value,
+) -> Result<(), StoreError>
+where
+    K: Row<Value: Sealable + Clone>,
+{
+    if has_secrets(&row) && exists(tx, room).await? {
+        let fields = vault.room_sealer(room).await;
+        let fields = fields.map_err(VaultError::into_store_error)?;
+        set_sealed(tx, key, row, &fields)?;
+    }
+    Ok(())
+}
+
+/// Whether anything may be read of a row that should not be.
+fn has_secrets<V: Sealable + Clone>(row: &V) -> bool {
+    row.clone().take_private().encoded_len() > 0
+}
