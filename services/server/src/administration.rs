@@ -12,6 +12,7 @@ use services_rooms::{Action, Command, Rooms, wire};
 use services_sessions::Hub;
 use tonic::{Request, Response, Status};
 
+use crate::rotation::Rotations;
 use crate::upgrade::Upgrading;
 
 /// Rooms in one page.
@@ -29,6 +30,7 @@ pub(crate) struct Administration {
     pub(crate) rooms: Rooms,
     pub(crate) hub: Hub,
     pub(crate) certificates: Arc<Certificates>,
+    pub(crate) rotations: Rotations,
     pub(crate) upgrading: Upgrading,
 }
 
@@ -117,6 +119,25 @@ impl Service for Administration {
             .await
             .map_err(|error| status(&error))?;
         Ok(Response::new(()))
+    }
+
+    async fn rotate_keys(
+        &self,
+        request: Request<v1::RotateKeysRequest>,
+    ) -> Answer<v1::KeyRotation> {
+        let caller = administrator(&request)?;
+        let begun = self.rotations.begin().await;
+        let begun = begun.map_err(|error| status(&error))?;
+        tracing::info!(by = %caller.account, generation = begun.generation, "the key is rotated");
+        Ok(Response::new(begun))
+    }
+
+    async fn get_key_rotation(
+        &self,
+        request: Request<v1::GetKeyRotationRequest>,
+    ) -> Answer<v1::KeyRotation> {
+        administrator(&request)?;
+        Ok(Response::new(self.rotations.state()))
     }
 
     async fn get_server_status(

@@ -27,6 +27,7 @@ use crate::adapters::{AsCalls, EndStreams, Known};
 use crate::administration::Administration;
 use crate::config::Config;
 use crate::keys::{self, PassphraseError};
+use crate::rotation::Rotations;
 use crate::stores::{self, StoreAt};
 use crate::upgrade::Upgrading;
 
@@ -143,6 +144,7 @@ impl App {
             hub: services.hub.clone(),
             certificates: Arc::clone(&certificates),
             upgrading,
+            rotations: Rotations::new(base.vault.clone(), base.tasks.clone()),
         };
         let gateway = Gateway {
             routes: routes(&config.limits.messages, &services, administration),

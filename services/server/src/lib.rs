@@ -19,6 +19,7 @@ mod job;
 pub mod keys;
 mod logging;
 mod restore;
+mod rotation;
 mod serve;
 mod stop;
 pub mod stores;

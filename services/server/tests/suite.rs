@@ -19,6 +19,8 @@ mod matrix;
 mod payloads;
 #[path = "suite/process.rs"]
 mod process;
+#[path = "suite/rotation.rs"]
+mod rotation;
 #[path = "suite/support.rs"]
 mod support;
 #[path = "suite/traces.rs"]

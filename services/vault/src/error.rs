@@ -138,6 +138,29 @@ pub enum RotateError {
     Source(#[from] OpenError),
 }
 
+impl Coded for RotateError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::UnderWay | Self::Unsealed => ErrorCode::Conflict,
+            Self::Vault(error) => error.code(),
+            Self::Source(_) => ErrorCode::Internal,
+        }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::UnderWay => "ROTATION_UNDER_WAY",
+            Self::Unsealed => "NOTHING_SEALED",
+            Self::Vault(error) => error.reason(),
+            Self::Source(_) => "KEY_SOURCE_FAILED",
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        self.as_store_error().and_then(Coded::retry_after)
+    }
+}
+
 impl From<StoreError> for RotateError {
     fn from(error: StoreError) -> Self {
         Self::Vault(error.into())

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a table is for people and may change; the JSON has the field names of the .proto files.
 
+mod keys;
 mod table;
 
 use rookery_client::v1::account::Role;
@@ -37,6 +38,7 @@ pub(crate) async fn run(args: AdminArgs) -> Result<(), Failure> {
             invitations(&client, &args.server.server, command).await
         }
         AdminCommand::Rooms(command) => rooms(&client, command).await,
+        AdminCommand::Keys(command) => keys::keys(&client, command).await,
         AdminCommand::Status => status(&client).await,
     };
     let found = match found {

@@ -137,6 +137,9 @@ pub enum AdminCommand {
     /// Rooms: ids, kinds and sizes
     #[command(subcommand)]
     Rooms(RoomsCommand),
+    /// The key that all stored data is sealed under
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Release, sessions, rooms in memory, certificate
     Status,
 }
@@ -205,6 +208,19 @@ pub enum RoomsCommand {
         #[arg(long)]
         yes: bool,
     },
+}
+
+/// What to do about the key.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Replace it, while the server serves; one that was interrupted goes on
+    Rotate {
+        /// Wait for the end, with a bar
+        #[arg(long)]
+        watch: bool,
+    },
+    /// How the rotation stands
+    Status,
 }
 
 /// What an account may do on the server.

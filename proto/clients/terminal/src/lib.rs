@@ -25,7 +25,7 @@ use std::process::ExitCode;
 
 pub use args::{
     AccountsCommand, AdminArgs, AdminCommand, ChatArgs, DEFAULT_SERVER, InvitationsCommand,
-    RoleArg, RoomsCommand, ServerArgs, UserArgs,
+    KeysCommand, RoleArg, RoomsCommand, ServerArgs, UserArgs,
 };
 
 use exit::Failure;

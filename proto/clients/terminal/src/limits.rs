@@ -83,3 +83,6 @@ pub(crate) const PLAIN_HISTORY_DEFAULT: usize = 0;
 
 /// A file with a password or token. Longer is a mistake in the path.
 pub(crate) const SECRET_BYTES_MAX: u64 = 4 * 1024;
+
+/// How often a rotation that is watched is asked how far it is: often enough for a bar that moves.
+pub(crate) const WATCH_EVERY: Duration = Duration::from_millis(250);

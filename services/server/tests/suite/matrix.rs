@@ -27,6 +27,8 @@ Administration/DeleteInvitation     U    P        P      P     P       P      P 
 Administration/ListServerRooms      U    P        P      P     P       P      P         P     ok
 Administration/DeleteServerRoom     U    P        P      P     P       P      P         P     ok
 Administration/GetServerStatus      U    P        P      P     P       P      P         P     ok
+Administration/RotateKeys           U    P        P      P     P       P      P         P     ok
+Administration/GetKeyRotation       U    P        P      P     P       P      P         P     ok
 
 Rooms/CreateRoom                    U    ok       ok     ok    ok      ok     ok        ok    ok
 Rooms/OpenDirectRoom                U    ok       ok     ok    ok      ok     ok        ok    ok

@@ -111,6 +111,8 @@ async fn administration_payload(world: &World, room: &Room, method: &str) -> Vec
         }
         .encode_to_vec(),
         "GetServerStatus" => v1::GetServerStatusRequest {}.encode_to_vec(),
+        "RotateKeys" => v1::RotateKeysRequest {}.encode_to_vec(),
+        "GetKeyRotation" => v1::GetKeyRotationRequest {}.encode_to_vec(),
         other => panic!("no call {other}"),
     }
 }

@@ -4,10 +4,10 @@ use proto::v1::account::Role;
 use proto::v1::administration_client::AdministrationClient;
 use proto::v1::{
     Account, CreateInvitationRequest, CreateInvitationResponse, DeleteInvitationRequest,
-    DeleteServerRoomRequest, GetServerStatusRequest, Invitation, ListAccountsRequest,
-    ListAccountsResponse, ListInvitationsRequest, ListInvitationsResponse, ListServerRoomsRequest,
-    ListServerRoomsResponse, ResumeAccountRequest, ServerRoom, ServerStatus, SetAccountRoleRequest,
-    SuspendAccountRequest,
+    DeleteServerRoomRequest, GetKeyRotationRequest, GetServerStatusRequest, Invitation,
+    KeyRotation, ListAccountsRequest, ListAccountsResponse, ListInvitationsRequest,
+    ListInvitationsResponse, ListServerRoomsRequest, ListServerRoomsResponse, ResumeAccountRequest,
+    RotateKeysRequest, ServerRoom, ServerStatus, SetAccountRoleRequest, SuspendAccountRequest,
 };
 
 use super::{call, pages};
@@ -186,5 +186,23 @@ impl Client {
             get_server_status,
             request
         )
+    }
+
+    /// Begins to replace the key that all stored data is sealed under, or goes on with that.
+    ///
+    /// # Errors
+    /// FAILED_PRECONDITION if nothing is sealed.
+    pub async fn rotate_keys(&self) -> Result<KeyRotation, Error> {
+        let request = RotateKeysRequest {};
+        call!(self, once, AdministrationClient, rotate_keys, request)
+    }
+
+    /// How the rotation of the key stands.
+    ///
+    /// # Errors
+    /// As any call of an administrator.
+    pub async fn key_rotation(&self) -> Result<KeyRotation, Error> {
+        let request = GetKeyRotationRequest {};
+        call!(self, again, AdministrationClient, get_key_rotation, request)
     }
 }
