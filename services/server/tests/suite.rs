@@ -7,6 +7,8 @@ mod authorization;
 mod backups;
 #[path = "suite/bad_input.rs"]
 mod bad_input;
+#[path = "suite/erased.rs"]
+mod erased;
 #[path = "suite/golden.rs"]
 mod golden;
 #[path = "suite/keys.rs"]

@@ -6,6 +6,7 @@
 //!
 //! What is changed:
 //! - **Each room's log gets a new id**, since it ends earlier than clients may have read.
+//! - What an erased account said, where it is not sealed, becomes what a deleted message is.
 //! - A member whose account is not restored is taken out and out of the count. If none is left, the room is on
 //!   the list of deletions, and the server clears it when it starts. If no owner of a group is left, the member
 //!   who ranks highest becomes one.
@@ -19,6 +20,7 @@ use cluster_store::schema::{
 };
 use cluster_store::{StoreError, Table};
 use cluster_types::{AccountId, LogId, Rng, RoomId};
+use proto::storage::v1::room_event::Kind;
 use proto::storage::v1::{self, RoomKind, RoomRole};
 
 use super::survey::Survey;
@@ -73,10 +75,7 @@ impl Sift {
             return Ok(None);
         };
         let is_restored = match table {
-            Table::RoomEvent => {
-                let room = wire::key::<RoomEvent>(&row.key)?.room;
-                self.survey.rooms.contains_key(&room)
-            }
+            Table::RoomEvent => return self.event(row),
             Table::Room
             | Table::RoomHead
             | Table::RoomMember
@@ -112,6 +111,32 @@ impl Sift {
             | Table::SchemaUpgrade => false,
         };
         Ok(is_restored.then_some(row))
+    }
+
+    /// An event, without what somebody said in it who is not restored. A message that is sealed has lost the
+    /// account's keys with the account; one of an earlier release has its words in the row.
+    fn event(&self, row: RawRow) -> Result<Option<RawRow>, StoreError> {
+        let key = wire::key::<RoomEvent>(&row.key)?;
+        if !self.survey.rooms.contains_key(&key.room) {
+            return Ok(None);
+        }
+        if !self.survey.has_erased_accounts {
+            return Ok(Some(row));
+        }
+        let mut event = wire::decoded::<RoomEvent>(&row.value)?;
+        let actor = AccountId::try_from(&event.actor_id[..]);
+        let Some(Kind::Message(message)) = &mut event.kind else {
+            return Ok(Some(row));
+        };
+        let is_erased = actor.is_ok_and(|actor| !self.has(actor));
+        if !is_erased || !event.sealed.is_empty() {
+            return Ok(Some(row));
+        }
+        *message = v1::Message {
+            deleted: true,
+            ..Default::default()
+        };
+        Ok(Some(wire::row(&key, &event)))
     }
 
     fn has(&self, account: AccountId) -> bool {

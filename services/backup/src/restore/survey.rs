@@ -27,6 +27,8 @@ pub(crate) struct Survey {
     pub(crate) accounts: BTreeSet<AccountId>,
     /// What was erased.
     pub(crate) ledger: Ledger,
+    /// Whether accounts that the archive has are taken out of it.
+    pub(crate) has_erased_accounts: bool,
     /// Whether there are rows of which this program knows nothing: a newer release's, or nobody's.
     pub(crate) has_unknown: bool,
 }
@@ -68,6 +70,8 @@ impl Survey {
             .retain(|account| !ledger.names(Erased::Account(*account)));
         self.rooms
             .retain(|room, _| !ledger.names(Erased::Room(*room)));
-        (accounts - self.accounts.len(), rooms - self.rooms.len())
+        let accounts = accounts - self.accounts.len();
+        self.has_erased_accounts = accounts > 0;
+        (accounts, rooms - self.rooms.len())
     }
 }

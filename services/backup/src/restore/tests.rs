@@ -5,8 +5,8 @@ use std::fs;
 use age::x25519::Identity;
 use cluster_store::erasures::{self, Erased};
 use cluster_store::schema::{
-    Account, AccountKey, AccountName, AccountNameHash, AccountRoom, ClientMessage, ReadMark, Room,
-    RoomDeletion, RoomHead, RoomKey, RoomMember, SignIn,
+    Account, AccountKey, AccountName, AccountNameHash, AccountRoom, ClientMessage, Erasure,
+    ReadMark, Room, RoomDeletion, RoomEvent, RoomHead, RoomKey, RoomMember, SignIn,
 };
 use cluster_store::{
     MaybeCommitted, OpenError, RowRange, Scan, Simulated, SimulatedDisk, Table, open_deployment,
@@ -272,6 +272,39 @@ async fn nothing_of_an_erased_account_comes_back_and_the_other_rooms_are_as_they
 }
 
 #[tokio::test]
+async fn what_an_erased_account_said_before_messages_were_sealed_has_no_words() {
+    let home = Home::empty().await;
+    home.write(|tx| erasures::record(tx, Erased::Account(ANNA)))
+        .await;
+    let tx = home.store.begin().await.expect("begins");
+    let entries = tx.scan(RowRange::<Erasure>::all(), Scan::default()).await;
+    let entries = entries.expect("reads").rows;
+    let (room, seq) = (OTHERS, Seq(9));
+    for (actor, is_kept) in [(ANNA, false), (BEN, true)] {
+        let message = v1::Message {
+            body: "a canary".to_owned(),
+            ..Default::default()
+        };
+        let said = v1::RoomEvent {
+            actor_id: actor.as_bytes().to_vec().into(),
+            kind: Some(v1::room_event::Kind::Message(message)),
+            ..Default::default()
+        };
+        let mut survey = Survey::default();
+        survey.rooms.insert(room, seq);
+        survey.accounts.extend([ANNA, BEN]);
+        for (entry, about) in &entries {
+            survey.ledger.add(entry.clone(), *about);
+        }
+        assert_eq!(survey.erase(), (1, 0));
+        let said = Record::Row(wire::row(&RoomEvent { room, seq }, &said));
+        let rows = Sift::new(survey, Rng::seeded(1)).take(said).expect("sifts");
+        let is_readable = rows[0].value.windows(6).any(|part| part == b"canary");
+        assert_eq!(is_readable, is_kept);
+    }
+}
+
+#[tokio::test]
 async fn a_room_that_was_deleted_since_does_not_come_back() {
     let home = Home::new().await;
     let from = home.back_up(Scope::All, "all").await;
@@ -289,10 +322,7 @@ async fn a_room_that_was_deleted_since_does_not_come_back() {
         assert_eq!(link.count(), 2);
         // The new store knows it too, and so do its backups.
         let tx = store.begin().await.expect("begins");
-        let entries = tx.scan(
-            RowRange::<cluster_store::schema::Erasure>::all(),
-            Scan::default(),
-        );
+        let entries = tx.scan(RowRange::<Erasure>::all(), Scan::default());
         assert_eq!(entries.await.expect("reads").rows.len(), 1);
     }
 }

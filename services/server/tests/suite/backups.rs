@@ -22,17 +22,27 @@ fn rookery(dir: &Path, line: &str) -> Output {
     command.arg("--json").output().expect("it runs")
 }
 
-fn done(dir: &Path, line: &str) -> Value {
+/// What a command ends with that does what it should.
+pub(crate) fn done(dir: &Path, line: &str) -> Value {
     let output = rookery(dir, line);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{line}: {said}");
     serde_json::from_slice(&output.stdout).expect("an object")
 }
 
+/// Makes `backup.key`; its recipient.
+pub(crate) fn keys(dir: &Path) -> String {
+    let made = done(dir, "backup keygen --to backup.key");
+    made["recipient"].as_str().expect("a recipient").to_owned()
+}
+
 /// The exit code, and what was said in all.
 fn refused(dir: &Path, line: &str) -> (i64, String) {
-    let output = rookery(dir, line);
-    assert!(!output.status.success(), "{line}");
+    failed(&rookery(dir, line))
+}
+
+fn failed(output: &Output) -> (i64, String) {
+    assert!(!output.status.success());
     let told: Value = serde_json::from_slice(&output.stderr).expect("an object");
     let code = told["error"]["exit_code"].as_i64().expect("a code");
     assert_eq!(output.status.code().map(i64::from), Some(code));
@@ -123,8 +133,7 @@ async fn a_house_is_moved_as_the_runbook_says() {
     for home in [&old, &new] {
         std::fs::create_dir(home).expect("makes");
     }
-    let made = done(folder.path(), "backup keygen --to backup.key");
-    let recipient = made["recipient"].as_str().expect("a recipient").to_owned();
+    let recipient = keys(folder.path());
     let make = |what: &str, to: &str| {
         let data = "--data-dir old/data";
         done(
@@ -184,9 +193,8 @@ async fn what_cannot_be_backed_up_or_restored_says_why_and_what_to_do() {
     let folder = tempfile::TempDir::new().expect("a folder");
     let dir = folder.path();
     let process = Process::start(dir, &[]).await;
-    let made = done(dir, "backup keygen --to backup.key");
+    let recipient = keys(dir);
     done(dir, "backup keygen --to other.key");
-    let recipient = made["recipient"].as_str().expect("a recipient");
     let make = format!("backup --to one.backup --recipient {recipient} --data-dir");
     done(dir, &format!("{make} data"));
     for (line, code, text) in [
@@ -234,4 +242,52 @@ async fn what_cannot_be_backed_up_or_restored_says_why_and_what_to_do() {
         said.contains("the deployment that the backup is of"),
         "{said}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_that_finds_the_disk_full_goes_on_when_there_is_place() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let dir = folder.path();
+    let process = Process::start(dir, &[]).await;
+    let house = House::build(&process).await;
+    let room = house.room("long").await;
+    let token = Some(house.ada.token.as_str());
+    for _ in 0..90 {
+        let body: String = (0..1_750).map(|_| uuid()).collect();
+        let said = message(&room, &body);
+        let call = house.connection.call(token, "Messages/SendMessage", &said);
+        call.await.ok::<v1::SendMessageResponse>();
+    }
+    let recipient = keys(dir);
+    let make = |to: &str| format!("backup --to {to} --recipient {recipient} --data-dir data");
+    let whole = done(dir, &make("whole"));
+    let bytes = whole["bytes"].as_u64().expect("a number");
+
+    // A file that may not grow stands for a disk that is full.
+    let blocks = bytes * 19 / 20 / 512;
+    let program = env!("CARGO_BIN_EXE_rookery");
+    let limited = format!(
+        "trap '' XFSZ; ulimit -f {blocks}; exec {program} {} --json",
+        make("cut")
+    );
+    let mut shell = Command::new("sh");
+    let output = shell
+        .current_dir(dir)
+        .args(["-c", &limited])
+        .output()
+        .expect("it runs");
+    let (code, said) = failed(&output);
+    assert_eq!(code, 74, "{said}");
+    assert!(said.contains("cut.partial cannot be written"), "{said}");
+    assert!(!dir.join("cut").exists());
+    let partial = std::fs::metadata(dir.join("cut.partial"))
+        .expect("is there")
+        .len();
+    assert!(partial > bytes / 2, "{partial} of {bytes}");
+
+    let rest = done(dir, &make("cut"));
+    assert_eq!(rest["records"], whole["records"]);
+    assert!(!dir.join("cut.partial").exists());
+    let verified = done(dir, "backup verify --from cut --identity backup.key");
+    assert_eq!(verified["counts"], whole["counts"]);
 }
