@@ -105,30 +105,45 @@ impl Sealable for v1::RoomEvent {
     }
 }
 
+/// `None` if there is nothing to take.
 fn take_private(kind: &mut Kind) -> Option<Kind> {
     match kind {
-        Kind::Message(message) => Some(Kind::Message(private_of_message(message))),
-        Kind::Membership(v1::MembershipChange {
-            account_id: _,
-            change: _,
-            role: _,
-            until_ms,
-            muted: _,
-        }) => Some(Kind::Membership(v1::MembershipChange {
-            until_ms: take(until_ms),
-            ..Default::default()
-        })),
-        Kind::Room(v1::RoomChange {
-            display_name,
-            topic,
-            archived: _,
-        }) => Some(Kind::Room(v1::RoomChange {
-            display_name: take(display_name),
-            topic: take(topic),
-            ..Default::default()
-        })),
+        Kind::Message(message) => some(private_of_message(message)).map(Kind::Message),
+        Kind::Membership(change) => some(private_of_membership(change)).map(Kind::Membership),
+        Kind::Room(change) => some(private_of_change(change)).map(Kind::Room),
         Kind::Edit(v1::MessageEdit { target_seq: _ })
         | Kind::Deletion(v1::MessageDeletion { target_seq: _ }) => None,
+    }
+}
+
+fn some<V: Default + PartialEq>(private: V) -> Option<V> {
+    (private != V::default()).then_some(private)
+}
+
+fn private_of_membership(change: &mut v1::MembershipChange) -> v1::MembershipChange {
+    let v1::MembershipChange {
+        account_id: _,
+        change: _,
+        role: _,
+        until_ms,
+        muted: _,
+    } = change;
+    v1::MembershipChange {
+        until_ms: take(until_ms),
+        ..Default::default()
+    }
+}
+
+fn private_of_change(change: &mut v1::RoomChange) -> v1::RoomChange {
+    let v1::RoomChange {
+        display_name,
+        topic,
+        archived: _,
+    } = change;
+    v1::RoomChange {
+        display_name: take(display_name),
+        topic: take(topic),
+        ..Default::default()
     }
 }
 

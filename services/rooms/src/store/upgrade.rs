@@ -45,7 +45,7 @@ pub(crate) async fn seal_event(
     key: RoomEvent,
     mut row: v1::RoomEvent,
 ) -> Result<(), StoreError> {
-    if !has_secrets(&row) {
+    if !is_readable(&row) {
         return Ok(());
     }
     let time = UnixMillis(row.time_ms);
@@ -85,7 +85,7 @@ async fn seal_row<K>(
 where
     K: Row<Value: Sealable + Clone>,
 {
-    if has_secrets(&row) && exists(tx, room).await? {
+    if is_readable(&row) && exists(tx, room).await? {
         let fields = vault.room_sealer(room).await;
         let fields = fields.map_err(VaultError::into_store_error)?;
         set_sealed(tx, key, row, &fields)?;
@@ -93,7 +93,11 @@ where
     Ok(())
 }
 
-/// Whether anything may be read of a row that should not be.
-fn has_secrets<V: Sealable + Clone>(row: &V) -> bool {
-    row.clone().take_private().encoded_len() > 0
+/// Whether a row is not sealed yet, and has something to seal.
+fn is_readable<V: Sealable + Clone>(row: &V) -> bool {
+    let mut row = row.clone();
+    row.sealed().is_empty() && row.take_private().encoded_len() > 0
 }
+
+#[cfg(test)]
+mod tests;
