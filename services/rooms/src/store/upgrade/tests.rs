@@ -21,7 +21,9 @@ use crate::{
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// More messages than one transaction of an upgrade rewrites events.
-const MESSAGES: usize = UPGRADE_ROWS + 20;
+const MESSAGES: u32 = 120;
+
+const _: () = assert!(MESSAGES as usize > UPGRADE_ROWS);
 
 const WORDS: [&str; 5] = ["magpie", "jackdaw", "nightingale", "wagtail", "bullfinch"];
 
@@ -47,7 +49,7 @@ async fn live(world: &World) -> Life {
     world.says(direct.room, MEMBER, "bullfinch").await;
     let mut said = Vec::new();
     for number in 0..MESSAGES {
-        world.watch.clock.set(NOW.plus(HOUR * number as u32));
+        world.watch.clock.set(NOW.plus(HOUR * number));
         let (id, text) = (world.id(), format!("nightingale {number}"));
         world.does(room, MEMBER, send(id, &text)).await;
         said.push((id, text));
@@ -109,7 +111,7 @@ async fn ask(world: &World, life: &Life) -> Answers {
         logs.push(world.log(*room, OWNER).await);
     }
     let mut by_time = Vec::new();
-    for hours in [0, 1, 7, MESSAGES as u32 / 2] {
+    for hours in [0, 1, 7, MESSAGES / 2] {
         let start = Start::Time(NOW.plus(HOUR * hours));
         for direction in [Direction::Forward, Direction::Backward] {
             let page = rooms.events(MEMBER, room, start, direction, 3).await;
@@ -228,7 +230,7 @@ async fn every_answer_is_the_same_before_and_after_and_nothing_is_readable_any_m
     for word in WORDS {
         assert_ne!(world.mentions(word.as_bytes()).await, [], "{word}");
     }
-    assert!(readable(&world).await > MESSAGES);
+    assert!(readable(&world).await > UPGRADE_ROWS);
     world
         .rooms
         .upgrade(&upgrade(&world).await)
@@ -259,8 +261,8 @@ async fn an_actor_and_the_upgrade_that_meet_in_a_row_lose_nothing() {
             ..Faults::NONE
         });
         let edits = async {
-            for number in 0..MESSAGES as u64 {
-                let target = Seq(4 + number);
+            for number in 0..MESSAGES {
+                let target = Seq(4 + u64::from(number));
                 if target != Seq(5) {
                     let action = edit(target, world.id(), &format!("wagtail {number}"));
                     while let Err(error) = world.act(life.room, MEMBER, action.clone()).await {
@@ -284,7 +286,7 @@ async fn an_actor_and_the_upgrade_that_meet_in_a_row_lose_nothing() {
         tokio::join!(edits, rewrites);
         disk.set_faults(Faults::NONE);
         let bodies = world.bodies(life.room, OWNER).await;
-        let said = |number: usize| format!("wagtail {number}");
+        let said = |number: u32| format!("wagtail {number}");
         let mut expected: Vec<_> = (0..MESSAGES).map(said).collect();
         expected[1].clear();
         assert_eq!(bodies, expected, "seed {seed}");
