@@ -15,6 +15,7 @@
 pub mod archive;
 mod blocking;
 pub mod collect;
+pub mod envelope;
 pub mod file;
 pub mod keys;
 pub mod limits;

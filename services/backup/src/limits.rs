@@ -38,6 +38,9 @@ pub const MEMBERS_AT_ONCE: usize = 10_000;
 /// Longest key file: some hundred keys with remarks.
 pub const IDENTITIES_BYTES_MAX: u64 = 64 * 1024;
 
+/// Longest file with one encrypted secret: a key file of the vault, which may have as much, and some recipients.
+pub const ENVELOPE_BYTES_MAX: usize = 128 * 1024;
+
 /// Rows of one transaction of a restore, in bytes, after which it is full: a tenth of what a transaction may
 /// be, as a cluster has it best.
 pub const RESTORE_BYTES_TARGET: usize = TRANSACTION_BYTES_MAX / 10;

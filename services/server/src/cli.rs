@@ -11,6 +11,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use serde::Serialize;
 
 use crate::backup::BackupArgs;
+use crate::key_files::KeysArgs;
 use crate::restore::RestoreArgs;
 
 /// Exit code for mistakes in flags, environment or configuration file (`EX_USAGE` of sysexits.h).
@@ -57,6 +58,8 @@ pub enum Command {
     Chat(proto_clients_terminal::ChatArgs),
     /// Look after a server: accounts, invitations, rooms.
     Admin(proto_clients_terminal::AdminArgs),
+    /// Keep the key file apart, encrypted.
+    Keys(KeysArgs),
     /// Make an encrypted backup, also while the server runs.
     Backup(BackupArgs),
     /// Make the store of a server from a backup.
@@ -90,7 +93,11 @@ impl Cli {
             None => &mut cli.serve,
             Some(Command::Serve(options)) => options,
             Some(
-                Command::Chat(_) | Command::Admin(_) | Command::Backup(_) | Command::Restore(_),
+                Command::Chat(_)
+                | Command::Admin(_)
+                | Command::Keys(_)
+                | Command::Backup(_)
+                | Command::Restore(_),
             ) => {
                 return errors.into_iter().next().map_or(Ok(cli), Err);
             }

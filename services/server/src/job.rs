@@ -8,17 +8,19 @@
 mod bar;
 
 use std::error::Error;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use cluster_store::StoreError;
 use serde_json::{Value, json};
+use services_backup::envelope::EnvelopeError;
 use services_backup::file::BackupError;
 use services_backup::keys::KeyError;
 use services_backup::origin::SourceError;
 use services_backup::restore::{RestoreError, VerifyError};
+use services_vault::OpenError;
 
 pub(crate) use bar::Bar;
 
@@ -86,22 +88,55 @@ pub(crate) enum Failure {
     /// The backup was not restored.
     #[error(transparent)]
     Restore(#[from] RestoreError),
+    /// The key does not lie in a file.
+    #[error(
+        "the key of this server lies in no file: it is made from a passphrase, or nothing is sealed; \
+         keep the passphrase instead, or name a --key-file"
+    )]
+    NoKeyFile,
+    /// The key file cannot be read or made.
+    #[error(transparent)]
+    KeyFile(#[from] OpenError),
+    /// What was exported cannot be read or made.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
     /// The system gives no threads.
     #[error("the command cannot be run")]
-    Threads(#[source] std::io::Error),
+    Threads(#[source] io::Error),
 }
 
 impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Key(KeyError::Recipient { .. }) => EXIT_USAGE,
+            Self::NoKeyFile => EXIT_USAGE,
             Self::Key(_) | Self::NoStore { .. } => EXIT_IO,
+            Self::KeyFile(OpenError::KeyFileIo { source, .. }) => write_code(source),
+            Self::KeyFile(OpenError::KeyFileMalformed { .. }) => EXIT_DATA,
+            Self::KeyFile(_) => EXIT_IO,
+            Self::Envelope(error) => envelope_code(error),
             Self::Open(error) => serve::code(error),
             Self::Backup(error) => backup_code(error),
             Self::Verify(error) => verify_code(error),
             Self::Restore(error) => restore_code(error),
             Self::Threads(_) => EXIT_SOFTWARE,
         }
+    }
+}
+
+fn envelope_code(error: &EnvelopeError) -> u8 {
+    match error {
+        EnvelopeError::Write { source, .. } => write_code(source),
+        EnvelopeError::Read { .. } => EXIT_IO,
+        EnvelopeError::WrongIdentity { .. } | EnvelopeError::Damaged { .. } => EXIT_DATA,
+    }
+}
+
+fn write_code(error: &io::Error) -> u8 {
+    if error.kind() == io::ErrorKind::AlreadyExists {
+        EXIT_CONFLICT
+    } else {
+        EXIT_IO
     }
 }
 
@@ -175,11 +210,11 @@ pub(crate) fn run(
         Ok(Done { text, json }) => {
             let text = if tell.json { json.to_string() } else { text };
             // It fails only if nobody reads what would be said.
-            let _unread = writeln!(std::io::stdout().lock(), "{text}");
+            let _unread = writeln!(io::stdout().lock(), "{text}");
             ExitCode::SUCCESS
         }
         Err(failure) => {
-            let _unread = writeln!(std::io::stderr().lock(), "{}", told(&failure, tell));
+            let _unread = writeln!(io::stderr().lock(), "{}", told(&failure, tell));
             ExitCode::from(failure.code())
         }
     }

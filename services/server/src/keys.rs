@@ -87,15 +87,20 @@ pub(crate) async fn open(
     Ok((Vault::open(parts).await?, file_made))
 }
 
+/// The key file, if the key lies in one.
+pub(crate) fn key_file(config: &Config) -> Option<PathBuf> {
+    let lies_in_one = !config.unsealed && config.key_passphrase_file.is_none();
+    let in_data_dir = || config.data_dir.join(KEY_FILE);
+    lies_in_one.then(|| config.key_file.clone().unwrap_or_else(in_data_dir))
+}
+
 /// What the configuration says about the key.
 async fn source(config: &Config) -> Result<KeySource, PassphraseError> {
-    if config.unsealed {
-        return Ok(KeySource::Unsealed);
+    if let Some(file) = key_file(config) {
+        return Ok(KeySource::file(file));
     }
     let Some(current) = config.key_passphrase_file.clone() else {
-        let in_data_dir = || config.data_dir.join(KEY_FILE);
-        let file = config.key_file.clone().unwrap_or_else(in_data_dir);
-        return Ok(KeySource::file(file));
+        return Ok(KeySource::Unsealed);
     };
     let previous = config.key_passphrase_previous_file.clone();
     let at = current.clone();

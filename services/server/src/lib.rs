@@ -16,6 +16,7 @@ pub mod config;
 mod descriptors;
 mod greeting;
 mod job;
+mod key_files;
 pub mod keys;
 mod logging;
 mod restore;
@@ -27,6 +28,7 @@ mod upgrade;
 
 pub use backup::{BackupArgs, backup};
 pub use job::{StoreOptions, TellOptions};
+pub use key_files::{KeysArgs, key_files};
 pub use restore::{RestoreArgs, restore};
 pub use serve::serve;
 pub use stop::Stopped;

@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         Some(Command::Serve(options)) => services_server::serve(options),
         Some(Command::Chat(arguments)) => proto_clients_terminal::chat(arguments),
         Some(Command::Admin(arguments)) => proto_clients_terminal::admin(arguments),
+        Some(Command::Keys(arguments)) => services_server::key_files(arguments),
         Some(Command::Backup(arguments)) => services_server::backup(arguments),
         Some(Command::Restore(arguments)) => services_server::restore(arguments),
     }

@@ -37,7 +37,7 @@ pub(crate) fn keys(dir: &Path) -> String {
 }
 
 /// The exit code, and what was said in all.
-fn refused(dir: &Path, line: &str) -> (i64, String) {
+pub(crate) fn refused(dir: &Path, line: &str) -> (i64, String) {
     failed(&rookery(dir, line))
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
+use crate::backups;
 use crate::process::{Process, refused};
 
 /// `EX_IOERR`: a store or key that cannot be used.
@@ -91,4 +92,54 @@ async fn a_server_that_seals_nothing_says_so_at_each_start() {
     let (code, said) = refused(dir.path(), &[], &[]);
     assert_eq!(code, EXIT_IO, "{said}");
     assert!(said.contains("is not sealed (--unsealed)"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exported_key_file_comes_back_and_opens_the_store() {
+    let dir = TempDir::new().expect("a folder");
+    let folder = dir.path();
+    made(folder, &[]).await;
+    let keygen = |file: &str| {
+        let made = backups::done(folder, &format!("backup keygen --to {file}"));
+        made["recipient"].as_str().expect("a recipient").to_owned()
+    };
+    let (ours, _others) = (keygen("ours.key"), keygen("others.key"));
+    let export = format!("keys export --data-dir data --to keys.age --recipient {ours}");
+    backups::done(folder, &export);
+    let (code, said) = backups::refused(folder, &export);
+    assert_eq!(code, 73, "what is there stays: {said}");
+
+    let key_file = folder.join("data/rookery.keys");
+    let before = std::fs::read(&key_file).expect("reads");
+    let exported = std::fs::read(folder.join("keys.age")).expect("reads");
+    let key = before.rsplit(|byte| *byte == b' ').next().expect("a key");
+    let key = key.trim_ascii_end();
+    assert!(key.len() == 43 && !exported.windows(43).any(|window| window == key));
+
+    std::fs::remove_file(&key_file).expect("is lost");
+    let import = "keys import --from keys.age --identity";
+    let (code, said) = backups::refused(folder, &format!("{import} others.key --to back.keys"));
+    assert_eq!(code, 65, "{said}");
+    assert!(said.contains("encrypted to other recipients"), "{said}");
+    backups::done(folder, &format!("{import} ours.key --to back.keys"));
+    let back = folder.join("back.keys");
+    assert_eq!(std::fs::read(&back).expect("reads"), before);
+    let back = back.to_str().expect("a path that is text");
+    made(folder, &["--key-file", back]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_file_that_is_none_is_not_exported() {
+    let dir = TempDir::new().expect("a folder");
+    let folder = dir.path();
+    let recipient = backups::done(folder, "backup keygen --to ours.key")["recipient"].clone();
+    let recipient = recipient.as_str().expect("a recipient");
+    let export = format!("keys export --to keys.age --recipient {recipient} --key-file");
+    let (code, said) = backups::refused(folder, &format!("{export} no.keys"));
+    assert_eq!(code, 74, "{said}");
+    let (code, said) = backups::refused(folder, &format!("{export} ours.key"));
+    assert_eq!(code, 65, "another kind of key: {said}");
+    assert!(!folder.join("keys.age").exists());
+    let (code, said) = backups::refused(folder, "keys export --to keys.age --recipient me");
+    assert_eq!(code, 64, "{said}");
 }

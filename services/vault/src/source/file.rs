@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use cluster_types::{DeploymentId, Rng};
 use parking_lot::Mutex;
+use zeroize::Zeroizing;
 
 use super::OldGenerations;
 use super::keks::Keks;
@@ -47,6 +48,24 @@ impl KeyFile {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// All that it says, checked: for a copy elsewhere.
+    ///
+    /// # Errors
+    /// If it is missing, is no key file or is open to others.
+    pub fn text(&self) -> Result<Zeroizing<String>, OpenError> {
+        let contents = disk::read(&self.path)?.ok_or_else(|| self.missing())?;
+        Ok(contents.text())
+    }
+
+    /// Makes it of what [`text`](Self::text) said elsewhere, and `from` holds.
+    ///
+    /// # Errors
+    /// If that is no key file, or if the file is there already or cannot be written.
+    pub fn create(&self, text: &str, from: &Path) -> Result<(), OpenError> {
+        let contents = Contents::parse(text).map_err(|wrong| disk::malformed(from, wrong))?;
+        disk::create(&self.path, &contents)
     }
 
     pub(crate) const fn keks(&self) -> &Keks {

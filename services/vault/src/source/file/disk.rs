@@ -99,7 +99,7 @@ fn sync_folder(path: &Path) -> std::io::Result<()> {
     File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
 }
 
-fn malformed(path: &Path, Malformed { line, what }: Malformed) -> OpenError {
+pub(crate) fn malformed(path: &Path, Malformed { line, what }: Malformed) -> OpenError {
     let path = path.to_owned();
     OpenError::KeyFileMalformed { path, line, what }
 }
