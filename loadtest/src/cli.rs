@@ -89,6 +89,9 @@ pub(crate) struct CrashOptions {
     /// How many images of a disk that lost its power are opened
     #[arg(long, value_name = "N")]
     pub(crate) power: Option<u64>,
+    /// Where the server that is killed keeps its history: fdb:CLUSTER_FILE [default: embedded]
+    #[arg(long, value_name = "STORE")]
+    pub(crate) store: Option<String>,
     /// Decides when the server is killed, and what the disk keeps
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,

@@ -25,7 +25,7 @@ pub(crate) async fn run(options: &CrashOptions) -> anyhow::Result<bool> {
     let mut parts = Vec::new();
     let unsaid = options.power.is_none().then_some(KILLS);
     if let Some(count) = options.kills.or(unsaid) {
-        parts.push(kills::run(count, options.seed, console).await?);
+        parts.push(kills::run(count, options.seed, options.store.as_deref(), console).await?);
     }
     if let Some(images) = options.power {
         parts.push(power::run(images, options.seed, console).await);

@@ -71,8 +71,20 @@ impl Rookery {
     /// # Errors
     /// If it is not there, ends early, or is not ready in time.
     pub(crate) async fn start() -> anyhow::Result<Self> {
+        Self::start_on(None).await
+    }
+
+    /// As [`Rookery::start`], with its history in `store` (`fdb:CLUSTER_FILE`), in a part of its own.
+    ///
+    /// # Errors
+    /// As [`Rookery::start`].
+    pub(crate) async fn start_on(store: Option<&str>) -> anyhow::Result<Self> {
         let folder = folder::new()?;
-        fs::write(folder.path().join("limits.toml"), LIMITS)
+        let store = store.map_or_else(String::new, |store| {
+            let part = u64::from_be_bytes(Rng::from_os().bytes());
+            format!("store = \"{store}\"\nfdb = {{ prefix = \"load-{part:016x}\" }}\n")
+        });
+        fs::write(folder.path().join("limits.toml"), store + LIMITS)
             .context("cannot write the server's configuration")?;
         let mut rookery = Self {
             process: None,

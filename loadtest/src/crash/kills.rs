@@ -80,10 +80,11 @@ struct Room {
 pub(super) async fn run(
     count: u32,
     seed: u64,
+    store: Option<&str>,
     console: Console,
 ) -> anyhow::Result<(Report, String)> {
     let rng = Rng::seeded(seed);
-    let mut server = Rookery::start().await?;
+    let mut server = Rookery::start_on(store).await?;
     let sdk = server.server(Tuning::NORMAL)?;
     let administrator = people::administrator(&sdk, server.invitation()).await?;
     let (load, sessions, mut tasks) = prepare(&administrator, &sdk, console).await?;

@@ -96,25 +96,40 @@ fn is_libclang(name: &str) -> bool {
         && rest.contains(".so")
 }
 
-/// The tests that need a real cluster, on the one that `cluster_file` names.
-pub(crate) fn suite(root: &Root, cluster_file: &Path) -> Command {
-    let mut command = root.cargo(&[
-        "nextest",
-        "run",
-        "--profile",
-        "suite",
-        "-p",
-        "cluster-store-fdb",
-        "--features",
-        "client",
-    ]);
-    command.env("ROOKERY_TEST_FDB", cluster_file);
-    // The dynamic linker's path is not the caller's any more (`Root::command`); the linker's is, and who keeps
-    // the client library in a folder of its own has named that there.
-    if let Some(folders) = env::var_os("LIBRARY_PATH") {
-        command.env("LD_LIBRARY_PATH", folders);
+/// The modules of the server's suite that run on any store. The others look into the files of the embedded one.
+const SUITE: &str = "test(/^(authorization|bad_input|cluster|keys|lifecycle|payloads)::/)";
+
+/// Kills of a server on a cluster: each takes seconds there, until the cluster has forgotten the last client.
+const KILLS: &str = "3";
+
+/// What is to be run on the cluster that `cluster_file` names, in this order: the store's contract, the suite
+/// of the whole server, and kills under load.
+pub(crate) fn suite(root: &Root, cluster_file: &Path) -> Vec<Command> {
+    let tests = ["nextest", "run", "--profile", "suite"];
+    let mut contract = root.cargo(&tests);
+    contract.args(["-p", "cluster-store-fdb", "--features", "client"]);
+    let mut server = root.cargo(&tests);
+    server.args(["-p", "services-server", "--features", "foundationdb"]);
+    server.args(["-E", SUITE]);
+    let mut build = root.cargo(&["build", "-p", "services-server", "-p", "loadtest"]);
+    build.args(["--features", "services-server/foundationdb"]);
+    let mut crash = root.command(root.program("debug", "loadtest"));
+    crash.args(["crash", "--kills", KILLS, "--store"]);
+    crash.arg(format!("fdb:{}", cluster_file.display()));
+    let mut all = vec![contract, server, build, crash];
+    for command in &mut all {
+        command.env("ROOKERY_TEST_FDB", cluster_file);
+        // The dynamic linker's path is not the caller's any more (`Root::command`); the linker's is, and who
+        // keeps the client library in a folder of its own has named that there.
+        if let Some(folders) = env::var_os("LIBRARY_PATH") {
+            command.env("LD_LIBRARY_PATH", folders);
+        }
     }
-    command
+    // What is not a setting of the server's is a mistake there.
+    if let Some(crash) = all.last_mut() {
+        crash.env_remove("ROOKERY_TEST_FDB");
+    }
+    all
 }
 
 /// The cluster file as the tests need it: absolute, and there.
@@ -161,7 +176,8 @@ mod tests {
 
     #[test]
     fn the_suite_is_told_which_cluster() {
-        let command = suite(&Root::find(), Path::new("/x/fdb.cluster"));
+        let commands = suite(&Root::find(), Path::new("/x/fdb.cluster"));
+        let command = commands.first().expect("the contract comes first");
         let told = command.get_envs().any(|(name, value)| {
             name == "ROOKERY_TEST_FDB" && value == Some("/x/fdb.cluster".as_ref())
         });

@@ -82,9 +82,11 @@ fn on_a_cluster(
         return Ok(true);
     };
     fdb::libclang(root, console)?;
-    let mut command = fdb::suite(root, file);
-    console.line(&console.paint(Tone::Quiet, &shown(&command)));
-    let passed = command.status()?.success();
+    let mut passed = true;
+    for mut command in fdb::suite(root, file) {
+        console.line(&console.paint(Tone::Quiet, &shown(&command)));
+        passed &= command.status()?.success();
+    }
     let (tone, word) = if passed {
         (Tone::Good, "passed")
     } else {

@@ -127,6 +127,17 @@ impl Gateway {
     /// # Errors
     /// Settings that do not work; nothing is served then.
     pub async fn serve(self, listener: TcpListener) -> Result<Handle, GatewayError> {
+        let handle = self.serve_not_ready(listener).await?;
+        handle.set_ready(true).await;
+        Ok(handle)
+    }
+
+    /// Serves what comes to `listener`, and says that the node is not ready until
+    /// [`set_ready`](Handle::set_ready) says otherwise.
+    ///
+    /// # Errors
+    /// As [`serve`](Self::serve).
+    pub async fn serve_not_ready(self, listener: TcpListener) -> Result<Handle, GatewayError> {
         let address = listener.local_addr().map_err(GatewayError::Address)?;
         let limits = self.limits;
         let (mut routes, health) = Health::add_to(self.routes, &limits.messages).await?;
@@ -173,7 +184,6 @@ impl Gateway {
                 .tasks
                 .spawn(TaskKind::Housekeeping, "gateway housekeeping", housekeeping),
         );
-        health.set_ready(true).await;
         Ok(Handle {
             shared,
             health,

@@ -6,7 +6,7 @@ use std::thread::available_parallelism;
 
 use cluster_runtime::Tasks;
 use cluster_store::{OpenError, Store, StoreError};
-use cluster_types::{Clock, DeploymentId, Rng, SystemClock};
+use cluster_types::{Clock, Rng, SystemClock};
 use proto::v1::accounts_server::AccountsServer;
 use proto::v1::administration_server::AdministrationServer;
 use proto::v1::messages_server::MessagesServer;
@@ -30,6 +30,7 @@ use crate::keys::{self, PassphraseError};
 use crate::rotation::Rotations;
 use crate::stores::{self, StoreAt};
 use crate::upgrade::Upgrading;
+use crate::waiting::Waiting;
 
 /// Why a server did not start. Each text says what to do, or has a cause that does.
 #[derive(Debug, thiserror::Error)]
@@ -119,7 +120,17 @@ impl App {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let (rng, clock) = (Rng::from_os(), Arc::new(SystemClock) as Arc<dyn Clock>);
         let tasks = Tasks::new();
-        let (listener, certificates, (store, deployment)) = open(&config, &clock, &rng).await?;
+        let (listener, certificates, store) = open(&config, &clock, &rng).await?;
+        let deployment = match stores::deployment(&store, &rng).await? {
+            Some(deployment) => deployment,
+            None => {
+                let waiting = Waiting::start(&config, &listener, &certificates, &tasks, &rng);
+                let waiting = waiting.await?;
+                let deployment = stores::when_it_answers(&store, &rng).await?;
+                waiting.end().await;
+                deployment
+            }
+        };
         offer_backups(&config, &store, &tasks);
         let (vault, key_file_made) = keys::open(&config, &store, deployment, &rng).await?;
         keys::take_care(&vault, &config, &tasks);
@@ -294,7 +305,7 @@ async fn open(
     config: &Config,
     clock: &Arc<dyn Clock>,
     rng: &Rng,
-) -> Result<(TcpListener, Arc<Certificates>, (Store, DeploymentId)), StartError> {
+) -> Result<(TcpListener, Arc<Certificates>, Store), StartError> {
     let listener = listen(config.listen, &config.limits.connections);
     let listener = listener.map_err(|source| StartError::Listen {
         address: config.listen,

@@ -161,7 +161,7 @@ async fn origin(config: &Config, rng: &Rng) -> Result<Origin, Failure> {
         let path = data_dir.clone();
         return Err(Failure::NoStore { path });
     }
-    match stores::bare(config, rng).await {
+    match stores::open(config, rng).await {
         Ok(store) => Ok(Origin::Store(store)),
         Err(StartError::Open(OpenError::InUse { .. })) => {
             Ok(Origin::Server(socket::path_in(data_dir)))

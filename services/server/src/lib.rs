@@ -25,6 +25,7 @@ mod serve;
 mod stop;
 pub mod stores;
 mod upgrade;
+mod waiting;
 
 pub use backup::{BackupArgs, backup};
 pub use job::{StoreOptions, TellOptions};

@@ -63,7 +63,7 @@ async fn run(arguments: RestoreArgs) -> Result<Done, Failure> {
         erasures,
     };
     let rng = Rng::from_os();
-    let store = stores::bare(&store.load()?, &rng).await?;
+    let store = stores::open(&store.load()?, &rng).await?;
     let mut bar = Bar::new(tell);
     let length = length(&source.from);
     // A verification is quick beside the writing.

@@ -18,6 +18,9 @@ use crate::{descriptors, logging};
 /// How often what is over is removed from the store. Nothing depends on it but size.
 const UPKEEP_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// What the store gets to let go where the server is to end at once.
+const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+
 /// Runs the server until SIGTERM or ctrl-c; a second one ends it at once. Returns the code to exit with.
 #[expect(
     clippy::print_stdout,
@@ -141,7 +144,12 @@ async fn run(config: Config) -> Result<Ended, StartError> {
     tracing::info!("stopping; ctrl-c or SIGTERM once more ends it at once");
     let stopped = tokio::select! {
         stopped = app.stop() => stopped,
-        () = signals.stop() => return Ok(Ended::AtOnce),
+        () = signals.stop() => {
+            // A cluster's client must not be running when the process ends. What waits for the cluster
+            // itself is not waited for.
+            let _closed = tokio::time::timeout(CLOSE_WITHIN, app.store.close()).await;
+            return Ok(Ended::AtOnce);
+        }
     };
     tracing::info!(
         connections_cut = stopped.connections_cut,

@@ -1,7 +1,7 @@
 //! Where history is kept: in a file of this machine, or in a cluster.
 //!
-//! Invariant: a cluster that does not answer yet is waited for, and said to be missing once. What waiting
-//! does not cure (a newer schema, a file that does not read) ends the start.
+//! Invariant: a store that does not answer yet is waited for, and said to be missing once. What waiting does
+//! not cure (a newer schema, a file that does not read) ends the start.
 //!
 //! Leaves out: what a cluster needs (`ops/foundationdb.md`).
 
@@ -9,8 +9,9 @@
 mod cluster;
 
 use std::path::Path;
+use std::time::Duration;
 
-use cluster_store::{Embedded, EmbeddedOptions, Store, open_deployment};
+use cluster_store::{Embedded, EmbeddedOptions, OpenError, Store, StoreError, open_deployment};
 use cluster_types::{DeploymentId, Rng};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,10 @@ use crate::config::Config;
 pub use cluster::ClusterConfig;
 #[cfg(feature = "foundationdb")]
 pub(crate) use cluster::mistakes;
+
+/// How long after a store has not answered it is asked again. Each time takes seconds by itself, so this
+/// only keeps errors that come at once from becoming a loop.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What the name of a cluster's store begins with.
 const CLUSTER: &str = "fdb:";
@@ -79,24 +84,43 @@ impl From<StoreAt> for String {
     }
 }
 
-/// The store that the configuration names, and whose it is. Makes the data directory.
-pub(crate) async fn open(config: &Config, rng: &Rng) -> Result<(Store, DeploymentId), StartError> {
-    let store = bare(config, rng).await?;
-    let deployment = match &config.store {
-        StoreAt::Embedded => open_deployment(&store, rng).await?,
-        #[cfg(feature = "foundationdb")]
-        StoreAt::Cluster(_) => cluster::when_it_answers(&store, rng).await?,
-    };
-    Ok((store, deployment))
-}
-
-/// The same, whatever is in the store: nothing is looked at, and nothing written.
-pub(crate) async fn bare(config: &Config, rng: &Rng) -> Result<Store, StartError> {
+/// The store that the configuration names. Makes the data directory. A cluster need not answer yet.
+pub(crate) async fn open(config: &Config, rng: &Rng) -> Result<Store, StartError> {
     match &config.store {
         StoreAt::Embedded => embedded(&config.data_dir, rng).await,
         #[cfg(feature = "foundationdb")]
         StoreAt::Cluster(file) => cluster::open(file, config, rng),
     }
+}
+
+/// Whose the store is; `None` if it does not answer, which may pass.
+pub(crate) async fn deployment(
+    store: &Store,
+    rng: &Rng,
+) -> Result<Option<DeploymentId>, OpenError> {
+    match open_deployment(store, rng).await {
+        Err(OpenError::Unusable { source, .. }) if may_pass(&source) => Ok(None),
+        answer => answer.map(Some),
+    }
+}
+
+/// Asks whose the store is until it answers.
+pub(crate) async fn when_it_answers(store: &Store, rng: &Rng) -> Result<DeploymentId, OpenError> {
+    loop {
+        tokio::time::sleep(ASK_AGAIN_AFTER).await;
+        if let Some(deployment) = deployment(store, rng).await? {
+            tracing::info!(store = store.location(), "the store answers");
+            return Ok(deployment);
+        }
+    }
+}
+
+/// Whether waiting may cure it.
+fn may_pass(error: &StoreError) -> bool {
+    matches!(
+        error,
+        StoreError::Unavailable | StoreError::Contended | StoreError::CommitUnknown
+    )
 }
 
 async fn embedded(data_dir: &Path, rng: &Rng) -> Result<Store, StartError> {
@@ -111,6 +135,8 @@ async fn embedded(data_dir: &Path, rng: &Rng) -> Result<Store, StartError> {
 
 #[cfg(test)]
 mod tests {
+    use cluster_store::{Faults, Simulated, SimulatedDisk};
+
     use super::*;
 
     fn read(text: &str) -> Result<StoreAt, StoreAtError> {
@@ -124,6 +150,30 @@ mod tests {
         for text in ["", "fdb", "fdb:", "redis://localhost", "Embedded"] {
             assert_eq!(read(text), Err(StoreAtError::Unknown), "{text}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_comes_late_is_waited_for() {
+        let (disk, rng) = (SimulatedDisk::new(), Rng::seeded(1));
+        disk.set_faults(Faults {
+            unavailable: 1_000_000,
+            ..Faults::NONE
+        });
+        let store = Store::new(Simulated::new(disk.clone(), rng.fork()));
+        let mut waiting = Box::pin(when_it_answers(&store, &rng));
+        let early = tokio::time::timeout(Duration::from_secs(60), &mut waiting).await;
+        assert!(early.is_err(), "there is nothing to open yet");
+        disk.set_faults(Faults::NONE);
+        waiting.await.expect("opens");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waiting_does_not_cure_ends_the_start() {
+        let disk = SimulatedDisk::new();
+        disk.set_full(true);
+        let store = Store::new(Simulated::new(disk, Rng::seeded(1)));
+        let error = when_it_answers(&store, &Rng::seeded(2)).await;
+        assert!(matches!(error, Err(OpenError::Full { .. })), "{error:?}");
     }
 
     #[cfg(not(feature = "foundationdb"))]

@@ -7,6 +7,9 @@ mod authorization;
 mod backups;
 #[path = "suite/bad_input.rs"]
 mod bad_input;
+#[cfg(feature = "foundationdb")]
+#[path = "suite/cluster.rs"]
+mod cluster;
 #[path = "suite/erased.rs"]
 mod erased;
 #[path = "suite/golden.rs"]

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use cluster_store::schema::{ClientMessage, ReadMark, RoomEvent, RoomHead};
 use cluster_store::{Backend, RangeQuery, Row as _, Scan, Store, StoreError, Transaction};
 use cluster_types::{AccountId, Rng, RoomId, Seq};
+use prost::Message;
 use proto::storage::v1;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -18,6 +19,12 @@ use crate::stats::Latencies;
 
 /// Any moment: as many bytes as a real one.
 const TIME_MS: u64 = 1_750_000_000_123;
+
+/// The day of that moment.
+const DAY: u32 = 20_254;
+
+/// Bytes that sealing adds: a format, a nonce, a tag.
+const SEALED_BYTES_MORE: usize = 1 + 12 + 16;
 
 /// Messages in a transaction of [`Order::Fill`]: well below the largest transaction.
 const FILL_TOGETHER: usize = 256;
@@ -194,11 +201,18 @@ impl Appender {
             salt: Bytes::copy_from_slice(&id),
             ..v1::Message::default()
         };
-        let event = v1::RoomEvent {
+        let said = v1::RoomEvent {
             time_ms: TIME_MS,
+            kind: Some(v1::room_event::Kind::Message(message)),
+            ..v1::RoomEvent::default()
+        };
+        let event = v1::RoomEvent {
             actor_id: Bytes::copy_from_slice(account.as_bytes()),
             message_count: seq,
-            kind: Some(v1::room_event::Kind::Message(message)),
+            day: DAY,
+            sealed: as_if_sealed(&said),
+            kind: Some(v1::room_event::Kind::Message(v1::Message::default())),
+            ..v1::RoomEvent::default()
         };
         let key = RoomEvent {
             room,
@@ -208,8 +222,8 @@ impl Appender {
         let used = v1::ClientMessage {
             room_id: Bytes::copy_from_slice(room.as_bytes()),
             seq,
-            time_ms: TIME_MS,
             keyed_digest: Bytes::copy_from_slice(&id),
+            ..v1::ClientMessage::default()
         };
         let key = ClientMessage {
             account,
@@ -224,14 +238,26 @@ impl Appender {
     }
 
     fn write_head(&self, tx: &Transaction, seq: u64) -> Result<(), StoreError> {
+        let at = v1::RoomHead {
+            time_ms: TIME_MS,
+            ..v1::RoomHead::default()
+        };
         let head = v1::RoomHead {
             seq,
             message_count: seq,
-            time_ms: TIME_MS,
             member_count: 2,
+            sealed: as_if_sealed(&at),
+            ..v1::RoomHead::default()
         };
         tx.set_row(&RoomHead { room: self.room }, &head)
     }
+}
+
+/// As many bytes as a sealed row has: the store is measured, and not the sealing.
+fn as_if_sealed(row: &impl Message) -> Bytes {
+    let mut bytes = row.encode_to_vec();
+    bytes.resize(bytes.len() + SEALED_BYTES_MORE, 0);
+    bytes.into()
 }
 
 fn room_id(number: usize) -> RoomId {

@@ -1,21 +1,16 @@
-//! The store of a FoundationDB cluster: its settings, and a start that waits for it.
+//! The store of a FoundationDB cluster: its settings.
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use cluster_store::{OpenError, Store, StoreError, open_deployment};
+use cluster_store::Store;
 use cluster_store_fdb::{Fdb, FdbOptions, Prefix, TlsFiles};
-use cluster_types::{DeploymentId, Rng};
+use cluster_types::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::app::StartError;
 use crate::config::Config;
-
-/// How long after a cluster has not answered it is asked again. Each time takes seconds by itself, so this
-/// only keeps errors that come at once from becoming a loop.
-const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// How to reach a cluster, beside the file that names it.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -76,7 +71,7 @@ pub(crate) fn mistakes(config: &ClusterConfig) -> Vec<(&'static str, String)> {
     found
 }
 
-/// The store of the cluster that `file` names, whether or not it answers.
+/// The store of the cluster that `file` names. Asks it nothing.
 pub(super) fn open(file: &Path, config: &Config, rng: &Rng) -> Result<Store, StartError> {
     let path = &config.data_dir;
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
@@ -92,65 +87,9 @@ pub(super) fn open(file: &Path, config: &Config, rng: &Rng) -> Result<Store, Sta
     Ok(Store::with_jitter(fdb, rng.fork()))
 }
 
-/// Asks for the deployment until the store answers. That it does not is in the log once: the backend says
-/// so, and this says what the server does about it.
-pub(super) async fn when_it_answers(store: &Store, rng: &Rng) -> Result<DeploymentId, OpenError> {
-    let mut is_told = false;
-    loop {
-        match open_deployment(store, rng).await {
-            Err(OpenError::Unusable { source, .. }) if may_pass(&source) => {
-                if !is_told {
-                    tracing::warn!(
-                        store = store.location(),
-                        error = &source as &dyn std::error::Error,
-                        "the server is not ready and waits for its store"
-                    );
-                }
-                is_told = true;
-                tokio::time::sleep(ASK_AGAIN_AFTER).await;
-            }
-            answer => return answer,
-        }
-    }
-}
-
-/// Whether waiting may cure it.
-fn may_pass(error: &StoreError) -> bool {
-    matches!(
-        error,
-        StoreError::Unavailable | StoreError::Contended | StoreError::CommitUnknown
-    )
-}
-
 #[cfg(test)]
 mod tests {
-    use cluster_store::{Faults, Simulated, SimulatedDisk};
-
     use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_cluster_that_comes_late_is_waited_for() {
-        let (disk, rng) = (SimulatedDisk::new(), Rng::seeded(1));
-        disk.set_faults(Faults {
-            unavailable: 1_000_000,
-            ..Faults::NONE
-        });
-        let store = Store::new(Simulated::new(disk.clone(), rng.fork()));
-        let mut waiting = Box::pin(when_it_answers(&store, &rng));
-        let early = tokio::time::timeout(Duration::from_secs(60), &mut waiting).await;
-        assert!(early.is_err(), "there is nothing to open yet");
-        disk.set_faults(Faults::NONE);
-        waiting.await.expect("opens");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_waiting_does_not_cure_ends_the_start() {
-        let disk = SimulatedDisk::new();
-        disk.set_full(true);
-        let store = Store::new(Simulated::new(disk, Rng::seeded(1)));
-        let error = when_it_answers(&store, &Rng::seeded(2)).await;
-        assert!(matches!(error, Err(OpenError::Full { .. })), "{error:?}");
-    }
 
     #[test]
     fn half_of_a_certificate_and_a_strange_prefix_are_mistakes() {

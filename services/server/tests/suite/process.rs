@@ -26,27 +26,45 @@ pub(crate) struct Process {
 impl Process {
     /// Starts a server in `dir`: data in `data`, what it prints in `stdout` and `stderr`.
     pub(crate) async fn start(dir: &Path, flags: &[&str]) -> Self {
-        let stdout = dir.join("stdout");
-        let stderr = dir.join("stderr");
-        let child = command(dir, flags).spawn().expect("the server starts");
-        let mut process = Self {
-            child,
+        let mut process = Self::spawn(dir, flags);
+        let printed = process
+            .says(dir, "stdout", "Ctrl-C stops the server.")
+            .await;
+        process.address = word_after(&printed, "https://").expect("an address");
+        process.invitation =
+            word_after::<String>(&printed, "rk_i_").map(|secret| format!("rk_i_{secret}"));
+        process
+    }
+
+    /// Starts a server whose store does not answer.
+    #[cfg(feature = "foundationdb")]
+    pub(crate) async fn waiting(dir: &Path, flags: &[&str]) -> Self {
+        let mut process = Self::spawn(dir, flags);
+        let said = process.says(dir, "stderr", "waits for its store").await;
+        process.address = word_after(&said, "address=").expect("an address");
+        process
+    }
+
+    fn spawn(dir: &Path, flags: &[&str]) -> Self {
+        Self {
+            child: command(dir, flags).spawn().expect("the server starts"),
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             invitation: None,
-        };
+        }
+    }
+
+    /// Waits until it has written `text`; all that it has written to this file.
+    async fn says(&mut self, dir: &Path, file: &str, text: &str) -> String {
+        let written = |file| std::fs::read_to_string(dir.join(file)).unwrap_or_default();
         let deadline = Instant::now() + START_WITHIN;
         loop {
-            let printed = std::fs::read_to_string(&stdout).unwrap_or_default();
-            if printed.contains("Ctrl-C stops the server.") {
-                process.address = word_after(&printed, "https://").expect("an address");
-                process.invitation =
-                    word_after::<String>(&printed, "rk_i_").map(|secret| format!("rk_i_{secret}"));
-                return process;
+            let said = written(file);
+            if said.contains(text) {
+                return said;
             }
-            let ended = process.child.try_wait().expect("a child").is_some();
-            let late = Instant::now() > deadline;
-            if ended || late {
-                let said = std::fs::read_to_string(&stderr).unwrap_or_default();
+            let ended = self.child.try_wait().expect("a child").is_some();
+            if ended || Instant::now() > deadline {
+                let (printed, said) = (written("stdout"), written("stderr"));
                 panic!("the server did not start (ended: {ended}):\n{printed}\n{said}");
             }
             sleep(LOOK_EVERY).await;
@@ -92,10 +110,23 @@ fn command(dir: &Path, flags: &[&str]) -> Command {
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(dir.join("data"))
         .args(flags)
+        .env_remove("ROOKERY_TEST_FDB")
+        .envs(cluster_variables(&dir.join("data")))
         .stdin(Stdio::null())
         .stdout(open("stdout"))
         .stderr(open("stderr"));
     command
+}
+
+/// Where the server keeps its history, if not in its data directory.
+fn cluster_variables(data_dir: &Path) -> Vec<(&'static str, String)> {
+    #[cfg(feature = "foundationdb")]
+    return crate::cluster::variables(data_dir);
+    #[cfg(not(feature = "foundationdb"))]
+    {
+        let _unused = data_dir;
+        Vec::new()
+    }
 }
 
 /// Starts a server that has to refuse: the code it ended with, and what it said.

@@ -62,6 +62,8 @@ impl Server {
         config.limits.calls.account_rate = rate;
         config.limits.calls.address_rate = rate;
         config.limits.connections.unauthenticated_per_address_max = 1_000;
+        #[cfg(feature = "foundationdb")]
+        crate::cluster::configure(&mut config);
         change(&mut config);
         let app = App::start(config).await.expect("the server starts");
         let address = app.gateway().local_addr();
@@ -284,7 +286,12 @@ impl Connection {
 
 /// The head of a call.
 fn request(token: Option<&str>, path: &str) -> http::request::Builder {
-    let uri: Uri = format!("https://localhost/rookery.v1.{path}")
+    let package = if path.starts_with("grpc.") {
+        ""
+    } else {
+        "rookery.v1."
+    };
+    let uri: Uri = format!("https://localhost/{package}{path}")
         .parse()
         .expect("a path");
     let request = Request::post(uri)
