@@ -1,100 +1,109 @@
-//! [`Recent`]: a bounded map of what was used lately.
+//! [`Cache`]: keys that were used lately, unwrapped, and what is made of them.
 //!
-//! Two halves: what is used goes into the young one; when that is full it becomes the old one, and the
-//! old one is dropped. So what was used within the last half of the bound is there, nothing is moved on
-//! a hit of the young half, and no list has to be kept in order.
-//!
-//! Invariant: there are never more entries than the bound, whatever is put in.
+//! Invariant: **what was destroyed is not in it**. Each destruction counts up, and what was looked for before
+//! one ([`Since`]) is not kept after it.
 
-use std::collections::HashMap;
-use std::hash::Hash;
+mod recent;
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::limits::{KEYS_CACHED_MAX, PAIRS_CACHED_MAX, SEALERS_CACHED_MAX};
+use crate::name::{KeyName, PairName};
+use crate::pair::Pair;
+use crate::sealer::Sealer;
+use crate::secret::KeyBytes;
+use recent::Recent;
 
 #[derive(Debug)]
-pub(crate) struct Recent<K, V> {
-    young: HashMap<K, V>,
-    old: HashMap<K, V>,
-    half: usize,
+pub(crate) struct Cache(Mutex<Cached>);
+
+#[derive(Debug)]
+struct Cached {
+    /// Counts destructions.
+    destroyed: u64,
+    keys: Recent<KeyName, Arc<KeyBytes>>,
+    pairs: Recent<PairName, Pair>,
+    sealers: Recent<KeyName, Sealer>,
 }
 
-impl<K: Copy + Eq + Hash, V: Clone> Recent<K, V> {
-    /// One for at most `max` entries, at least two.
-    pub(crate) fn new(max: usize) -> Self {
-        Self {
-            young: HashMap::new(),
-            old: HashMap::new(),
-            half: (max / 2).max(1),
-        }
+/// How often something had been destroyed when a look for keys began.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Since(u64);
+
+impl Cache {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(Cached {
+            destroyed: 0,
+            keys: Recent::new(KEYS_CACHED_MAX),
+            pairs: Recent::new(PAIRS_CACHED_MAX),
+            sealers: Recent::new(SEALERS_CACHED_MAX),
+        }))
     }
 
-    pub(crate) fn get(&mut self, key: &K) -> Option<V> {
-        if let Some(value) = self.young.get(key) {
-            return Some(value.clone());
-        }
-        let value = self.old.remove(key)?;
-        self.insert(*key, value.clone());
-        Some(value)
+    pub(crate) fn since(&self) -> Since {
+        Since(self.0.lock().destroyed)
     }
 
-    pub(crate) fn insert(&mut self, key: K, value: V) {
-        if self.young.len() >= self.half && !self.young.contains_key(&key) {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.old.remove(&key);
-        self.young.insert(key, value);
+    /// What is here of these keys, in their order.
+    pub(crate) fn keys(&self, names: &[KeyName]) -> (Vec<Option<Arc<KeyBytes>>>, Since) {
+        let mut cached = self.0.lock();
+        let found = names.iter().map(|name| cached.keys.get(name)).collect();
+        (found, Since(cached.destroyed))
     }
 
-    /// Drops what is not to be kept.
-    pub(crate) fn retain(&mut self, keep: impl Fn(&K) -> bool) {
-        self.young.retain(|key, _| keep(key));
-        self.old.retain(|key, _| keep(key));
+    /// What is here of these pairs, in their order.
+    pub(crate) fn pairs(&self, names: &[PairName]) -> (Vec<Option<Pair>>, Since) {
+        let mut cached = self.0.lock();
+        let found = names.iter().map(|name| cached.pairs.get(name)).collect();
+        (found, Since(cached.destroyed))
     }
 
-    #[cfg(test)]
-    fn len(&self) -> usize {
-        self.young.len() + self.old.len()
+    /// What is here of these sealers, in their order.
+    pub(crate) fn sealers(&self, names: &[KeyName]) -> (Vec<Option<Sealer>>, Since) {
+        let mut cached = self.0.lock();
+        let found = names.iter().map(|name| cached.sealers.get(name)).collect();
+        (found, Since(cached.destroyed))
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use std::collections::VecDeque;
+    /// One pair, without a list: what every message asks for.
+    pub(crate) fn pair(&self, name: &PairName) -> Result<Pair, Since> {
+        let mut cached = self.0.lock();
+        cached.pairs.get(name).ok_or(Since(cached.destroyed))
+    }
 
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn it_is_bounded_and_holds_what_was_used_last(
-            used in prop::collection::vec(0..20_u8, 0..200),
-            max in 2..12_usize,
-        ) {
-            let mut recent = Recent::new(max);
-            let mut last = VecDeque::new();
-            for key in used {
-                if recent.get(&key).is_none() {
-                    recent.insert(key, u32::from(key) * 3);
-                }
-                last.retain(|other| *other != key);
-                last.push_front(key);
-                prop_assert!(recent.len() <= max);
-                for key in last.iter().take(max / 2) {
-                    let held = recent.young.get(key).or_else(|| recent.old.get(key));
-                    prop_assert_eq!(held, Some(&(u32::from(*key) * 3)));
-                }
+    pub(crate) fn keep_keys(&self, keys: &[(KeyName, Arc<KeyBytes>)], since: Since) {
+        self.keep(since, |cached| {
+            for (name, key) in keys {
+                cached.keys.insert(*name, Arc::clone(key));
             }
-        }
+        });
     }
 
-    #[test]
-    fn what_is_not_kept_is_gone_from_both_halves() {
-        let mut recent = Recent::new(4);
-        for key in 0..4 {
-            recent.insert(key, key);
+    pub(crate) fn keep_pair(&self, name: PairName, pair: &Pair, since: Since) {
+        self.keep(since, |cached| cached.pairs.insert(name, pair.clone()));
+    }
+
+    pub(crate) fn keep_sealer(&self, name: KeyName, sealer: &Sealer, since: Since) {
+        self.keep(since, |cached| cached.sealers.insert(name, sealer.clone()));
+    }
+
+    /// Forgets what is made of the keys that are gone.
+    pub(crate) fn forget(&self, gone: impl Fn(KeyName) -> bool) {
+        let mut cached = self.0.lock();
+        cached.destroyed += 1;
+        cached.keys.retain(|name| !gone(*name));
+        cached.sealers.retain(|name| !gone(*name));
+        let kept = |name: &PairName| !name.keys().into_iter().any(&gone);
+        cached.pairs.retain(kept);
+    }
+
+    /// Nothing is kept that was looked for before something was destroyed.
+    fn keep(&self, since: Since, keep: impl FnOnce(&mut Cached)) {
+        let mut cached = self.0.lock();
+        if Since(cached.destroyed) == since {
+            keep(&mut cached);
         }
-        recent.retain(|key| key % 2 == 1);
-        assert_eq!(recent.len(), 2);
-        assert_eq!((recent.get(&0), recent.get(&1)), (None, Some(1)));
-        assert_eq!((recent.get(&2), recent.get(&3)), (None, Some(3)));
     }
 }

@@ -7,10 +7,8 @@
 //! - **A key is wrapped under the generation that is the current one at its commit**: that transaction
 //!   reads the vault's row, which a rotation changes. So once a rotation has begun, no row is added
 //!   under an older generation.
-//! - **What was destroyed is not cached**: each destruction counts up, and a key that was read before is
-//!   not put into the cache after.
 //!
-//! Leaves out: which rows there are to be wrapped anew (`rotate`) and cleared (`destroy`).
+//! Leaves out: what is remembered (`cache`), which rows there are to be wrapped anew (`rotate`) and cleared (`destroy`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,14 +16,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use cluster_store::{Store, StoreError};
 use cluster_types::{DeploymentId, Rng};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use parking_lot::Mutex;
 
-use crate::cache::Recent;
+use crate::cache::{Cache, Since};
 use crate::error::{OpenError, VaultError};
-use crate::limits::{
-    GENERATION_TRIES_MAX, KEYS_CACHED_MAX, PAIRS_CACHED_MAX, SEALERS_CACHED_MAX,
-    UNWRAPS_AT_ONCE_MAX,
-};
+use crate::limits::{GENERATION_TRIES_MAX, UNWRAPS_AT_ONCE_MAX};
 use crate::name::{KeyName, PairName};
 use crate::pair::Pair;
 use crate::sealer::Sealer;
@@ -41,22 +35,8 @@ pub(crate) struct Keyring {
     pub(crate) source: KeySource,
     pub(crate) rng: Rng,
     current: AtomicU32,
-    cached: Mutex<Cached>,
+    cache: Cache,
 }
-
-/// What was used lately, unwrapped.
-#[derive(Debug)]
-struct Cached {
-    /// Counts destructions.
-    destroyed: u64,
-    keys: Recent<KeyName, Arc<KeyBytes>>,
-    pairs: Recent<PairName, Pair>,
-    sealers: Recent<KeyName, Sealer>,
-}
-
-/// How often something had been destroyed when a look for keys began.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Since(u64);
 
 /// What a transaction that makes a key found.
 enum Made {
@@ -76,19 +56,13 @@ impl Keyring {
         rng: Rng,
         current: Generation,
     ) -> Self {
-        let cached = Cached {
-            destroyed: 0,
-            keys: Recent::new(KEYS_CACHED_MAX),
-            pairs: Recent::new(PAIRS_CACHED_MAX),
-            sealers: Recent::new(SEALERS_CACHED_MAX),
-        };
         Self {
             store,
             deployment,
             source,
             rng,
             current: AtomicU32::new(current.0),
-            cached: Mutex::new(cached),
+            cache: Cache::new(),
         }
     }
 
@@ -99,12 +73,9 @@ impl Keyring {
 
     /// The pair of this name; its keys are made if they are not there.
     pub(crate) async fn sealing_pair(&self, name: PairName) -> Result<Pair, VaultError> {
-        let since = {
-            let mut cached = self.cached.lock();
-            if let Some(pair) = cached.pairs.get(&name) {
-                return Ok(pair);
-            }
-            cached.since()
+        let since = match self.cache.pair(&name) {
+            Ok(pair) => return Ok(pair),
+            Err(since) => since,
         };
         let [account, room] = name.keys();
         let found = self.existing(&[account, room]).await?;
@@ -124,11 +95,7 @@ impl Keyring {
         &self,
         names: &[PairName],
     ) -> Result<Vec<Option<Pair>>, VaultError> {
-        let (mut pairs, since): (Vec<_>, _) = {
-            let mut cached = self.cached.lock();
-            let pairs = names.iter().map(|name| cached.pairs.get(name));
-            (pairs.collect(), cached.since())
-        };
+        let (mut pairs, since) = self.cache.pairs(names);
         let missing = names.iter().zip(&pairs).filter(|(_, pair)| pair.is_none());
         let wanted: Vec<KeyName> = missing.flat_map(|(name, _)| name.keys()).collect();
         if wanted.is_empty() {
@@ -148,13 +115,10 @@ impl Keyring {
 
     /// The sealer of a key, which is made if it is not there.
     pub(crate) async fn sealing(&self, name: KeyName) -> Result<Sealer, VaultError> {
-        let since = {
-            let mut cached = self.cached.lock();
-            if let Some(sealer) = cached.sealers.get(&name) {
-                return Ok(sealer);
-            }
-            cached.since()
-        };
+        let (mut found, since) = self.cache.sealers(&[name]);
+        if let Some(sealer) = found.pop().flatten() {
+            return Ok(sealer);
+        }
         let key = self.key(name).await?;
         Ok(self.sealer_of(name, &key, since))
     }
@@ -164,11 +128,7 @@ impl Keyring {
         &self,
         names: &[KeyName],
     ) -> Result<Vec<Option<Sealer>>, VaultError> {
-        let (mut sealers, since): (Vec<_>, _) = {
-            let mut cached = self.cached.lock();
-            let sealers = names.iter().map(|name| cached.sealers.get(name));
-            (sealers.collect(), cached.since())
-        };
+        let (mut sealers, since) = self.cache.sealers(names);
         let missing = names.iter().zip(&sealers);
         let missing = missing.filter(|(_, sealer)| sealer.is_none());
         let wanted: Vec<KeyName> = missing.map(|(name, _)| *name).collect();
@@ -196,12 +156,7 @@ impl Keyring {
 
     /// Forgets what is made of the keys that are gone.
     pub(crate) fn forget(&self, gone: impl Fn(KeyName) -> bool) {
-        let mut cached = self.cached.lock();
-        cached.destroyed += 1;
-        cached.keys.retain(|name| !gone(*name));
-        cached.sealers.retain(|name| !gone(*name));
-        let kept = |name: &PairName| !name.keys().into_iter().any(&gone);
-        cached.pairs.retain(kept);
+        self.cache.forget(gone);
     }
 
     /// Takes over what another node, or a rotation here, has changed about the key-encryption key.
@@ -252,11 +207,7 @@ impl Keyring {
         &self,
         names: &[KeyName],
     ) -> Result<Vec<Option<Arc<KeyBytes>>>, VaultError> {
-        let (mut keys, since): (Vec<_>, _) = {
-            let mut cached = self.cached.lock();
-            let keys = names.iter().map(|name| cached.keys.get(name));
-            (keys.collect(), cached.since())
-        };
+        let (mut keys, since) = self.cache.keys(names);
         let missing = names.iter().zip(&keys).filter(|(_, key)| key.is_none());
         let mut missing: Vec<KeyName> = missing.map(|(name, _)| *name).collect();
         if missing.is_empty() {
@@ -280,7 +231,7 @@ impl Keyring {
             .try_collect()
             .await?;
         let unwrapped: Vec<_> = unwrapped.into_iter().flatten().collect();
-        self.keep_keys(&unwrapped, since);
+        self.cache.keep_keys(&unwrapped, since);
         for (name, key) in names.iter().zip(&mut keys) {
             if key.is_none() {
                 let place = unwrapped.binary_search_by_key(name, |(name, _)| *name);
@@ -293,7 +244,7 @@ impl Keyring {
     /// Makes a key that is not there, or finds that somebody else has.
     async fn made(&self, name: KeyName) -> Result<Arc<KeyBytes>, VaultError> {
         for _ in 0..GENERATION_TRIES_MAX {
-            let since = self.cached.lock().since();
+            let since = self.cache.since();
             let fresh = KeyBytes::random(&self.rng);
             let ours = self.wrapped(name, self.current(), &fresh).await;
             let ours = match ours {
@@ -319,7 +270,7 @@ impl Keyring {
                 }
             };
             let key = Arc::new(key);
-            self.keep_keys(&[(name, Arc::clone(&key))], since);
+            self.cache.keep_keys(&[(name, Arc::clone(&key))], since);
             return Ok(key);
         }
         Err(VaultError::Contended)
@@ -381,10 +332,7 @@ impl Keyring {
         } else {
             Pair::clear(rng)
         };
-        let mut cached = self.cached.lock();
-        if cached.since() == since {
-            cached.pairs.insert(name, pair.clone());
-        }
+        self.cache.keep_pair(name, &pair, since);
         pair
     }
 
@@ -400,25 +348,7 @@ impl Keyring {
 
     fn sealer_of(&self, name: KeyName, key: &KeyBytes, since: Since) -> Sealer {
         let sealer = self.sealer(name, key);
-        let mut cached = self.cached.lock();
-        if cached.since() == since {
-            cached.sealers.insert(name, sealer.clone());
-        }
+        self.cache.keep_sealer(name, &sealer, since);
         sealer
-    }
-
-    fn keep_keys(&self, keys: &[(KeyName, Arc<KeyBytes>)], since: Since) {
-        let mut cached = self.cached.lock();
-        if cached.since() == since {
-            for (name, key) in keys {
-                cached.keys.insert(*name, Arc::clone(key));
-            }
-        }
-    }
-}
-
-impl Cached {
-    const fn since(&self) -> Since {
-        Since(self.destroyed)
     }
 }
