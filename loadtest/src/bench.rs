@@ -9,6 +9,7 @@
 //! | [`reconnect`] | how many sessions a second come back in a storm | bare TLS and stream |
 //! | [`history`] | how many messages a second are read back | the store's range read |
 //! | [`slow`] | what clients that stop reading do to the server and to others | the same room without them |
+//! | [`backup`] | what a backup costs those who are served, and how fast a store goes out and comes back | the same load alone; a plain copy of the same rows |
 //!
 //! The client is the same code on both sides, in this process; servers are processes of their own, whose
 //! processor time and memory the kernel counts.
@@ -16,6 +17,7 @@
 //! Invariant: a figure comes with the figure of its baseline out of the same rounds.
 
 mod append;
+mod backup;
 mod crowd;
 mod fanout;
 mod history;
@@ -57,6 +59,8 @@ pub enum Name {
     History,
     /// What clients that stop reading do to the others
     Slow,
+    /// What a backup costs, and megabytes a second out and in
+    Backup,
     /// All of them, one after the other
     All,
 }
@@ -157,6 +161,7 @@ fn one(
         Name::Reconnect => reconnect::run(scale, console).boxed_local(),
         Name::History => history::run(scale, console).boxed_local(),
         Name::Slow => slow::run(scale, console).boxed_local(),
+        Name::Backup => backup::run(scale, console).boxed_local(),
         Name::All => return None,
     })
 }

@@ -169,6 +169,18 @@ impl Rookery {
         Ok(server(self.address, known, tuning)?)
     }
 
+    /// The program, to run another command of it in the server's folder.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.current_dir(self.folder.path());
+        command
+    }
+
+    /// Where the server keeps its data.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     /// What the server has used.
     ///
     /// # Errors

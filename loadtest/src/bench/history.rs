@@ -130,8 +130,11 @@ fn report(subject: &[Figures], baseline: &[Figures], raw: &[f64], messages: u64)
     report
 }
 
+/// [`READERS`], which is how many rooms [`fill`] makes.
+pub(super) const ROOMS: u64 = READERS as u64;
+
 /// Rooms of the administrator's with so many messages in each.
-async fn fill(
+pub(super) async fn fill(
     sdk: &Server,
     administrator: &Person,
     messages: u64,
