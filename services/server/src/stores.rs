@@ -14,6 +14,7 @@ use std::time::Duration;
 use cluster_store::{Embedded, EmbeddedOptions, OpenError, Store, StoreError, open_deployment};
 use cluster_types::{DeploymentId, Rng};
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
 use crate::app::StartError;
 use crate::config::Config;
@@ -22,6 +23,10 @@ use crate::config::Config;
 pub use cluster::ClusterConfig;
 #[cfg(feature = "foundationdb")]
 pub(crate) use cluster::mistakes;
+
+/// How long a start waits for its store before it says that it waits: whoever asks how the server is should
+/// not wait with it.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long after a store has not answered it is asked again. Each time takes seconds by itself, so this
 /// only keeps errors that come at once from becoming a loop.
@@ -93,11 +98,17 @@ pub(crate) async fn open(config: &Config, rng: &Rng) -> Result<Store, StartError
     }
 }
 
-/// Whose the store is; `None` if it does not answer, which may pass.
+/// Whose the store is; `None` if it does not answer at once, which may pass.
 pub(crate) async fn deployment(
     store: &Store,
     rng: &Rng,
 ) -> Result<Option<DeploymentId>, OpenError> {
+    let asked = timeout(ANSWER_WITHIN, ask(store, rng)).await;
+    asked.unwrap_or(Ok(None))
+}
+
+/// Whose the store is, as soon as it says anything.
+async fn ask(store: &Store, rng: &Rng) -> Result<Option<DeploymentId>, OpenError> {
     match open_deployment(store, rng).await {
         Err(OpenError::Unusable { source, .. }) if may_pass(&source) => Ok(None),
         answer => answer.map(Some),
@@ -108,7 +119,7 @@ pub(crate) async fn deployment(
 pub(crate) async fn when_it_answers(store: &Store, rng: &Rng) -> Result<DeploymentId, OpenError> {
     loop {
         tokio::time::sleep(ASK_AGAIN_AFTER).await;
-        if let Some(deployment) = deployment(store, rng).await? {
+        if let Some(deployment) = ask(store, rng).await? {
             tracing::info!(store = store.location(), "the store answers");
             return Ok(deployment);
         }
@@ -161,7 +172,7 @@ mod tests {
         });
         let store = Store::new(Simulated::new(disk.clone(), rng.fork()));
         let mut waiting = Box::pin(when_it_answers(&store, &rng));
-        let early = tokio::time::timeout(Duration::from_secs(60), &mut waiting).await;
+        let early = timeout(Duration::from_secs(60), &mut waiting).await;
         assert!(early.is_err(), "there is nothing to open yet");
         disk.set_faults(Faults::NONE);
         waiting.await.expect("opens");
