@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use cluster_runtime::TaskKind;
-use cluster_store::{FaultCounts, SimulatedDisk};
+use cluster_store::{FaultCounts, Faults, SimulatedDisk};
 use cluster_types::Rng;
 use services_vault::MemoryKms;
 use tokio::sync::Notify;
@@ -116,6 +116,8 @@ impl Run {
             life: count(number + 1),
         });
         let shards = self.plan.relay_shards;
+        // A node that does not reach its store at the start ends, and is started again: nothing to see.
+        self.disk.set_faults(Faults::NONE);
         let node = Node::start(&self.disk, &self.kms, &self.clock, &self.rng, shards).await?;
         let (world, clock) = (self.world.clone(), self.clock.clone());
         let clients = Clients::new(world, node, clock, Arc::clone(&self.plan));

@@ -7,6 +7,8 @@ mod authorization;
 mod backups;
 #[path = "suite/bad_input.rs"]
 mod bad_input;
+#[path = "suite/canaries.rs"]
+mod canaries;
 #[cfg(feature = "foundationdb")]
 #[path = "suite/cluster.rs"]
 mod cluster;

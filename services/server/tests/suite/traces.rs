@@ -1,8 +1,8 @@
 //! No traces (P13): what must not be kept is looked for in everything that is kept.
 //!
-//! A client from an address of its own does all that people do, with passwords, tokens, names and a body
-//! that stand nowhere else, while the server logs as much as it can. Then every byte of the logs and of
-//! the data directory is searched, in the forms in which such things turn up.
+//! A client from an address of its own does all that people do, with passwords, tokens and words that stand
+//! nowhere else ([`canaries`](crate::canaries)), while the server logs as much as it can. Then every byte of
+//! the logs and of the data directory is searched, in the forms in which such things turn up.
 
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,7 @@ use prost::Message as _;
 use proto::v1;
 use proto::v1::client_frame::Command;
 
+use crate::canaries::{self, BODY, find, forms};
 use crate::process::Process;
 use crate::support::Connection;
 use crate::world::{self, message, uuid};
@@ -18,10 +19,6 @@ use crate::world::{self, message, uuid};
 const ADDRESS: [u8; 4] = [127, 66, 77, 88];
 const PASSWORD: &str = "Yellow-Bird-4711-Xyzzy!q";
 const NEW_PASSWORD: &str = "Green-Parrot-1174-Plover!z";
-const USER_NAME: &str = "zebrafinch4711";
-const ROOM_NAME: &str = "canary aviary 2718";
-const BODY: &str = "canary body 0815 plugh";
-const LABEL: &str = "canary device 1234";
 
 /// Where to look.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -30,7 +27,7 @@ enum Place {
     Log,
     /// What the server prints for whoever starts it: how to go on, with the first invitation.
     Printed,
-    /// Bodies and names lie here, not sealed yet.
+    /// What people write lies here, sealed.
     Store,
 }
 
@@ -51,25 +48,15 @@ struct Life {
 
 const EVERYWHERE: &[Place] = &[Place::Log, Place::Printed, Place::Store];
 const NOT_PRINTED: &[Place] = &[Place::Log, Place::Store];
-const LOGS: &[Place] = &[Place::Log, Place::Printed];
 
 fn needles(life: &Life) -> Vec<Needle> {
     let mut needles = Vec::new();
     let mut add = |what, text: &str, nowhere_in| {
-        let utf16: Vec<u8> = text.bytes().flat_map(|byte| [byte, 0]).collect();
-        let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-        for bytes in [
-            text.as_bytes().to_vec(),
-            utf16,
-            hex.clone().into_bytes(),
-            hex.to_uppercase().into(),
-        ] {
-            needles.push(Needle {
-                what,
-                bytes,
-                nowhere_in,
-            });
-        }
+        needles.extend(forms(text).into_iter().map(|bytes| Needle {
+            what,
+            bytes,
+            nowhere_in,
+        }));
     };
     add("password", PASSWORD, EVERYWHERE);
     add("new password", NEW_PASSWORD, EVERYWHERE);
@@ -80,10 +67,9 @@ fn needles(life: &Life) -> Vec<Needle> {
     add("invitation", &made["rk_i_".len()..], EVERYWHERE);
     add("link", &life.link["rk_l_".len()..], EVERYWHERE);
     add("address", "127.66.77.88", EVERYWHERE);
-    add("body", BODY, LOGS);
-    add("room name", ROOM_NAME, LOGS);
-    add("user name", USER_NAME, EVERYWHERE);
-    add("device label", LABEL, EVERYWHERE);
+    for (what, text, _) in canaries::ALL {
+        add(what, text, EVERYWHERE);
+    }
     needles
 }
 
@@ -132,19 +118,20 @@ async fn the_search_finds_what_is_there() {
     let stored: Vec<_> = stored
         .map(|(file, _)| std::fs::read(file).expect("reads"))
         .collect();
-    for text in [BODY, USER_NAME, ROOM_NAME, LABEL] {
+    for (what, text, _) in canaries::ALL.iter().filter(|(_, _, stays)| *stays) {
         let found = stored.iter().any(|bytes| find(bytes, text.as_bytes()));
-        assert!(found, "{text} is in the store, which is not sealed");
+        assert!(found, "{what} is in the store, which is not sealed");
     }
 }
 
 /// Everything that people do, at least once, rightly and wrongly.
 async fn live(connection: &Connection, invitation: &str) -> Life {
     let register = v1::RegisterAccountRequest {
-        user_name: USER_NAME.to_owned(),
+        user_name: canaries::USER_NAME.to_owned(),
+        display_name: canaries::DISPLAY_NAME.to_owned(),
         password: PASSWORD.to_owned(),
         invitation: invitation.to_owned(),
-        device_label: LABEL.to_owned(),
+        device_label: canaries::LABEL.to_owned(),
         ..v1::RegisterAccountRequest::default()
     };
     let registered = connection
@@ -153,29 +140,7 @@ async fn live(connection: &Connection, invitation: &str) -> Life {
     let registered: v1::SignInResponse = registered.ok();
     let token = Some(registered.token.as_str());
 
-    let wrong = v1::SignInRequest {
-        user_name: USER_NAME.to_owned(),
-        password: format!("{PASSWORD}!"),
-        ..v1::SignInRequest::default()
-    };
-    assert_eq!(
-        connection.call(None, "Accounts/SignIn", &wrong).await.code,
-        16
-    );
-    let again = connection
-        .call(token, "Accounts/RegisterAccount", &register)
-        .await;
-    assert_ne!(again.code, 0, "the invitation is used up");
-    let stray = format!("{}x", registered.token);
-    let list = v1::ListRoomsRequest::default();
-    assert_eq!(
-        connection
-            .call(Some(&stray), "Rooms/ListRooms", &list)
-            .await
-            .code,
-        16
-    );
-
+    fail(connection, &register, &registered.token).await;
     let change = v1::ChangePasswordRequest {
         current_password: PASSWORD.to_owned(),
         new_password: NEW_PASSWORD.to_owned(),
@@ -185,6 +150,14 @@ async fn live(connection: &Connection, invitation: &str) -> Life {
         .await;
     changed.ok::<()>();
     let request = v1::CreateInvitationRequest::default();
+    let noted = v1::CreateInvitationRequest {
+        note: canaries::NOTE.to_owned(),
+        ..request.clone()
+    };
+    let kept = connection
+        .call(token, "Administration/CreateInvitation", &noted)
+        .await;
+    kept.ok::<v1::CreateInvitationResponse>();
     let made = connection
         .call(token, "Administration/CreateInvitation", &request)
         .await;
@@ -202,6 +175,7 @@ async fn live(connection: &Connection, invitation: &str) -> Life {
         .call(Some(&guest.token), "Rooms/JoinRoom", &join)
         .await;
     joined.ok::<v1::Room>();
+    whisper(connection, token, &guest.account).await;
     Life {
         token: registered.token,
         invitations: [invitation.to_owned(), made.secret],
@@ -209,11 +183,37 @@ async fn live(connection: &Connection, invitation: &str) -> Life {
     }
 }
 
+/// What is refused: a wrong password, an invitation that is used up, a token that is none.
+async fn fail(connection: &Connection, register: &v1::RegisterAccountRequest, token: &str) {
+    let wrong = v1::SignInRequest {
+        user_name: canaries::USER_NAME.to_owned(),
+        password: format!("{PASSWORD}!"),
+        ..v1::SignInRequest::default()
+    };
+    assert_eq!(
+        connection.call(None, "Accounts/SignIn", &wrong).await.code,
+        16
+    );
+    let again = connection
+        .call(Some(token), "Accounts/RegisterAccount", register)
+        .await;
+    assert_ne!(again.code, 0, "the invitation is used up");
+    let stray = format!("{}x", token);
+    let list = v1::ListRoomsRequest::default();
+    assert_eq!(
+        connection
+            .call(Some(&stray), "Rooms/ListRooms", &list)
+            .await
+            .code,
+        16
+    );
+}
+
 /// What people do in rooms, by calls and on a stream. The room.
 async fn talk(connection: &Connection, token: Option<&str>) -> String {
     let create = v1::CreateRoomRequest {
-        display_name: ROOM_NAME.to_owned(),
-        topic: String::new(),
+        display_name: canaries::OLD_ROOM_NAME.to_owned(),
+        topic: canaries::OLD_TOPIC.to_owned(),
         request_id: uuid(),
     };
     let room: v1::Room = connection
@@ -248,8 +248,59 @@ async fn talk(connection: &Connection, token: Option<&str>) -> String {
         .call(token, "Messages/ListEvents", &list)
         .await
         .ok::<v1::ListEventsResponse>();
+    change(connection, token, &room.name).await;
     stream(connection, token, &room.name).await;
     room.name
+}
+
+/// What is said otherwise, taken back, and named anew.
+async fn change(connection: &Connection, token: Option<&str>, room: &str) {
+    let mut seqs = Vec::new();
+    for body in [canaries::REPLACED, canaries::DELETED] {
+        let send = message(room, body);
+        let sent = connection.call(token, "Messages/SendMessage", &send).await;
+        seqs.push(sent.ok::<v1::SendMessageResponse>().seq);
+    }
+    let edit = v1::EditMessageRequest {
+        room: room.to_owned(),
+        seq: seqs[0],
+        body: canaries::EDITED.to_owned(),
+        client_message_id: uuid(),
+        ..v1::EditMessageRequest::default()
+    };
+    let edited = connection.call(token, "Messages/EditMessage", &edit).await;
+    edited.ok::<v1::EditMessageResponse>();
+    let delete = v1::DeleteMessageRequest {
+        room: room.to_owned(),
+        seq: seqs[1],
+    };
+    let deleted = connection
+        .call(token, "Messages/DeleteMessage", &delete)
+        .await;
+    deleted.ok::<v1::DeleteMessageResponse>();
+    let renamed = v1::Room {
+        name: room.to_owned(),
+        display_name: canaries::ROOM_NAME.to_owned(),
+        topic: canaries::TOPIC.to_owned(),
+        ..v1::Room::default()
+    };
+    let update = v1::UpdateRoomRequest {
+        room: Some(renamed),
+        update_mask: None,
+    };
+    let updated = connection.call(token, "Rooms/UpdateRoom", &update).await;
+    updated.ok::<v1::Room>();
+}
+
+/// Something for one other alone.
+async fn whisper(connection: &Connection, token: Option<&str>, account: &str) {
+    let open = v1::OpenDirectRoomRequest {
+        account: account.to_owned(),
+    };
+    let direct = connection.call(token, "Rooms/OpenDirectRoom", &open).await;
+    let send = message(&direct.ok::<v1::Room>().name, canaries::DIRECT);
+    let sent = connection.call(token, "Messages/SendMessage", &send).await;
+    sent.ok::<v1::SendMessageResponse>();
 }
 
 /// A session that follows a room, says something in it, and hears it.
@@ -312,8 +363,4 @@ fn files(dir: &Path) -> Vec<(PathBuf, Place)> {
         "the store, the certificate and two logs: {found:?}"
     );
     found
-}
-
-fn find(bytes: &[u8], needle: &[u8]) -> bool {
-    bytes.windows(needle.len()).any(|window| window == needle)
 }
