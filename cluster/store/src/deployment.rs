@@ -4,7 +4,7 @@ use cluster_types::{DeploymentId, Rng};
 use proto::storage::v1;
 
 use crate::schema::{Deployment, SCHEMA_VERSION, Table};
-use crate::{OpenError, RangeQuery, Store, StoreError, Transaction};
+use crate::{OpenError, RangeQuery, Store, StoreError, Transaction, upgrade};
 
 /// Says which deployment `store` belongs to; an empty store becomes a new one, named by `rng`. A
 /// store written by a newer release is refused: this program would misread or destroy its rows. One
@@ -25,6 +25,8 @@ pub async fn open_deployment(store: &Store, rng: &Rng) -> Result<DeploymentId, O
             None => return Ok(None),
         };
         if found.as_ref() != Some(&row) {
+            // Steps of an earlier release may have the names of this one's.
+            upgrade::forget_places(&tx)?;
             tx.set_row(&Deployment {}, &row)?;
         }
         Ok::<_, StoreError>(Some(row))

@@ -4,8 +4,9 @@
 //! the earlier program refuses it from then on, and notes where it came from. As long as that note stands,
 //! whoever reads rows takes both forms; the steps of the upgrade rewrite one table each; then the note goes.
 //!
-//! Invariant: a batch of rewritten rows and the place at which the step stands are one transaction. So a step
-//! goes on where it was, whoever dies, and no row is forgotten or rewritten twice by the same step.
+//! Invariants: a batch of rewritten rows and the place at which the step stands are one transaction. So a step
+//! goes on where it was, whoever dies, and no row is forgotten or rewritten twice by the same step. Places are
+//! of one upgrade: none is written once it is finished, and the next one begins without any.
 //!
 //! Leaves out: what becomes of a row (the services that own the tables), and which steps there are (the server).
 
@@ -16,7 +17,7 @@ use tokio::time::sleep;
 
 use crate::error::AsStoreError;
 use crate::limits::{UPGRADE_BYTES, UPGRADE_PAUSE, UPGRADE_ROWS, UPGRADE_TELL_EVERY};
-use crate::schema::{Deployment, Row, SchemaUpgrade, Table};
+use crate::schema::{Deployment, Row, SCHEMA_VERSION, SchemaUpgrade, Table};
 use crate::{RowPage, RowRange, Scan, Store, StoreError, Transaction};
 
 /// An upgrade that is not finished. A cheap handle.
@@ -30,7 +31,7 @@ pub struct Upgrade {
 enum Batch {
     /// The rows are rewritten.
     Written,
-    /// Somebody else has moved the step meanwhile.
+    /// Somebody else has moved the step meanwhile, or finished the upgrade.
     Moved,
 }
 
@@ -85,11 +86,12 @@ impl Upgrade {
         }
     }
 
-    /// Notes that all rows have the newest form, once every step has been walked to its end.
+    /// Notes that all rows have the newest form, once every step has been walked to its end. Nothing happens if
+    /// another node has noted it, or if a newer release has begun its own upgrade meanwhile.
     pub async fn finish(self) -> Result<(), StoreError> {
         let done = |tx: Transaction, _| async move {
-            tx.clear_rows(RowRange::<SchemaUpgrade>::all())?;
-            if let Some(mut deployment) = tx.row(&Deployment {}).await? {
+            if let Some(mut deployment) = under_way(&tx).await? {
+                forget_places(&tx)?;
                 deployment.upgrading_from = 0;
                 tx.set_row(&Deployment {}, &deployment)?;
             }
@@ -107,7 +109,8 @@ impl Upgrade {
         R::Value: Send,
     {
         let look = |tx: Transaction| async move {
-            let at = tx.row(&place(step)).await?.unwrap_or_default();
+            let mut at = tx.row(&place(step)).await?.unwrap_or_default();
+            at.done |= under_way(&tx).await?.is_none();
             let mut range = RowRange::<R>::all();
             if !at.after.is_empty() {
                 let last = decoded::<R>(&at.after)?;
@@ -148,7 +151,8 @@ impl Upgrade {
             done: !page.more,
         };
         let write = |tx: Transaction, _| async move {
-            if tx.row(&place(step)).await?.unwrap_or_default() != *at {
+            let now = tx.row(&place(step)).await?.unwrap_or_default();
+            if now != *at || under_way(&tx).await?.is_none() {
                 // Another node, or an earlier run of this transaction.
                 return Ok(Batch::Moved);
             }
@@ -164,6 +168,17 @@ impl Upgrade {
         };
         self.store.run(write).await
     }
+}
+
+/// The store's row while this release's upgrade of it is not finished.
+async fn under_way(tx: &Transaction) -> Result<Option<v1::Deployment>, StoreError> {
+    let row = tx.row(&Deployment {}).await?;
+    Ok(row.filter(|row| row.upgrading_from != 0 && row.schema_version == SCHEMA_VERSION))
+}
+
+/// Has every step begin at its first row.
+pub(crate) fn forget_places(tx: &Transaction) -> Result<(), StoreError> {
+    tx.clear_rows(RowRange::<SchemaUpgrade>::all())
 }
 
 fn place(step: &'static str) -> SchemaUpgrade {

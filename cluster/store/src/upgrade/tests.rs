@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use cluster_types::{AccountId, Rng};
 
 use super::*;
-use crate::schema::{ClientMessage, SCHEMA_VERSION};
+use crate::schema::ClientMessage;
 use crate::{Faults, Simulated, SimulatedDisk, open_deployment};
 
 const STEP: &str = "test.numbers";
@@ -186,4 +186,82 @@ async fn what_is_written_between_look_and_write_is_what_is_rewritten() {
         "a second node"
     );
     assert_eq!(numbers(&store).await, [70 + ADDED, 2 + ADDED]);
+}
+
+async fn places(store: &Store) -> usize {
+    let read = |tx: Transaction| async move {
+        tx.scan(RowRange::<SchemaUpgrade>::all(), Scan::default())
+            .await
+    };
+    store.read(read).await.expect("reads").rows.len()
+}
+
+/// A place that came back would name a row for ever, and have the next upgrade leave out what lies before it.
+#[tokio::test(start_paused = true)]
+async fn whoever_walks_on_after_another_node_has_finished_leaves_no_place_behind() {
+    let store = earlier(&SimulatedDisk::new(), 3).await;
+    open_deployment(&store, &Rng::seeded(1))
+        .await
+        .expect("opens");
+    let upgrade = Upgrade::pending(&store).await.expect("reads");
+    let late = upgrade.expect("it is not finished");
+    let (at, page) = late.look::<ClientMessage>(STEP).await.expect("reads");
+    let other = late.clone();
+    assert_eq!(other.walk(STEP, add).await, Ok(3));
+    other.finish().await.expect("commits");
+    let expected = numbers(&store).await;
+
+    let written = late.write(STEP, &at, &page, &add).await;
+    assert!(matches!(written, Ok::<_, StoreError>(Batch::Moved)));
+    assert_eq!(late.walk(STEP, add).await, Ok(0));
+    late.finish().await.expect("commits");
+    assert_eq!(places(&store).await, 0);
+    assert_eq!(numbers(&store).await, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn places_that_an_earlier_upgrade_has_left_count_for_nothing_in_the_next() {
+    let store = earlier(&SimulatedDisk::new(), 3).await;
+    let left = |tx: Transaction, _| async move {
+        let done = v1::SchemaUpgrade {
+            after: key(2).encode(),
+            rows: 3,
+            done: true,
+        };
+        tx.set_row(&place(STEP), &done)
+    };
+    store.run(left).await.expect("commits");
+    open_deployment(&store, &Rng::seeded(1))
+        .await
+        .expect("opens");
+    let upgrade = Upgrade::pending(&store).await.expect("reads");
+    let upgrade = upgrade.expect("it is not finished");
+    assert_eq!(upgrade.walk(STEP, add).await, Ok(3));
+    assert_eq!(numbers(&store).await, [ADDED, 1 + ADDED, 2 + ADDED]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_of_this_release_does_not_finish_the_upgrade_of_a_newer_one() {
+    let store = earlier(&SimulatedDisk::new(), 3).await;
+    open_deployment(&store, &Rng::seeded(1))
+        .await
+        .expect("opens");
+    let upgrade = Upgrade::pending(&store).await.expect("reads");
+    let upgrade = upgrade.expect("it is not finished");
+    let newer = |tx: Transaction, _| async move {
+        let row = tx.row(&Deployment {}).await?;
+        let mut row = row.expect("it was opened");
+        row.schema_version += 1;
+        tx.set_row(&Deployment {}, &row)
+    };
+    store.run(newer).await.expect("commits");
+    assert_eq!(upgrade.walk(STEP, add).await, Ok(0));
+    upgrade.finish().await.expect("commits");
+    assert_eq!(
+        numbers(&store).await,
+        [0, 1, 2],
+        "its rows are another form"
+    );
+    let row = deployment(&store).await;
+    assert_eq!(row.upgrading_from, SCHEMA_VERSION - 1);
 }
