@@ -33,6 +33,10 @@
 //! | [`RoomKey`] | `0304` | room, week | `DataKey` | wrapped anew by a rotation, cleared | vault |
 //! | [`KeyRotation`] | `0305` | none: one row | `KeyRotation` | updated, cleared at the end | vault |
 //! | [`Erasure`] | `0401` | SHA-256 of what was erased | `Erasure` | written once | whoever erases, restore |
+//! | [`Upload`] | `0501` | account, file | `Upload` | grows, cleared when a message takes the file, or with it | files |
+//! | [`File`] | `0502` | file | `File` | uses are counted, cleared with the last | files |
+//! | [`FileRemoval`] | `0503` | file | `FileRemoval` | written once, cleared after the objects | files |
+//! | [`FileQuota`] | `0504` | account | `FileQuota` | updated | files |
 //!
 //! Writers of rooms' rows are the parts of `services/rooms`: a room's actor, the lobby that makes rooms,
 //! the reader that moves read marks, and the clearing that follows a deletion.
@@ -49,9 +53,9 @@ mod tests;
 pub use codec::InvalidKey;
 pub use keys::{
     Account, AccountKey, AccountName, AccountNameHash, AccountRoom, ClientMessage, Deployment,
-    DirectRoom, Erasure, Invitation, InvitationSecret, KeyRotation, ReadMark, Room, RoomBan,
-    RoomDeletion, RoomEvent, RoomHead, RoomKey, RoomLink, RoomMember, SchemaUpgrade, ServerKey,
-    SignIn, Token, Vault,
+    DirectRoom, Erasure, File, FileQuota, FileRemoval, Invitation, InvitationSecret, KeyRotation,
+    ReadMark, Room, RoomBan, RoomDeletion, RoomEvent, RoomHead, RoomKey, RoomLink, RoomMember,
+    SchemaUpgrade, ServerKey, SignIn, Token, Upload, Vault,
 };
 pub use table::Table;
 

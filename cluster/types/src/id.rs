@@ -102,6 +102,8 @@ ids! {
     /// One life of a room's log. A restore gives every room a new one, so that a client can tell a
     /// rewound log from a continued one.
     LogId;
+    /// One file that somebody sends, from the start of its upload on.
+    FileId;
     /// One deployment: all nodes on one store.
     DeploymentId;
 }

@@ -21,7 +21,9 @@ pub use calendar::{Month, Week};
 pub use caller::Caller;
 pub use clock::{Clock, Day, ManualClock, SystemClock, UnixMillis};
 pub use error::{Coded, ErrorCode, FieldViolation};
-pub use id::{AccountId, DeploymentId, InvalidId, InvitationId, LogId, RoomId, Seq, SignInId};
+pub use id::{
+    AccountId, DeploymentId, FileId, InvalidId, InvitationId, LogId, RoomId, Seq, SignInId,
+};
 pub use line::{is_one_line, is_visible};
 pub use peer::PeerAddr;
 pub use random::{Rng, SecretBytes};

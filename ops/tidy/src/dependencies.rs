@@ -61,6 +61,7 @@ pub const ROWS: &[Row] = &[
     Row::new("services-vault", PLATFORM),
     Row::new("services-accounts", SEALING_PLATFORM),
     Row::new("services-backup", PLATFORM),
+    Row::new("services-files", SEALING_PLATFORM),
     Row::new("services-rooms", SEALING_PLATFORM),
     Row::new(
         "services-sessions",

@@ -43,12 +43,16 @@ impl Plan {
             | Table::RoomKey
             | Table::Erasure => Self::AfterRooms,
             // Sign-ins and invitations would come back to life that were revoked or used since. The rest is
-            // work under way.
+            // work under way, or about files, whose bytes do not lie in the store.
             Table::SignIn
             | Table::Token
             | Table::Invitation
             | Table::InvitationSecret
             | Table::RoomDeletion
+            | Table::Upload
+            | Table::File
+            | Table::FileRemoval
+            | Table::FileQuota
             | Table::SchemaUpgrade
             | Table::KeyRotation => Self::Never,
         }

@@ -1,7 +1,7 @@
 //! How fields become bytes of a key: fixed width, big-endian, order-preserving.
 
 use bytes::{BufMut, BytesMut};
-use cluster_types::{AccountId, InvitationId, Month, RoomId, Seq, SignInId, Week};
+use cluster_types::{AccountId, FileId, InvitationId, Month, RoomId, Seq, SignInId, Week};
 
 use crate::limits::NAME_KEY_BYTES_MAX;
 
@@ -75,7 +75,7 @@ macro_rules! id_fields {
     )*};
 }
 
-id_fields!(AccountId, InvitationId, RoomId, SignInId);
+id_fields!(AccountId, FileId, InvitationId, RoomId, SignInId);
 
 /// Text to the end of the key; only the last field can be one. Longer text than the limit is cut off
 /// by nobody: the service that takes names refuses it long before, and reading one back fails.

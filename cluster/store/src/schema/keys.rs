@@ -1,7 +1,7 @@
 //! One key struct per table, and the ranges that their leading fields make.
 
 use bytes::{Bytes, BytesMut};
-use cluster_types::{AccountId, InvitationId, Month, RoomId, Seq, SignInId, Week};
+use cluster_types::{AccountId, FileId, InvitationId, Month, RoomId, Seq, SignInId, Week};
 use proto::storage::v1;
 
 use super::codec::{Field, InvalidKey};
@@ -280,6 +280,41 @@ row! {
         /// SHA-256 of what it was: see [`erasures`](crate::erasures).
         digest: [u8; 32]
     } -> v1::Erasure
+}
+
+row! {
+    /// A file that comes in, or has come in and is in no message yet.
+    Upload {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        file: FileId
+    } -> v1::Upload
+}
+range_of!(Upload, account: AccountId, "All uploads of an account.");
+
+row! {
+    /// That a file is there, from the start of its upload on.
+    File {
+        /// Which.
+        file: FileId
+    } -> v1::File
+}
+
+row! {
+    /// That the objects of a file are still being removed.
+    FileRemoval {
+        /// Of which file.
+        file: FileId
+    } -> v1::FileRemoval
+}
+
+row! {
+    /// How much of its quota an account has used.
+    FileQuota {
+        /// Whose.
+        account: AccountId
+    } -> v1::FileQuota
 }
 
 impl DirectRoom {

@@ -2,7 +2,7 @@
 
 /// A table, by the two bytes that all its keys begin with. The numbers are stored: they never change
 /// and are never used again. The high byte is the writer's area: 0 server, 1 accounts, 2 rooms, 3 vault,
-/// 4 what has to outlive the rows that it is about.
+/// 4 what has to outlive the rows that it is about, 5 files.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[repr(u16)]
 pub enum Table {
@@ -58,11 +58,19 @@ pub enum Table {
     KeyRotation = 0x0305,
     /// What was erased, and must not come back with a backup.
     Erasure = 0x0401,
+    /// Files that come in, or are in no message yet.
+    Upload = 0x0501,
+    /// All files that are there.
+    File = 0x0502,
+    /// Files whose objects are still being removed.
+    FileRemoval = 0x0503,
+    /// What accounts have used of their quota.
+    FileQuota = 0x0504,
 }
 
 impl Table {
     /// Every table, retired ones too.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 30] = [
         Self::Deployment,
         Self::SchemaUpgrade,
         Self::Account,
@@ -89,6 +97,10 @@ impl Table {
         Self::RoomKey,
         Self::KeyRotation,
         Self::Erasure,
+        Self::Upload,
+        Self::File,
+        Self::FileRemoval,
+        Self::FileQuota,
     ];
 
     /// The two bytes that all keys of the table begin with.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
-use cluster_types::{AccountId, InvitationId, Month, RoomId, Seq, SignInId, Week};
+use cluster_types::{AccountId, FileId, InvitationId, Month, RoomId, Seq, SignInId, Week};
 use proptest::prelude::*;
 
 use super::*;
@@ -81,6 +81,11 @@ proptest! {
         check_pair(&RoomKey { room, week: Week(p) }, &RoomKey { room: other_room, week: Week(q) })?;
         check_pair(&RoomKey { room, week: Week(p) }, &RoomKey { room, week: Week(q) })?;
         check_pair(&Erasure { digest: hash(a, b) }, &Erasure { digest: hash(c, d) })?;
+        let (file, other_file) = (FileId::from_bytes(a), FileId::from_bytes(b));
+        check_pair(&Upload { account, file }, &Upload { account: other, file: other_file })?;
+        check_pair(&File { file }, &File { file: other_file })?;
+        check_pair(&FileRemoval { file }, &FileRemoval { file: other_file })?;
+        check_pair(&FileQuota { account }, &FileQuota { account: other })?;
     }
 
     #[test]
@@ -120,6 +125,7 @@ fn check_golden<K: Row>(row: &K, stored: &str) -> Table {
 #[test]
 fn stored_bytes_stay_as_they_are() {
     let (room, account, hash) = (ROOM, ACCOUNT, HASH);
+    let file = FileId::from_bytes([0xd4; 16]);
     let sign_in = SignIn {
         account,
         sign_in: SignInId::from_bytes([0xd4; 16]),
@@ -181,6 +187,10 @@ fn stored_bytes_stay_as_they_are() {
         ),
         check_golden(&KeyRotation {}, "0305"),
         check_golden(&Erasure { digest: hash }, "0401 f6*32"),
+        check_golden(&Upload { account, file }, "0501 b2*16 d4*16"),
+        check_golden(&File { file }, "0502 d4*16"),
+        check_golden(&FileRemoval { file }, "0503 d4*16"),
+        check_golden(&FileQuota { account }, "0504 b2*16"),
     ];
     assert_eq!(tables, Table::ALL, "every table has golden bytes");
 }

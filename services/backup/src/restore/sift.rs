@@ -107,6 +107,10 @@ impl Sift {
             | Table::Invitation
             | Table::InvitationSecret
             | Table::RoomDeletion
+            | Table::Upload
+            | Table::File
+            | Table::FileRemoval
+            | Table::FileQuota
             | Table::KeyRotation
             | Table::SchemaUpgrade => false,
         };

@@ -1,0 +1,309 @@
+//! [`Files`]: the handle. Begins uploads, tells how they stand, and gives them up.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cluster_store::schema::{File, FileQuota, Upload as UploadRow};
+use cluster_store::{Store, StoreError, Transaction};
+use cluster_types::{AccountId, Clock, FileId, Rng, RoomId};
+use object_store::ObjectStore;
+use parking_lot::Mutex;
+use proto::storage::v1;
+use services_vault::{KeyBytes, Sealer, Vault, VaultError};
+use tokio::sync::Semaphore;
+
+use crate::limits::{
+    ACCOUNT_QUOTA_DEFAULT, FILE_BYTES_MAX, SIZE_MAX_DEFAULT, UPLOADS_MAX, WRITERS_MAX,
+};
+use crate::objects::Objects;
+use crate::store::{self, Private, Progress};
+use crate::{Descriptor, FileName, StartError, TakeError};
+
+/// What files need.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where rows lie.
+    pub store: Store,
+    /// What seals rows.
+    pub vault: Vault,
+    /// Tells the day.
+    pub clock: Arc<dyn Clock>,
+    /// Draws ids, keys and nonces.
+    pub rng: Rng,
+    /// Where bytes lie. What it has taken has to be durable: a folder has to be one
+    /// [with syncs](object_store::local::LocalFileSystem::with_fsync).
+    pub objects: Arc<dyn ObjectStore>,
+    /// What is taken.
+    pub policy: Policy,
+}
+
+/// Which files are taken.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Policy {
+    /// Bytes of a file.
+    pub size_max: u64,
+    /// Bytes of all files of an account.
+    pub account_quota: u64,
+    /// Media types that are refused, by what the first bytes of a file show.
+    pub refused_types: Vec<String>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            size_max: SIZE_MAX_DEFAULT,
+            account_quota: ACCOUNT_QUOTA_DEFAULT,
+            refused_types: Vec::new(),
+        }
+    }
+}
+
+/// A file that somebody wants to send.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NewUpload {
+    /// The room that it is for.
+    pub room: RoomId,
+    /// What it is called.
+    pub name: FileName,
+    /// How many bytes it has.
+    pub size: u64,
+    /// What they have to hash to, if the sender knows.
+    pub sha256: Option<[u8; 32]>,
+}
+
+/// How an upload stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Upload {
+    /// The room that it is for.
+    pub room: RoomId,
+    /// How many bytes it has.
+    pub size: u64,
+    /// How many of them are durable. What comes next begins here.
+    pub received: u64,
+    /// Whether all came and hash to what they should.
+    pub finished: bool,
+}
+
+/// Files that people send. A cheap handle; clones are the same.
+#[derive(Clone)]
+pub struct Files {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) vault: Vault,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) rng: Rng,
+    pub(crate) objects: Objects,
+    pub(crate) policy: Policy,
+    /// One permit for each writer.
+    pub(crate) writers: Arc<Semaphore>,
+    /// Held while a segment of the upload is written. An upload is in it as long as it has a writer.
+    pub(crate) writing: Mutex<HashMap<FileId, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl Files {
+    /// Files over these parts.
+    pub fn new(parts: Parts) -> Self {
+        let Parts {
+            store,
+            vault,
+            clock,
+            rng,
+            objects,
+            policy,
+        } = parts;
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                vault,
+                clock,
+                rng,
+                objects: Objects(objects),
+                policy,
+                writers: Arc::new(Semaphore::new(WRITERS_MAX)),
+                writing: Mutex::new(HashMap::new()),
+            }),
+        }
+    }
+
+    /// Begins an upload. Its size counts in the account's quota from here on.
+    ///
+    /// # Errors
+    /// What the policy refuses; nothing is kept then.
+    pub async fn start(&self, account: AccountId, new: NewUpload) -> Result<FileId, StartError> {
+        let inner = &self.inner;
+        let size_max = inner.policy.size_max.min(FILE_BYTES_MAX);
+        if !(1..=size_max).contains(&new.size) {
+            return Err(StartError::Size { size_max });
+        }
+        let file = FileId::random(&inner.rng);
+        let key = UploadRow { account, file };
+        let private = Private {
+            name: new.name.as_str().to_owned(),
+            media_type: String::new(),
+            sha256: new
+                .sha256
+                .map_or_else(Bytes::new, |hash| Bytes::copy_from_slice(&hash)),
+            key: KeyBytes::random(&inner.rng),
+            hashing: Bytes::new(),
+        };
+        let progress = Progress {
+            room: new.room,
+            size: new.size,
+            received: 0,
+            finished: false,
+            day: inner.clock.now().day(),
+        };
+        let upload = store::sealed(&self.sealer(account).await?, &key, progress, &private)?;
+        let row = v1::File {
+            account_id: Bytes::copy_from_slice(account.as_bytes()),
+            room_id: upload.room_id.clone(),
+            size: new.size,
+            uses: 0,
+        };
+        let (key, upload, row) = (&key, &upload, &row);
+        let begin = |tx: Transaction, maybe_committed: cluster_store::MaybeCommitted| async move {
+            if maybe_committed.is_yes() && tx.row(key).await?.is_some() {
+                return Ok(());
+            }
+            let mut used = store::quota(&tx, account).await?;
+            if used.uploads >= UPLOADS_MAX {
+                return Err(StartError::TooManyUploads);
+            }
+            let quota = inner.policy.account_quota;
+            let left = quota.saturating_sub(used.bytes);
+            if row.size > left {
+                return Err(StartError::Quota { quota, left });
+            }
+            used.bytes += row.size;
+            used.uploads += 1;
+            tx.set_row(&FileQuota { account }, &used)?;
+            tx.set_row(&File { file }, row)?;
+            Ok(tx.set_row(key, upload)?)
+        };
+        inner.store.run(begin).await?;
+        Ok(file)
+    }
+
+    /// How an upload stands; `None` if the account has none of this id.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn upload(
+        &self,
+        account: AccountId,
+        file: FileId,
+    ) -> Result<Option<Upload>, StoreError> {
+        let key = &UploadRow { account, file };
+        let read = |tx: Transaction| async move { tx.row(key).await };
+        let row = self.inner.store.read(read).await?;
+        let row = row.map(|row| store::progress(&row)).transpose()?;
+        Ok(row.map(Upload::from))
+    }
+
+    /// Gives an upload up. Whether there was one.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn give_up(&self, account: AccountId, file: FileId) -> Result<bool, StoreError> {
+        let key = &UploadRow { account, file };
+        let give_up = |tx: Transaction, maybe_committed: cluster_store::MaybeCommitted| async move {
+            let rows = (tx.row(key).await?, tx.row(&File { file }).await?);
+            let (Some(_), Some(row)) = rows else {
+                return Ok::<_, StoreError>(maybe_committed.is_yes());
+            };
+            store::remove(&tx, file, &row).await?;
+            Ok(true)
+        };
+        self.inner.store.run(give_up).await
+    }
+
+    /// The descriptors of finished uploads of `account` for `room`, in their order: for a message that is to
+    /// carry them, before its transaction [takes](Files::take) them.
+    ///
+    /// # Errors
+    /// Of the first that no message of this account in this room may carry.
+    pub async fn descriptors(
+        &self,
+        account: AccountId,
+        room: RoomId,
+        files: &[FileId],
+    ) -> Result<Vec<Descriptor>, TakeError> {
+        let keys: Vec<_> = files
+            .iter()
+            .map(|file| UploadRow {
+                account,
+                file: *file,
+            })
+            .collect();
+        let keys = &keys;
+        let read = |tx: Transaction| async move { tx.rows(keys).await };
+        let rows = self.inner.store.read(read).await?;
+        let sealer = self.sealer(account).await?;
+        let mut found = Vec::with_capacity(files.len());
+        for (key, row) in keys.iter().zip(rows) {
+            let row = row.ok_or(TakeError::NoSuchUpload { file: key.file })?;
+            let progress = store::progress(&row)?;
+            crate::taken::check(key.file, &progress, room)?;
+            found.push(descriptor(
+                key.file,
+                &progress,
+                store::private(&sealer, key, &row)?,
+            )?);
+        }
+        Ok(found)
+    }
+
+    pub(crate) async fn sealer(&self, account: AccountId) -> Result<Sealer, StoreError> {
+        let sealer = self.inner.vault.account_sealer(account).await;
+        sealer.map_err(VaultError::into_store_error)
+    }
+}
+
+impl From<Progress> for Upload {
+    fn from(progress: Progress) -> Self {
+        let Progress {
+            room,
+            size,
+            received,
+            finished,
+            day: _,
+        } = progress;
+        Self {
+            room,
+            size,
+            received,
+            finished,
+        }
+    }
+}
+
+impl fmt::Debug for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Files")
+            .field("objects", &self.inner.objects)
+            .field("policy", &self.inner.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Of a finished upload.
+pub(crate) fn descriptor(
+    file: FileId,
+    progress: &Progress,
+    private: Private,
+) -> Result<Descriptor, StoreError> {
+    let broken = || store::corrupt(cluster_store::Table::Upload);
+    Ok(Descriptor {
+        file,
+        key: private.key,
+        name: FileName::new(private.name).map_err(|_| broken())?,
+        size: progress.size,
+        media_type: private.media_type,
+        sha256: private.sha256[..].try_into().map_err(|_| broken())?,
+    })
+}

@@ -1,0 +1,50 @@
+//! Files that people send: they come in piece by piece, lie sealed in an object store, and go with the last
+//! message that carries them.
+//!
+//! Owns: uploads and how they resume ([`Writer`]), reading ([`Reader`]), the encryption of what lies in the
+//! object store, quotas, and the removal of what nobody needs ([`Files::sweep`]).
+//!
+//! ```text
+//! start ──► Upload row ── Writer ── segment, sealed ── object `files/{file}/{segment}`
+//!              │ finish                                     │
+//!           descriptor (key, name, hash) ──► whoever sends a message seals it there
+//!              │ take, in the transaction of the message    │
+//!           File row, uses 1 ── release, with the message ──┴─► FileRemoval row ── sweep
+//! ```
+//!
+//! Invariants:
+//! - **Bytes are encrypted before they leave the process**, under a random key of the file alone, and lie
+//!   under a random id. Name, type and key lie sealed in the upload's row until a message has them.
+//! - **A row says that an object may be there before it is, and until it is not.** An object without a row
+//!   is nobody's, and is swept.
+//! - **What [`Upload::received`] counts is durable**: the object was synced before the row was.
+//! - **A file is taken by one message, in that message's transaction**, and a quota is exact: it changes in
+//!   the transactions that change what it counts.
+//!
+//! Leaves out: who may send into a room or read from it, and messages (`services/rooms`); gRPC; backups, which hold
+//! neither objects nor rows of files. Writers of one upload on several nodes at a time are not kept apart: an upload stays on the node
+//! that took it.
+
+mod cipher;
+mod descriptor;
+mod error;
+mod files;
+mod finish;
+mod kind;
+mod layout;
+pub mod limits;
+mod objects;
+mod reader;
+mod store;
+mod sweep;
+mod taken;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use descriptor::{Descriptor, FileName, InvalidFileName};
+pub use error::{FinishError, ReadError, StartError, TakeError, WriteError};
+pub use files::{Files, NewUpload, Parts, Policy, Upload};
+pub use reader::Reader;
+pub use sweep::Swept;
+pub use writer::Writer;

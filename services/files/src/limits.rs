@@ -1,0 +1,48 @@
+//! Every bound of files, with its reason.
+
+use std::time::Duration;
+
+/// Bytes that are sealed in one piece. A reader of a range opens at most two pieces in vain, and the tag of
+/// 16 bytes is a small part of it.
+pub const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Chunks of one object. Each object costs a sync of a file, of its folder and of the store: with 4 MiB that is
+/// a small part of the time, and what a broken connection loses takes a moment to send again.
+pub const SEGMENT_CHUNKS: usize = 64;
+
+/// Bytes of a file in one object.
+pub const SEGMENT_BYTES: usize = CHUNK_BYTES * SEGMENT_CHUNKS;
+
+/// Chunks that are read from the object store in one go: half a megabyte in memory for each reader.
+pub const READ_CHUNKS: usize = 8;
+
+/// Uploads that are written at a time on one node. Each holds a segment in memory: 128 MiB in all.
+pub const WRITERS_MAX: usize = 32;
+
+/// Files of one account that are in no message yet: more than one message carries, for several devices.
+pub const UPLOADS_MAX: u32 = 64;
+
+/// Largest file of all: chunks are numbered with 32 bits, and this is far from their end.
+pub const FILE_BYTES_MAX: u64 = 1 << 40;
+
+/// Largest file where the operator says nothing.
+pub const SIZE_MAX_DEFAULT: u64 = 2 << 30;
+
+/// What all files of an account may take where the operator says nothing.
+pub const ACCOUNT_QUOTA_DEFAULT: u64 = 20 << 30;
+
+/// Bytes of a file's name: what file systems take.
+pub const NAME_BYTES_MAX: usize = 255;
+
+/// After so many days an upload that is in no message is swept: whoever began on a Friday evening goes on the
+/// next morning, and not later.
+pub const UPLOAD_DAYS: u32 = 1;
+
+/// Rows and objects that the sweep looks at in one go.
+pub const SWEEP_BATCH: usize = 64;
+
+/// Pause after each of them: a sweep leaves the disk to those who wait for it.
+pub const SWEEP_PAUSE: Duration = Duration::from_millis(20);
+
+/// When to come back to a node that takes as many uploads as it can.
+pub const WRITERS_RETRY: Duration = Duration::from_secs(1);

@@ -1,0 +1,183 @@
+//! Files over a store in memory and a folder, through the public handle.
+
+mod refusals;
+mod sweeping;
+mod travelling;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cluster_store::{Simulated, Store, Transaction};
+use cluster_types::{
+    AccountId, Clock as _, DeploymentId, FileId, ManualClock, Rng, RoomId, UnixMillis,
+};
+use object_store::local::LocalFileSystem;
+use services_vault::{KeySource, Vault};
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+
+use crate::{Descriptor, FileName, Files, NewUpload, Parts, Policy, ReadError, TakeError};
+
+const ACCOUNT: AccountId = AccountId::from_bytes([1; 16]);
+const OTHER: AccountId = AccountId::from_bytes([2; 16]);
+const ROOM: RoomId = RoomId::from_bytes([3; 16]);
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+/// What the name of each file has in it.
+const NAME: &str = "canary-name-4711.bin";
+
+/// A node, its store and its folder.
+struct World {
+    folder: TempDir,
+    store: Store,
+    vault: Vault,
+    clock: Arc<ManualClock>,
+    rng: Rng,
+    policy: Policy,
+    files: Files,
+}
+
+impl World {
+    async fn new(policy: Policy) -> Self {
+        let (rng, folder) = (Rng::seeded(1), tempfile::tempdir().expect("a folder"));
+        let store = Store::new(Simulated::reliable());
+        let parts = services_vault::Parts {
+            store: store.clone(),
+            deployment: DeploymentId::random(&rng),
+            source: KeySource::file(folder.path().join("rookery.keys")),
+            rng: rng.fork(),
+        };
+        let vault = Vault::open(parts).await.expect("opens");
+        std::fs::create_dir(folder.path().join("objects")).expect("a folder");
+        let clock = Arc::new(ManualClock::at(UnixMillis(20_000 * DAY_MS)));
+        let files = start(&folder, &store, &vault, &clock, &rng, &policy);
+        Self {
+            folder,
+            store,
+            vault,
+            clock,
+            rng,
+            policy,
+            files,
+        }
+    }
+
+    /// Another process on the same store and folder, after the first has gone.
+    fn restart(&mut self) {
+        let Self {
+            folder,
+            store,
+            vault,
+            clock,
+            rng,
+            policy,
+            files,
+        } = self;
+        *files = start(folder, store, vault, clock, rng, policy);
+    }
+
+    /// Begins an upload of as many bytes for [`ROOM`].
+    async fn begin(&self, size: usize) -> FileId {
+        let begun = self.files.start(ACCOUNT, new(size, None)).await;
+        begun.expect("an upload")
+    }
+
+    /// Uploads these bytes.
+    async fn upload(&self, bytes: &[u8]) -> Descriptor {
+        let file = self.begin(bytes.len()).await;
+        let mut writer = self.files.writer(ACCOUNT, file).await.expect("a writer");
+        writer.write(0, bytes).await.expect("is taken");
+        self.files.finish(ACCOUNT, file).await.expect("finishes")
+    }
+
+    /// Has a message carry a file.
+    async fn take(&self, room: RoomId, file: FileId) -> Result<(), TakeError> {
+        let take =
+            |tx: Transaction, _| async move { Files::take(&tx, ACCOUNT, room, &[file]).await };
+        self.store.run(take).await
+    }
+
+    /// Has the message that carries a file be deleted.
+    async fn release(&self, file: FileId) {
+        let release = |tx: Transaction, _| async move { Files::release(&tx, file).await };
+        self.store.run(release).await.expect("is released");
+    }
+
+    async fn read(&self, of: &Descriptor, from: usize, to: usize) -> Result<Vec<u8>, ReadError> {
+        let mut reader = self.files.reader(of, from as u64..to as u64)?;
+        let mut read = Vec::new();
+        while let Some(bytes) = reader.next().await? {
+            let bytes: Bytes = bytes;
+            read.extend_from_slice(&bytes);
+        }
+        Ok(read)
+    }
+
+    /// What the account has used of its quota: bytes, and uploads.
+    async fn used(&self) -> (u64, u32) {
+        let read = |tx: Transaction| async move { crate::store::quota(&tx, ACCOUNT).await };
+        let used = self.store.read(read).await.expect("reads");
+        (used.bytes, used.uploads)
+    }
+
+    /// Every object, in the order of their names.
+    fn objects(&self) -> Vec<PathBuf> {
+        let (mut found, mut folders) = (Vec::new(), vec![self.folder.path().join("objects")]);
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("a folder") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path)
+                } else {
+                    found.push(path)
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    fn next_day(&self) {
+        let later = UnixMillis(self.clock.now().0 + DAY_MS);
+        self.clock.set(later);
+    }
+}
+
+fn start(
+    folder: &TempDir,
+    store: &Store,
+    vault: &Vault,
+    clock: &Arc<ManualClock>,
+    rng: &Rng,
+    policy: &Policy,
+) -> Files {
+    let objects = LocalFileSystem::new_with_prefix(folder.path().join("objects"));
+    Files::new(Parts {
+        store: store.clone(),
+        vault: vault.clone(),
+        clock: clock.clone(),
+        rng: rng.fork(),
+        objects: Arc::new(objects.expect("a folder").with_fsync(true)),
+        policy: policy.clone(),
+    })
+}
+
+fn new(size: usize, sha256: Option<[u8; 32]>) -> NewUpload {
+    NewUpload {
+        room: ROOM,
+        name: FileName::new(NAME.to_owned()).expect("a name"),
+        size: size as u64,
+        sha256,
+    }
+}
+
+/// So many bytes that repeat nowhere near.
+fn bytes(length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    Rng::seeded(7).fill(&mut bytes);
+    bytes
+}
+
+fn hash(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}

@@ -1,0 +1,152 @@
+//! Whatever is wrong is refused by its own name, and changes nothing.
+
+use cluster_types::{Coded, ErrorCode};
+
+use super::*;
+
+fn refused<T, E: Coded>(result: Result<T, E>) -> (ErrorCode, &'static str, Vec<String>) {
+    let error = result.err().expect("refused");
+    let fields = error
+        .violations()
+        .into_iter()
+        .map(|violation| violation.field);
+    (error.code(), error.reason(), fields.collect())
+}
+
+fn field(name: &str) -> Vec<String> {
+    vec![name.to_owned()]
+}
+
+#[tokio::test]
+async fn an_upload_that_may_not_begin_counts_nothing() {
+    let policy = Policy {
+        size_max: 100,
+        account_quota: 150,
+        ..Policy::default()
+    };
+    let world = World::new(policy).await;
+    let start = async |size| world.files.start(ACCOUNT, new(size, None)).await;
+    for size in [0, 101] {
+        assert_eq!(
+            refused(start(size).await),
+            (ErrorCode::Invalid, "FILE_SIZE", field("size"))
+        );
+    }
+    start(100).await.expect("the largest");
+    assert_eq!(
+        refused(start(51).await),
+        (ErrorCode::Conflict, "FILE_QUOTA", vec![])
+    );
+    assert_eq!(world.used().await, (100, 1));
+    start(50).await.expect("what is left");
+    assert_eq!(world.used().await, (150, 2));
+    let others = world.files.start(OTHER, new(100, None)).await;
+    others.expect("another account has a quota of its own");
+}
+
+#[tokio::test]
+async fn bytes_that_do_not_belong_are_not_taken() {
+    let world = World::new(Policy::default()).await;
+    let file = world.begin(10).await;
+    let theirs = world.files.writer(OTHER, file).await;
+    assert_eq!(
+        refused(theirs),
+        (ErrorCode::NotFound, "UPLOAD_NOT_FOUND", vec![])
+    );
+    let mut writer = world.files.writer(ACCOUNT, file).await.expect("a writer");
+    writer.write(0, b"hello").await.expect("is taken");
+    for offset in [0, 4, 6] {
+        let elsewhere = refused(writer.write(offset, b"w").await);
+        assert_eq!(
+            elsewhere,
+            (ErrorCode::Invalid, "UPLOAD_OFFSET", field("offset"))
+        );
+    }
+    let more = refused(writer.write(5, b"worlds").await);
+    assert_eq!(more, (ErrorCode::Invalid, "UPLOAD_TOO_LONG", field("data")));
+    let early = refused(world.files.finish(ACCOUNT, file).await);
+    assert_eq!(early, (ErrorCode::Conflict, "UPLOAD_INCOMPLETE", vec![]));
+    writer
+        .write(5, b"world")
+        .await
+        .expect("what was refused changed nothing");
+    let of = world.files.finish(ACCOUNT, file).await.expect("finishes");
+    assert_eq!(world.read(&of, 0, 10).await.expect("reads"), b"helloworld");
+    let late = refused(world.files.writer(ACCOUNT, file).await);
+    assert_eq!(late, (ErrorCode::Conflict, "UPLOAD_FINISHED", vec![]));
+    let outside = refused(world.files.reader(&of, 0..11));
+    assert_eq!(outside, (ErrorCode::Invalid, "FILE_RANGE", field("range")));
+}
+
+#[tokio::test]
+async fn what_hashes_to_something_else_does_not_finish() {
+    let world = World::new(Policy::default()).await;
+    let begun = world
+        .files
+        .start(ACCOUNT, new(5, Some(hash(b"hello"))))
+        .await;
+    let file = begun.expect("an upload");
+    let mut writer = world.files.writer(ACCOUNT, file).await.expect("a writer");
+    writer.write(0, b"hallo").await.expect("is taken");
+    let differs = refused(world.files.finish(ACCOUNT, file).await);
+    assert_eq!(
+        differs,
+        (ErrorCode::Conflict, "UPLOAD_HASH_DIFFERS", vec![])
+    );
+    let stands = world.files.upload(ACCOUNT, file).await.expect("reads");
+    assert!(!stands.expect("there").finished);
+}
+
+#[tokio::test]
+async fn a_refused_type_is_known_by_its_bytes_and_not_by_its_name() {
+    let policy = Policy {
+        refused_types: vec!["application/x-executable".to_owned()],
+        ..Policy::default()
+    };
+    let world = World::new(policy).await;
+    let program = [&b"\x7fELF\x02\x01\x01"[..], &[0; 93]].concat();
+    let file = world.begin(program.len()).await;
+    let mut writer = world.files.writer(ACCOUNT, file).await.expect("a writer");
+    let taken = refused(writer.write(0, &program).await);
+    assert_eq!(taken, (ErrorCode::Forbidden, "FILE_TYPE_REFUSED", vec![]));
+    assert!(world.objects().is_empty(), "nothing of it was stored");
+}
+
+#[tokio::test]
+async fn a_message_carries_only_finished_uploads_of_its_sender_for_its_room() {
+    let world = World::new(Policy::default()).await;
+    let of = world.upload(b"hello").await;
+    let begun = world.begin(5).await;
+    let room = RoomId::from_bytes([9; 16]);
+    for (account, room, file, reason) in [
+        (ACCOUNT, room, of.file, "UPLOAD_FOR_ANOTHER_ROOM"),
+        (ACCOUNT, ROOM, begun, "UPLOAD_NOT_FINISHED"),
+        (OTHER, ROOM, of.file, "UPLOAD_NOT_FOUND"),
+    ] {
+        assert_eq!(
+            refused(world.files.descriptors(account, room, &[file]).await).1,
+            reason
+        );
+        let take =
+            |tx: Transaction, _| async move { Files::take(&tx, account, room, &[file]).await };
+        assert_eq!(refused(world.store.run(take).await).1, reason);
+    }
+    let found = world
+        .files
+        .descriptors(ACCOUNT, ROOM, &[of.file])
+        .await
+        .expect("its own");
+    assert!(found[0].key.is(&of.key));
+    world.take(ROOM, of.file).await.expect("is carried");
+    assert_eq!(
+        refused(world.take(ROOM, of.file).await).1,
+        "UPLOAD_NOT_FOUND",
+        "only once"
+    );
+    assert_eq!(world.used().await, (10, 1), "it still counts in the quota");
+    assert!(
+        !world.files.give_up(ACCOUNT, of.file).await.expect("asks"),
+        "it is no upload"
+    );
+    assert_eq!(world.read(&of, 0, 5).await.expect("reads"), b"hello");
+}

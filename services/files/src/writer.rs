@@ -1,0 +1,237 @@
+//! [`Writer`]: takes the bytes of an upload, seals them and makes them durable, a segment at a time.
+//!
+//! Invariants: a segment is durable before the row counts it, and the row holds the state of the hash after
+//! exactly what it counts: so whoever goes on, in another process too, hashes and seals as if nothing had been.
+//! Of two writers of an upload on this node the later one wins: the other finds out before it writes anything.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use cluster_store::schema::{Table, Upload as UploadRow};
+use cluster_store::{MaybeCommitted, StoreError, Transaction};
+use cluster_types::{AccountId, FileId};
+use services_vault::Sealer;
+use sha2::digest::common::hazmat::SerializableState as _;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::cipher::{FileCipher, Place, Prefix};
+use crate::layout::{self, HEADER_BYTES, PREFIX_BYTES, TAG_BYTES, VERSION};
+use crate::limits::{CHUNK_BYTES, SEGMENT_BYTES, SEGMENT_CHUNKS};
+use crate::store::{self, Private, Progress};
+use crate::{Files, WriteError, kind};
+
+/// Takes the bytes of one upload, from where it stands.
+pub struct Writer {
+    files: Files,
+    key: UploadRow,
+    sealer: Sealer,
+    progress: Progress,
+    private: Private,
+    cipher: FileCipher,
+    hasher: Sha256,
+    /// The segment that grows, sealed up to `open`.
+    segment: BytesMut,
+    prefix: Prefix,
+    open: usize,
+    /// Bytes taken, durable or not.
+    taken: u64,
+    writing: Arc<tokio::sync::Mutex<()>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Files {
+    /// Goes on with an upload, from what is durable of it.
+    ///
+    /// # Errors
+    /// If there is no such upload of the account, if it is finished, or if the node takes as many as it can.
+    pub async fn writer(&self, account: AccountId, file: FileId) -> Result<Writer, WriteError> {
+        let place = Arc::clone(&self.inner.writers).try_acquire_owned();
+        let place = place.map_err(|_| WriteError::Busy)?;
+        let key = UploadRow { account, file };
+        let row = self.inner.store.read(|tx: Transaction| {
+            let key = key.clone();
+            async move { tx.row(&key).await }
+        });
+        let row = row.await?.ok_or(WriteError::NoSuchUpload)?;
+        let progress = store::progress(&row)?;
+        if progress.finished {
+            return Err(WriteError::Finished);
+        }
+        let sealer = self.sealer(account).await?;
+        let private = store::private(&sealer, &key, &row)?;
+        let writing = Arc::clone(self.inner.writing.lock().entry(file).or_default());
+        Ok(Writer {
+            files: self.clone(),
+            cipher: FileCipher::new(file, &private.key),
+            hasher: resumed(&private.hashing)?,
+            taken: progress.received,
+            segment: BytesMut::new(),
+            prefix: [0; PREFIX_BYTES],
+            open: 0,
+            key,
+            sealer,
+            progress,
+            private,
+            writing,
+            _place: place,
+        })
+    }
+}
+
+impl Writer {
+    /// How many bytes are durable.
+    pub const fn received(&self) -> u64 {
+        self.progress.received
+    }
+
+    /// How many bytes were taken, durable or not. What comes next begins here.
+    pub const fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Takes the bytes at `offset`, and makes durable what is full by them. The last byte of the file makes all
+    /// of it durable.
+    ///
+    /// # Errors
+    /// If they begin elsewhere than where the last ones ended, or are more than the sender said, nothing of them
+    /// is taken. After any other error the writer is of no more use; another one goes on from what is durable.
+    pub async fn write(&mut self, offset: u64, mut bytes: &[u8]) -> Result<(), WriteError> {
+        let (expected, size) = (self.taken, self.progress.size);
+        if offset != expected {
+            return Err(WriteError::WrongOffset { expected });
+        }
+        if bytes.len() as u64 > size - expected {
+            return Err(WriteError::TooMany { size });
+        }
+        while !bytes.is_empty() {
+            if self.segment.is_empty() {
+                self.begin_segment();
+            }
+            let room = CHUNK_BYTES - (self.segment.len() - self.open);
+            let (some, rest) = bytes.split_at(bytes.len().min(room));
+            bytes = rest;
+            self.segment.extend_from_slice(some);
+            self.hasher.update(some);
+            self.taken += some.len() as u64;
+            let is_last = self.taken == size;
+            if self.segment.len() - self.open == CHUNK_BYTES || is_last {
+                self.seal_chunk(is_last)?;
+                if is_last || self.taken.is_multiple_of(SEGMENT_BYTES as u64) {
+                    self.flush().await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn begin_segment(&mut self) {
+        let left = self.progress.size - self.taken;
+        let bytes = usize::try_from(left).map_or(SEGMENT_BYTES, |left| left.min(SEGMENT_BYTES));
+        self.segment
+            .reserve(HEADER_BYTES + bytes + SEGMENT_CHUNKS * TAG_BYTES);
+        self.prefix = self.files.inner.rng.bytes();
+        self.segment.extend_from_slice(&[VERSION]);
+        self.segment.extend_from_slice(&self.prefix);
+        self.open = self.segment.len();
+    }
+
+    fn seal_chunk(&mut self, is_last: bool) -> Result<(), WriteError> {
+        let chunk = layout::chunk_at(self.taken - 1);
+        if chunk == 0 {
+            let refused = &self.files.inner.policy.refused_types;
+            let served = look(&self.segment[self.open..], refused)?;
+            served.clone_into(&mut self.private.media_type);
+        }
+        let place = Place {
+            prefix: self.prefix,
+            chunk,
+            is_last,
+        };
+        self.cipher.seal(place, &mut self.segment, self.open);
+        self.open = self.segment.len();
+        Ok(())
+    }
+
+    /// Makes the segment durable, and then counts it.
+    async fn flush(&mut self) -> Result<(), WriteError> {
+        let segment = layout::segment_of(layout::chunk_at(self.taken - 1));
+        let bytes = std::mem::take(&mut self.segment).freeze();
+        self.private.hashing = Bytes::copy_from_slice(&self.hasher.serialize());
+        let (inner, key, received) = (&self.files.inner, &self.key, self.progress.received);
+        let progress = Progress {
+            received: self.taken,
+            ..self.progress
+        };
+        let row = &store::sealed(&self.sealer, key, progress, &self.private)?;
+        // Nobody else writes this upload here, and whoever has done so meanwhile has moved it on.
+        let _alone = self.writing.lock().await;
+        let stands = |tx: Transaction| async move { is_at(&tx, key, received).await };
+        inner.store.read(stands).await?;
+        inner.objects.put(key.file, segment, bytes).await?;
+        let count = |tx: Transaction, maybe_committed: MaybeCommitted| async move {
+            if maybe_committed.is_yes() && is_at(&tx, key, row.received).await.is_ok() {
+                return Ok(());
+            }
+            is_at(&tx, key, received).await?;
+            Ok::<_, WriteError>(tx.set_row(key, row)?)
+        };
+        inner.store.run(count).await?;
+        self.progress = progress;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer")
+            .field("file", &self.key.file)
+            .field("taken", &self.taken)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let mut writing = self.files.inner.writing.lock();
+        // This writer's, and the map's.
+        if Arc::strong_count(&self.writing) <= 2 {
+            writing.remove(&self.key.file);
+        }
+    }
+}
+
+/// What a file with these first bytes is served as, unless it is not taken.
+fn look(beginning: &[u8], refused: &[String]) -> Result<&'static str, WriteError> {
+    let served = kind::served(beginning);
+    let seen = kind::seen(beginning).unwrap_or(served);
+    if refused
+        .iter()
+        .any(|refused| refused == seen || refused == served)
+    {
+        let media_type = seen.to_owned();
+        return Err(WriteError::RefusedType { media_type });
+    }
+    Ok(served)
+}
+
+/// Whether the upload is where this writer has left it.
+async fn is_at(tx: &Transaction, key: &UploadRow, received: u64) -> Result<(), WriteError> {
+    let row = tx.row(key).await?.ok_or(WriteError::NoSuchUpload)?;
+    if row.received == received && !row.finished {
+        Ok(())
+    } else {
+        Err(WriteError::Moved)
+    }
+}
+
+/// The hash in this state.
+pub(crate) fn resumed(state: &[u8]) -> Result<Sha256, StoreError> {
+    if state.is_empty() {
+        return Ok(Sha256::new());
+    }
+    let state = state.try_into().ok();
+    let hasher = state.and_then(|state| Sha256::deserialize(state).ok());
+    hasher.ok_or_else(|| store::corrupt(Table::Upload))
+}
