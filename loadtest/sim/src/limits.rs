@@ -27,6 +27,9 @@ pub const ROOMS_MAX: usize = 16;
 /// else may go wrong.
 pub const DOUBT: RangeInclusive<u64> = 150_000..=400_000;
 
+/// How often a node is started before the weather is made fair for it.
+pub const STARTS_MAX: usize = 4;
+
 /// Starts of the node before the last.
 pub const CRASHES: RangeInclusive<u64> = 1..=4;
 

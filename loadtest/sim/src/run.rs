@@ -21,7 +21,7 @@ use crate::calls::Order;
 use crate::clients::{Clients, Ending};
 use crate::clock::WallClock;
 use crate::history::{Answer, History, World as Happened};
-use crate::limits::{CALM_ATTEMPTS_MAX, CALM_RETRY};
+use crate::limits::{CALM_ATTEMPTS_MAX, CALM_RETRY, STARTS_MAX};
 use crate::names::{Person, count};
 use crate::node::Node;
 use crate::people::Somebody;
@@ -89,7 +89,20 @@ pub fn run(seed: u64, kinds: &FaultKinds) -> anyhow::Result<Outcome> {
 }
 
 impl Run {
+    /// One life. A node that does not reach its store ends, and is started again as a new process, the last
+    /// time in fair weather.
     fn live(&self, number: usize, life: Life) -> anyhow::Result<()> {
+        for _ in 1..STARTS_MAX {
+            if self.start(number, life)?.is_none() {
+                return Ok(());
+            }
+        }
+        self.disk.set_faults(Faults::NONE);
+        self.start(number, life)?.map_or(Ok(()), Err)
+    }
+
+    /// Starts a node and has it live. Returns why it did not start, if so.
+    fn start(&self, number: usize, life: Life) -> anyhow::Result<Option<anyhow::Error>> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
@@ -111,14 +124,24 @@ impl Run {
         lived
     }
 
-    async fn one_life(&self, number: usize, life: Life, bell: &Notify) -> anyhow::Result<()> {
+    async fn one_life(
+        &self,
+        number: usize,
+        life: Life,
+        bell: &Notify,
+    ) -> anyhow::Result<Option<anyhow::Error>> {
         self.world.note_world(Happened::Started {
             life: count(number + 1),
         });
         let shards = self.plan.relay_shards;
-        // A node that does not reach its store at the start ends, and is started again: nothing to see.
-        self.disk.set_faults(Faults::NONE);
-        let node = Node::start(&self.disk, &self.kms, &self.clock, &self.rng, shards).await?;
+        let node = Node::start(&self.disk, &self.kms, &self.clock, &self.rng, shards).await;
+        let node = match node {
+            Ok(node) => node,
+            Err(error) => {
+                self.world.note_world(Happened::Crashed);
+                return Ok(Some(error));
+            }
+        };
         let (world, clock) = (self.world.clone(), self.clock.clone());
         let clients = Clients::new(world, node, clock, Arc::clone(&self.plan));
         self.disk.set_faults(self.plan.weather.calm());
@@ -162,7 +185,7 @@ impl Run {
                 self.last_look(&clients, &people).await?;
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Tries until there is a definite answer. Only for fair weather.

@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn rookery(dir: &Path, line: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rookery"));
     command.current_dir(dir).args(line.split_whitespace());
+    // For tests, and no setting.
+    command.env_remove("ROOKERY_TEST_FDB");
     command.arg("--json").output().expect("it runs")
 }
 

@@ -11,6 +11,7 @@ use services_server::stores::StoreAt;
 use crate::process::Process;
 use crate::support::Connection;
 use crate::world::PASSWORD;
+use crate::{backups, golden};
 
 /// What names the cluster file.
 const VARIABLE: &str = "ROOKERY_TEST_FDB";
@@ -91,4 +92,36 @@ async fn a_server_whose_cluster_is_away_says_so_and_stops_when_asked() {
 
     process.signal(rustix::process::Signal::TERM);
     assert_eq!(process.ended(Duration::from_secs(30)).await, Some(0));
+}
+
+/// The steps of `ops/backup.md` with a cluster as the new house, and with a store of the first release.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_in_a_file_moves_into_a_cluster() {
+    let file = file().expect("cargo xtask test --fdb CLUSTER_FILE names a cluster");
+    let dir = tempfile::TempDir::new().expect("a folder");
+    let (old, golden) = (dir.path().join("old"), golden::folder(1));
+    std::fs::create_dir(&old).expect("a folder");
+    golden::unpack(&golden, &old);
+    let recipient = backups::keys(dir.path());
+    let backup = format!("backup --to move --recipient {recipient} --data-dir old");
+    backups::done(dir.path(), &backup);
+    let prefix = prefix(&dir.path().join("data"));
+    let config = format!("store = 'fdb:{file}'\nfdb = {{ prefix = '{prefix}' }}\n");
+    std::fs::write(dir.path().join("rookery.toml"), config).expect("writes");
+    let restore = "restore --from move --identity backup.key --config rookery.toml --data-dir data";
+    backups::done(dir.path(), restore);
+    let (code, said) = backups::refused(dir.path(), restore);
+    assert_eq!(code, 73, "it is not empty any more: {said}");
+
+    let process = Process::start(dir.path(), &[]).await;
+    let connection = Connection::to(process.address).await;
+    let (questions, expected) = golden::recorded(&golden);
+    let is_log = |question: &golden::Question| question.1 == "Messages/ListEvents";
+    let (questions, expected): (Vec<_>, Vec<_>) = questions
+        .into_iter()
+        .zip(expected)
+        .filter(|(question, _)| is_log(question))
+        .unzip();
+    let found = golden::answers(&connection, &questions).await;
+    golden::check(&found, &expected, "in the cluster");
 }

@@ -52,12 +52,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// The end of 2099, in seconds: a mute that no test outlives.
 const FAR: i64 = 4_102_444_799;
 
-fn folder(version: u32) -> PathBuf {
+pub(crate) fn folder(version: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/v{version}"))
 }
 
 /// Who calls what, and with what request.
-type Question = (String, String, Vec<u8>);
+pub(crate) type Question = (String, String, Vec<u8>);
 
 /// Somebody's calls.
 struct Caller<'a> {
@@ -277,7 +277,10 @@ fn questions(rooms: &[String]) -> Vec<Question> {
 }
 
 /// What is answered, a line each: person, call, request, code and answer.
-async fn answers(connection: &Connection, questions: &[Question]) -> Vec<(String, Bytes)> {
+pub(crate) async fn answers(
+    connection: &Connection,
+    questions: &[Question],
+) -> Vec<(String, Bytes)> {
     let mut people = BTreeMap::new();
     let mut lines = Vec::new();
     for (person, path, request) in questions {
@@ -313,7 +316,7 @@ fn unhex(word: &str) -> Vec<u8> {
 }
 
 /// What was asked and what was answered when the store was made.
-fn recorded(folder: &Path) -> (Vec<Question>, Vec<(String, Bytes)>) {
+pub(crate) fn recorded(folder: &Path) -> (Vec<Question>, Vec<(String, Bytes)>) {
     let text = String::from_utf8(unpacked(folder, ANSWERS)).expect("text");
     let lines = text.lines().map(|line| {
         let (question, answer) = line.rsplit_once(' ').expect("words");
@@ -325,7 +328,7 @@ fn recorded(folder: &Path) -> (Vec<Question>, Vec<(String, Bytes)>) {
 }
 
 /// Compares line by line, so that a failure names the call.
-fn check(found: &[(String, Bytes)], expected: &[(String, Bytes)], when: &str) {
+pub(crate) fn check(found: &[(String, Bytes)], expected: &[(String, Bytes)], when: &str) {
     assert_eq!(found.len(), expected.len());
     for (found, expected) in found.iter().zip(expected) {
         assert_eq!(found.0, expected.0, "{when}");
@@ -436,7 +439,7 @@ fn unpacked(folder: &Path, name: &str) -> Vec<u8> {
 }
 
 /// Lays the data directory of a golden store out in `data`.
-fn unpack(folder: &Path, data: &Path) {
+pub(crate) fn unpack(folder: &Path, data: &Path) {
     for name in KEPT {
         if packed_in(folder, name).exists() {
             let file = data.join(name);
