@@ -1,7 +1,7 @@
 //! Registering: an account, its name, its first sign-in and the end of its invitation in one
 //! transaction.
 
-use cluster_store::{MaybeCommitted, Transaction};
+use cluster_store::{AsStoreError as _, MaybeCommitted, StoreError, Transaction};
 use cluster_types::{AccountId, Day, PeerAddr};
 use services_vault::{Sealer, Vault};
 
@@ -68,7 +68,8 @@ impl Accounts {
         };
         let written = &registration;
         let write = |tx, earlier| async move { written.write(&tx, vault, earlier).await };
-        let profile = self.inner.store.run(write).await?;
+        let written = self.inner.store.run(write).await;
+        let profile = self.keep_key_of(registration.account.id(), written).await?;
         if invitation.is_some() {
             self.inner.limiter.succeeded(attempt);
         }
@@ -78,6 +79,23 @@ impl Accounts {
             device_label: registration.device_label,
             token,
         })
+    }
+
+    /// Destroys the key of a new account again if that certainly was not made: whoever is refused must not leave
+    /// anything behind. Returns what came of it.
+    async fn keep_key_of(
+        &self,
+        new: AccountId,
+        written: Result<Profile, RegisterError>,
+    ) -> Result<Profile, RegisterError> {
+        let is_refused = written.as_ref().is_err_and(|error| {
+            let failure = error.as_store_error();
+            !failure.is_some_and(StoreError::maybe_committed)
+        });
+        if is_refused && let Err(error) = self.inner.vault.destroy_account(new).await {
+            tracing::warn!(account = %new, %error, "the key of an account that was not made is left");
+        }
+        written
     }
 }
 

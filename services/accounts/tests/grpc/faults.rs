@@ -77,29 +77,32 @@ async fn a_registration_of_unknown_outcome_makes_one_account_and_uses_its_invita
     assert!(unknown > 30, "the faults were there: {unknown}");
 }
 
+/// Six who use the first invitation at once, on a store with these faults. Returns how many were let in.
+async fn six_at_once(server: &Server, faults: Faults) -> usize {
+    let invitation = server.accounts.ensure_administrator_invitation().await;
+    let invitation = invitation.expect("works").expect("unclaimed").reveal();
+    server.disk.set_faults(faults);
+    let names: Vec<_> = (0..6).map(|n| format!("user{n}")).collect();
+    let tries = names.iter().map(|name| {
+        let invitation = invitation.clone();
+        server.register(v1::RegisterAccountRequest {
+            invitation,
+            ..registration(name)
+        })
+    });
+    let tries = join_all(tries).await;
+    tries.into_iter().filter_map(Result::ok).count()
+}
+
 #[tokio::test(start_paused = true)]
 async fn of_many_with_one_invitation_one_gets_in_whatever_the_store_does() {
     for seed in 0..30 {
         let server = server(seed).await;
-        let invitation = server.accounts.ensure_administrator_invitation().await;
-        let invitation = invitation.expect("works").expect("unclaimed").reveal();
-        server.disk.set_faults(Faults {
+        let rough = Faults {
             unavailable: 0,
             ..Faults::ROUGH
-        });
-        let names: Vec<_> = (0..6).map(|n| format!("user{n}")).collect();
-        let tries = names.iter().map(|name| {
-            let invitation = invitation.clone();
-            server.register(v1::RegisterAccountRequest {
-                invitation,
-                ..registration(name)
-            })
-        });
-        let winners = join_all(tries)
-            .await
-            .into_iter()
-            .filter_map(Result::ok)
-            .count();
+        };
+        let winners = six_at_once(&server, rough).await;
         let accounts = server.rows().get(&Table::Account).copied().unwrap_or(0);
         assert!(
             winners <= 1 && accounts <= 1,
@@ -109,7 +112,24 @@ async fn of_many_with_one_invitation_one_gets_in_whatever_the_store_does() {
             winners <= accounts,
             "seed {seed}: who was told so has an account"
         );
+        assert!(
+            accounts <= server.keys(),
+            "seed {seed}: whose key is there, whatever was unknown"
+        );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_refused_an_account_leaves_no_key_behind() {
+    let slow = Faults {
+        conflict: 100_000,
+        delay: 500_000,
+        delay_max: Duration::from_millis(5),
+        ..Faults::NONE
+    };
+    let server = server(1).await;
+    assert_eq!(six_at_once(&server, slow).await, 1);
+    assert_eq!(server.keys(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -226,6 +226,13 @@ impl Server {
         page.rows.into_iter().map(|(key, _)| key.sign_in).collect()
     }
 
+    /// How many keys of accounts there are.
+    pub(crate) fn keys(&self) -> usize {
+        let rows = self.disk.contents().into_iter();
+        rows.filter(|(key, _)| Table::of_key(key) == Some(Table::AccountKey))
+            .count()
+    }
+
     /// How many rows the tables of accounts have, but for the empty ones.
     pub(crate) fn rows(&self) -> BTreeMap<Table, usize> {
         let mut counts = BTreeMap::new();
