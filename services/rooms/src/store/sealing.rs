@@ -106,8 +106,12 @@ impl<'a> Opener<'a> {
             Ok(fields.open(&FieldAad::of(key, FIELD), sealed)?)
         });
         opened.map_err(|closed| match closed {
-            // Whoever reads again finds that the room is gone.
-            Closed::NoKey => StoreError::TooOld,
+            // Whoever reads again finds that the room is gone; if the room is still there, its key is lost.
+            Closed::NoKey => {
+                let (room, table) = (self.room, K::TABLE);
+                tracing::warn!(%room, ?table, "a row is sealed under a key that is not there");
+                StoreError::TooOld
+            }
             Closed::Broken => self.broken(K::TABLE, None),
         })
     }
