@@ -31,6 +31,10 @@ pub const ZSTD_LEVEL: i32 = 3;
 /// Events that are copied in one step. A step is bounded by the store's page in bytes besides.
 pub const EVENTS_AT_ONCE: usize = 10_000;
 
+/// Messages that are read again in one step, because its events edit or delete them. Such an event is short, and
+/// its message can be as long as a row: these are some 7 MB, and as many as a page has events would fit nowhere.
+pub const REWRITTEN_AT_ONCE: usize = 100;
+
 /// Members, bans or read marks that are read at a time. All of a room are read in one transaction, and held
 /// in memory: 200,000 members with their marks and indexes are some 40 MB.
 pub const MEMBERS_AT_ONCE: usize = 10_000;

@@ -22,6 +22,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use cluster_store::schema::{
     AccountRoom, DirectRoom, ReadMark, Room, RoomBan, RoomEvent, RoomHead, RoomLink, RoomMember,
@@ -31,7 +33,7 @@ use cluster_types::{AccountId, RoomId, Seq};
 use proto::storage::v1::{self, RoomKind};
 
 use crate::RawRow;
-use crate::limits::{EVENTS_AT_ONCE, MEMBERS_AT_ONCE};
+use crate::limits::{EVENTS_AT_ONCE, MEMBERS_AT_ONCE, REWRITTEN_AT_ONCE};
 use crate::wire;
 
 /// A copy that is being made.
@@ -106,13 +108,19 @@ async fn step(
         return Ok((Step::Gone, next));
     };
     let page = events(tx, room, next, page_rows).await?;
-    let (targets, after) = read_events(&page, next)?;
-    let mut rows: Vec<RawRow> = page.rows.into_iter().map(RawRow::from).collect();
+    let Events {
+        count,
+        after,
+        targets,
+    } = read_events(&page, next)?;
+    let more = page.more || count < page.rows.len();
+    let rows = page.rows.into_iter().take(count);
+    let mut rows: Vec<RawRow> = rows.map(RawRow::from).collect();
     let targets = targets
         .into_iter()
         .map(|seq| RoomEvent { room, seq }.encode());
     again(tx, targets.collect(), &mut rows).await?;
-    if page.more {
+    if more {
         return Ok((Step::Rows(rows), after));
     }
     rest(tx, room, &info, &mut rows).await?;
@@ -134,12 +142,26 @@ async fn events(
     tx.get_range(query.limit_rows(page_rows).snapshot()).await
 }
 
-/// The messages before `next` that these events are about, and the place after the events.
-fn read_events(page: &Page, next: Seq) -> Result<(Vec<Seq>, Seq), StoreError> {
-    let (mut targets, mut after) = (Vec::new(), next);
+/// The events of one step.
+struct Events {
+    count: usize,
+    /// The place after them.
+    after: Seq,
+    /// The messages before them that they are about.
+    targets: BTreeSet<Seq>,
+}
+
+/// The events of a page, from `next` on, that one step takes.
+fn read_events(page: &Page, next: Seq) -> Result<Events, StoreError> {
+    let mut events = Events {
+        count: 0,
+        after: next,
+        targets: BTreeSet::new(),
+    };
     for (key, value) in &page.rows {
         let event = wire::decoded::<RoomEvent>(value)?;
-        after = wire::key::<RoomEvent>(key)?.seq.next();
+        events.after = wire::key::<RoomEvent>(key)?.seq.next();
+        events.count += 1;
         let target = match event.kind {
             Some(v1::room_event::Kind::Edit(edit)) => Seq(edit.target_seq),
             Some(v1::room_event::Kind::Deletion(deletion)) => Seq(deletion.target_seq),
@@ -151,12 +173,13 @@ fn read_events(page: &Page, next: Seq) -> Result<(Vec<Seq>, Seq), StoreError> {
             | None => continue,
         };
         if target < next {
-            targets.push(target);
+            events.targets.insert(target);
+        }
+        if events.targets.len() == REWRITTEN_AT_ONCE {
+            break;
         }
     }
-    targets.sort_unstable();
-    targets.dedup();
-    Ok((targets, after))
+    Ok(events)
 }
 
 /// Everything of a room that is not its log, in the snapshot of its last events.

@@ -109,3 +109,43 @@ async fn a_room_that_is_deleted_on_the_way_is_gone() {
     let mut unknown = RoomCopy::new(RoomId::from_bytes([9; 16]));
     assert_eq!(unknown.step(&store).await, Ok(Step::Gone));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_step_holds_few_messages_however_many_its_events_edit() {
+    let store = Store::new(Simulated::reliable());
+    let mut world = World::new(store.clone(), ROOM).await;
+    let count = REWRITTEN_AT_ONCE + REWRITTEN_AT_ONCE / 2;
+    for _ in 0..count {
+        world.apply(Op::Send).await;
+    }
+    let mut copy = RoomCopy::in_pages(ROOM, count - 1);
+    let mut copied = Rows::new();
+    for number in 0..count {
+        if number == 1 {
+            let Step::Rows(found) = copy.step(&store).await.expect("reads") else {
+                panic!("one is left");
+            };
+            copied.extend(found.into_iter().map(|row| (row.key, row.value)));
+        }
+        world
+            .apply(Op::Edit(u8::try_from(number).expect("few")))
+            .await;
+    }
+    let mut steps = 0;
+    loop {
+        steps += 1;
+        match copy.step(&store).await.expect("reads") {
+            Step::Rows(found) => {
+                assert!(found.len() <= 2 * REWRITTEN_AT_ONCE + 1, "{}", found.len());
+                copied.extend(found.into_iter().map(|row| (row.key, row.value)));
+            }
+            Step::Last(found, _) => {
+                copied.extend(found.into_iter().map(|row| (row.key, row.value)));
+                break;
+            }
+            Step::Gone => panic!("the room is there"),
+        }
+    }
+    assert!(steps >= 2, "{steps}");
+    assert_eq!(copied, dump(&store).await);
+}
