@@ -4,9 +4,11 @@
 //! it: after a crash, a full disk, or an operator's Ctrl-C. **Invariant: a file of the name that was asked
 //! for is whole, and synced.**
 //!
+//! One process at a time writes it: two would write over each other, so it is locked as long.
+//!
 //! The archive is written on blocking threads, one chunk at a time; reading waits meanwhile.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, BufWriter, Seek as _, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -30,6 +32,12 @@ pub enum BackupError {
     /// There is one already.
     #[error("{} is there already: name another file, or move it away", path.display())]
     Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another process is writing it.
+    #[error("{} is being written by another backup: wait for that one", path.display())]
+    UnderWay {
         /// The file.
         path: PathBuf,
     },
@@ -76,13 +84,13 @@ pub async fn back_up(
     recipients: Recipients,
     mut watch: impl FnMut(&Progress, u64),
 ) -> Result<Progress, BackupError> {
-    if to.exists() {
-        let path = to.to_owned();
-        return Err(BackupError::Exists { path });
-    }
     let path = partial(to);
-    let begun = path.clone();
-    let (mut writer, progress) = blocking(move || begin(&begun, scope, id, recipients)).await?;
+    let name = to.to_owned();
+    let begun = blocking(move || begin(&name, scope, id, recipients)).await?;
+    let (mut writer, progress) = match begun {
+        Begun::Open(writer, progress) => (writer, progress),
+        Begun::Done(progress) => return Ok(progress),
+    };
     let failed = |source| BackupError::Write {
         path: path.clone(),
         source,
@@ -116,23 +124,39 @@ pub fn partial(to: &Path) -> PathBuf {
 
 type ToFile = Writer<BufWriter<File>>;
 
+/// A backup that is to be made.
+enum Begun {
+    /// It goes on here.
+    Open(ToFile, Progress),
+    /// It was whole, and has its name now: what was interrupted was the end.
+    Done(Progress),
+}
+
 fn begin(
-    path: &Path,
+    to: &Path,
     scope: Scope,
     id: BackupId,
     recipients: Recipients,
-) -> Result<(ToFile, Progress), BackupError> {
+) -> Result<Begun, BackupError> {
+    free(to)?;
+    let path = &partial(to);
     let write = |source: WriteError| BackupError::Write {
-        path: path.to_owned(),
+        path: path.clone(),
         source,
     };
     let partial = |source: ResumeError| BackupError::Partial {
-        path: path.to_owned(),
+        path: path.clone(),
         source,
     };
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).mode(0o600);
     let mut file = options.open(path).map_err(WriteError::Io).map_err(write)?;
+    file.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => BackupError::UnderWay { path: path.clone() },
+        TryLockError::Error(error) => write(WriteError::Io(error)),
+    })?;
+    // Whoever had it until now may have given it its name.
+    free(to)?;
     let is_new = file
         .metadata()
         .map_err(WriteError::Io)
@@ -141,7 +165,7 @@ fn begin(
         == 0;
     if is_new {
         let writer = Writer::create(BufWriter::new(file), id, recipients).map_err(write)?;
-        return Ok((writer, Progress::new(scope)));
+        return Ok(Begun::Open(writer, Progress::new(scope)));
     }
     let found = resume(BufReader::new(&file)).map_err(partial)?;
     let progress = found.progress.as_deref().map(Progress::decode).transpose();
@@ -154,9 +178,24 @@ fn begin(
         .set_len(found.bytes)
         .and_then(|()| file.seek(SeekFrom::End(0)));
     cut.map_err(WriteError::Io).map_err(write)?;
+    if found.is_complete {
+        put(&file, path, to)
+            .map_err(WriteError::Io)
+            .map_err(write)?;
+        return Ok(Begun::Done(progress));
+    }
     let out = BufWriter::new(file);
     let writer = Writer::go_on(out, found, recipients, progress.records).map_err(write)?;
-    Ok((writer, progress))
+    Ok(Begun::Open(writer, progress))
+}
+
+/// There must be no file of that name.
+fn free(to: &Path) -> Result<(), BackupError> {
+    if to.exists() {
+        let path = to.to_owned();
+        return Err(BackupError::Exists { path });
+    }
+    Ok(())
 }
 
 fn add(mut writer: ToFile, records: Vec<Bytes>, progress: &Progress) -> Result<ToFile, WriteError> {
@@ -177,10 +216,15 @@ fn end(writer: ToFile, progress: &Progress, from: &Path, to: &Path) -> Result<()
     };
     let out = writer.finish(&progress.encode(), about)?;
     let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    put(&file, from, to)?;
+    Ok(())
+}
+
+/// Gives a whole file its name.
+fn put(file: &File, from: &Path, to: &Path) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(from, to)?;
     // The name is there once the folder says so.
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
-    Ok(())
+    File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
 }

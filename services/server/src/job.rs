@@ -143,6 +143,7 @@ fn write_code(error: &io::Error) -> u8 {
 const fn backup_code(error: &BackupError) -> u8 {
     match error {
         BackupError::Exists { .. } | BackupError::Partial { .. } => EXIT_CONFLICT,
+        BackupError::UnderWay { .. } => EXIT_TEMPORARY,
         BackupError::Write { .. } => EXIT_IO,
         BackupError::Source { source, .. } => match source {
             SourceError::Socket(_) | SourceError::Store(StoreError::Unavailable) => {

@@ -96,7 +96,4 @@ pub enum ResumeError {
     /// It holds all of a store where erasures alone are wanted, or the other way round.
     #[error("it is a backup of another kind")]
     OtherScope,
-    /// It has its manifest.
-    #[error("the backup is complete")]
-    Complete,
 }

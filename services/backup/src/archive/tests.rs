@@ -253,11 +253,16 @@ fn an_archive_is_gone_on_with_before_its_first_damage() {
 }
 
 #[test]
-fn what_is_complete_or_no_archive_is_not_gone_on_with() {
+fn what_is_complete_says_so_and_what_is_no_archive_is_not_gone_on_with() {
     let identity = Identity::generate();
     let archive = archive(&identity, ID, &["one"]);
-    let error = resume(&archive[..]).expect_err("it is complete");
-    assert!(matches!(error, ResumeError::Complete), "{error}");
+    let found = resume(&archive[..]).expect("it is whole");
+    assert_eq!(
+        (found.is_complete, found.bytes),
+        (true, archive.len() as u64)
+    );
+    let cut = resume(&archive[..archive.len() - 1]).expect("it can be gone on with");
+    assert!(!cut.is_complete);
     let error = resume(&b"something else"[..]).expect_err("it is none");
     assert!(
         matches!(error, ResumeError::Read(ReadError::NotABackup)),

@@ -204,6 +204,8 @@ pub struct Resumed {
     pub bytes: u64,
     /// What was said of the progress with the last whole chunk; `None` if there is none.
     pub progress: Option<Vec<u8>>,
+    /// Whether it has its manifest: nothing is missing then.
+    pub is_complete: bool,
     at: Link,
     chunk_sha256: Vec<Sha256>,
 }
@@ -219,23 +221,25 @@ impl Resumed {
 /// interruption leaves, a chunk cut off or, after a loss of power, anything.
 ///
 /// # Errors
-/// If it is no archive, is complete, or cannot be read.
+/// If it is no archive, or cannot be read.
 pub fn resume(mut from: impl Read) -> Result<Resumed, ResumeError> {
     let (id, at) = frame::read_opening(&mut from)?;
     let mut resumed = Resumed {
         id,
         bytes: frame::OPENING_BYTES as u64,
         progress: None,
+        is_complete: false,
         at,
         chunk_sha256: Vec::new(),
     };
     loop {
         match frame::read(&mut from, &resumed.at) {
             Ok(Some((frame, next))) => {
-                if frame.is_last {
-                    return Err(ResumeError::Complete);
-                }
                 resumed.bytes += frame::bytes(&frame);
+                if frame.is_last {
+                    resumed.is_complete = true;
+                    return Ok(resumed);
+                }
                 resumed.chunk_sha256.push(next.sha256);
                 resumed.at = next;
                 resumed.progress = Some(frame.progress);

@@ -175,3 +175,60 @@ async fn a_folder_that_is_not_there_is_named() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn two_backups_to_one_file_do_not_write_over_each_other() {
+    let (store, identity) = (store().await, Identity::generate());
+    let folder = tempfile::tempdir().expect("a folder");
+    let to = folder.path().join("backup");
+    let run = || {
+        let to = to.clone();
+        let (from, recipients) = (from(&store), recipients(&identity));
+        async move { back_up(from, Scope::All, &to, ID, recipients, |_, _| ()).await }
+    };
+    let (one, other) = futures::join!(run(), run());
+    assert!(one.is_ok() != other.is_ok(), "{one:?}, {other:?}");
+    let error = one.and(other).expect_err("one is refused");
+    assert!(
+        matches!(
+            error,
+            BackupError::UnderWay { .. } | BackupError::Exists { .. }
+        ),
+        "{error}"
+    );
+    let (found, _) = rows(&to, &identity).expect("is whole");
+    assert_eq!(found, dump(&store).await);
+}
+
+#[tokio::test]
+async fn a_file_that_somebody_writes_is_left_alone() {
+    let (store, identity) = (store().await, Identity::generate());
+    let folder = tempfile::tempdir().expect("a folder");
+    let to = folder.path().join("backup");
+    fs::write(partial(&to), "half a chunk").expect("writes");
+    let held = File::open(partial(&to)).expect("opens");
+    held.lock().expect("locks");
+    let recipients = recipients(&identity);
+    let error = back_up(from(&store), Scope::All, &to, ID, recipients, |_, _| ()).await;
+    let error = error.expect_err("is refused");
+    assert!(matches!(error, BackupError::UnderWay { .. }), "{error}");
+    assert_eq!(fs::read(partial(&to)).expect("is there"), b"half a chunk");
+}
+
+#[tokio::test]
+async fn a_whole_backup_that_was_killed_before_it_had_its_name_gets_it() {
+    let (store, identity) = (store().await, Identity::generate());
+    let folder = tempfile::tempdir().expect("a folder");
+    let to = folder.path().join("backup");
+    let again = || {
+        let recipients = recipients(&identity);
+        back_up(from(&store), Scope::All, &to, ID, recipients, |_, _| ())
+    };
+    let done = again().await.expect("is written");
+    fs::rename(&to, partial(&to)).expect("renames");
+    let found = again().await.expect("gets its name");
+    assert_eq!((found.records, &found.counts), (done.records, &done.counts));
+    assert!(!partial(&to).exists());
+    let (found, _) = rows(&to, &identity).expect("is whole");
+    assert_eq!(found, dump(&store).await);
+}
