@@ -7,18 +7,24 @@
 //! store is comes first, since an upgrade may end on the way: rows of an earlier release that were copied
 //! before are upgraded after the restore.
 //!
+//! **Invariant: all wrapped keys are copied as one generation wraps them**, the one that the copied vault names, for
+//! the operator's copy of the key may have no other. During a rotation none are copied. What was copied before
+//! one is copied anew after it; a key that was destroyed in between is left behind in the records, under a
+//! generation that the vault does not name, and who restores leaves it out.
+//!
 //! After any step [`Collector::progress`] says where it stands, and another collector goes on from there, as
 //! much later as it likes.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use cluster_store::schema::{Deployment, Room};
+use cluster_store::schema::{Deployment, Room, Vault};
 use cluster_store::{RangeQuery, Row as _, Store, StoreError, Table, Transaction};
 use cluster_types::{RoomId, Seq};
+use proto::storage::v1;
 
 use crate::RawRow;
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::rooms::{RoomCopy, Step};
 use crate::wire;
 pub use crate::wire::InvalidRecord;
@@ -69,6 +75,8 @@ pub struct Progress {
     pub scope: Scope,
     /// The id of the deployment, as stored; empty before the first step, or if the store has none.
     pub(crate) deployment: Bytes,
+    /// The generation that all keys copied so far are wrapped under; 0 before the first.
+    pub(crate) generation: u32,
     /// What stands next.
     pub(crate) place: Place,
     /// Records so far.
@@ -155,8 +163,11 @@ pub enum CollectError {
     /// The backup was begun with the store of another deployment.
     #[error("what was begun is a backup of another deployment")]
     OtherDeployment,
+    /// Its keys are wrapped under two generations.
+    #[error("its keys are being rotated: run the backup again when that is over")]
+    Rotating,
     /// The store failed.
-    #[error("the store cannot be read")]
+    #[error(transparent)]
     Store(#[from] StoreError),
 }
 
@@ -197,8 +208,8 @@ impl Collector {
     /// records.
     ///
     /// # Errors
-    /// If the store fails; the step can be repeated.
-    pub async fn step(&mut self) -> Result<Option<Vec<Record>>, StoreError> {
+    /// If the store fails, or keys are to be copied during a rotation; the step can be repeated.
+    pub async fn step(&mut self) -> Result<Option<Vec<Record>>, CollectError> {
         let records = match self.progress.place.clone() {
             Place::Start => self.start().await?,
             Place::RoomAfter(room) => match next_room(&self.store, room).await? {
@@ -255,7 +266,7 @@ impl Collector {
         Ok(rows.into_iter().map(Record::Row).chain(end).collect())
     }
 
-    async fn rows(&mut self, after: Bytes) -> Result<Option<Vec<Record>>, StoreError> {
+    async fn rows(&mut self, after: Bytes) -> Result<Option<Vec<Record>>, CollectError> {
         for table in Plan::after_rooms(self.progress.scope) {
             let (begin, end) = bounds(table, &after);
             if begin >= end {
@@ -264,9 +275,13 @@ impl Collector {
             let query = RangeQuery::new(begin, end).snapshot();
             let read = |tx: Transaction| {
                 let query = query.clone();
-                async move { tx.get_range(query).await }
+                async move { Ok((tx.get_range(query).await?, tx.row(&Vault {}).await?)) }
             };
-            let page = self.store.read::<_, StoreError, _, _>(read).await?;
+            let (page, vault) = self.store.read::<_, StoreError, _, _>(read).await?;
+            let is_key = plan::KEYS.contains(&table);
+            if is_key && !self.goes_with(table, &vault.unwrap_or_default())? {
+                return Ok(Some(Vec::new()));
+            }
             if let Some((last, _)) = page.rows.last() {
                 self.progress.place = Place::RowAfter(last.clone());
                 self.count(&format!("{table:?}"), page.rows.len() as u64);
@@ -275,6 +290,27 @@ impl Collector {
             }
         }
         Ok(None)
+    }
+
+    /// Whether keys of this table go with those before, while the vault is this. If not, all are copied anew.
+    fn goes_with(&mut self, table: Table, vault: &v1::Vault) -> Result<bool, CollectError> {
+        let generation = match &vault.generations[..] {
+            [] => 0,
+            [one] => one.number,
+            _ => return Err(CollectError::Rotating),
+        };
+        if table == Table::Vault {
+            self.progress.generation = generation;
+        }
+        if self.progress.generation == generation {
+            return Ok(true);
+        }
+        let before = Table::Vault as u16 - 1;
+        self.progress.place = Place::RowAfter(Bytes::copy_from_slice(&before.to_be_bytes()));
+        for table in plan::KEYS {
+            self.progress.counts.remove(&format!("{table:?}"));
+        }
+        Ok(false)
     }
 
     fn count(&mut self, what: &str, more: u64) {

@@ -30,6 +30,9 @@ pub enum SourceError {
     /// The backup was begun with another store.
     #[error("what was begun is a backup of another deployment: name another file")]
     OtherDeployment,
+    /// The keys of the store are wrapped under two generations.
+    #[error("the keys of the store are being rotated: run the backup again when that is over")]
+    Rotating,
     /// There is no way to the server, or there is none any more.
     #[error("the server that has the store open cannot be reached, or has ended")]
     Socket(#[from] io::Error),
@@ -48,6 +51,7 @@ impl From<CollectError> for SourceError {
     fn from(error: CollectError) -> Self {
         match error {
             CollectError::OtherDeployment => Self::OtherDeployment,
+            CollectError::Rotating => Self::Rotating,
             CollectError::Store(error) => Self::Store(error),
         }
     }

@@ -17,6 +17,14 @@ pub(crate) enum Plan {
     Never,
 }
 
+/// What is wrapped, after what says under which generation.
+pub(crate) const KEYS: [Table; 4] = [
+    Table::Vault,
+    Table::ServerKey,
+    Table::AccountKey,
+    Table::RoomKey,
+];
+
 impl Plan {
     /// The plan for a table. A new table has to say here what it wants.
     pub(crate) const fn of(table: Table) -> Self {

@@ -91,6 +91,7 @@ pub(crate) fn progress(progress: &Progress) -> Vec<u8> {
         scope: stored_scope(progress.scope),
         is_begun: progress.place != Place::Start,
         deployment_id: progress.deployment.clone(),
+        generation: progress.generation,
         ..Default::default()
     };
     match &progress.place {
@@ -126,6 +127,7 @@ pub(crate) fn read_progress(bytes: &[u8]) -> Result<Progress, InvalidRecord> {
     Ok(Progress {
         scope: scope(from.scope)?,
         deployment: from.deployment_id,
+        generation: from.generation,
         place,
         records: from.records,
         counts: from.counts.into_iter().collect(),

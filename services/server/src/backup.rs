@@ -32,7 +32,7 @@ use crate::stores::{self, StoreAt};
 #[command(
     after_help = "A backup that was interrupted goes on when the same command is given again. \
     Exit codes: 0 done; 64 usage; 65 the backup is damaged, of another kind or of a newer release; 69 the server \
-    is not reachable; 73 a file is in the way; 74 a file or the store cannot be used; 75 another backup is under way."
+    is not reachable; 73 a file is in the way; 74 a file or the store cannot be used; 75 another backup or a rotation of keys is under way."
 )]
 pub struct BackupArgs {
     #[command(subcommand)]

@@ -149,7 +149,7 @@ const fn backup_code(error: &BackupError) -> u8 {
             SourceError::Socket(_) | SourceError::Store(StoreError::Unavailable) => {
                 EXIT_UNAVAILABLE
             }
-            SourceError::Refused { .. } => EXIT_TEMPORARY,
+            SourceError::Refused { .. } | SourceError::Rotating => EXIT_TEMPORARY,
             SourceError::OtherDeployment => EXIT_CONFLICT,
             SourceError::Store(_) | SourceError::OtherRelease => EXIT_IO,
         },

@@ -16,7 +16,7 @@
 use cluster_store::erasures::Erased;
 use cluster_store::schema::{
     Account, AccountKey, AccountRoom, ClientMessage, ReadMark, Room, RoomBan, RoomDeletion,
-    RoomEvent, RoomHead, RoomKey, RoomMember,
+    RoomEvent, RoomHead, RoomKey, RoomMember, ServerKey,
 };
 use cluster_store::{StoreError, Table};
 use cluster_types::{AccountId, LogId, Rng, RoomId};
@@ -89,16 +89,19 @@ impl Sift {
             }
             Table::Account => self.has(wire::key::<Account>(&row.key)?.account),
             Table::AccountName | Table::AccountNameHash => self.has(wire::name_owner(&row.value)?),
-            Table::AccountKey => self.has(wire::key::<AccountKey>(&row.key)?.account),
+            Table::ServerKey => self.opens(&row)?,
+            Table::AccountKey => {
+                self.has(wire::key::<AccountKey>(&row.key)?.account) && self.opens(&row)?
+            }
             Table::RoomKey => {
                 let room = wire::key::<RoomKey>(&row.key)?.room;
-                self.survey.rooms.contains_key(&room)
+                self.survey.rooms.contains_key(&room) && self.opens(&row)?
             }
             Table::ClientMessage => {
                 let account = wire::key::<ClientMessage>(&row.key)?.account;
                 self.has(account) && self.is_used(&row)?
             }
-            Table::Vault | Table::ServerKey => true,
+            Table::Vault => true,
             // These two are written at the end, and the rest is not in a backup.
             Table::Deployment
             | Table::Erasure
@@ -118,14 +121,12 @@ impl Sift {
     }
 
     /// An event, without what somebody said in it who is not restored. A message that is sealed has lost the
-    /// account's keys with the account; one of an earlier release has its words in the row.
+    /// account's keys with the account; one of an earlier release has its words in the row. The account may be missing
+    /// from the archive itself, if it was erased while that was made: accounts come after the logs.
     fn event(&self, row: RawRow) -> Result<Option<RawRow>, StoreError> {
         let key = wire::key::<RoomEvent>(&row.key)?;
         if !self.survey.rooms.contains_key(&key.room) {
             return Ok(None);
-        }
-        if !self.survey.has_erased_accounts {
-            return Ok(Some(row));
         }
         let mut event = wire::decoded::<RoomEvent>(&row.value)?;
         let actor = AccountId::try_from(&event.actor_id[..]);
@@ -145,6 +146,14 @@ impl Sift {
 
     fn has(&self, account: AccountId) -> bool {
         self.survey.accounts.contains(&account)
+    }
+
+    /// Whether the vault has what a key is wrapped under. If not, the key was destroyed while the backup was made.
+    fn opens(&self, row: &RawRow) -> Result<bool, StoreError> {
+        // Keys of all kinds are stored alike.
+        let generation = wire::decoded::<ServerKey>(&row.value)?.generation;
+        let vault = self.survey.generations.as_ref();
+        Ok(vault.is_none_or(|generations| generations.contains(&generation)))
     }
 
     /// Whether a client message id was used for an event that is restored, or for one of a room that is

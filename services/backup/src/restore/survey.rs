@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cluster_store::erasures::{Erased, Ledger};
-use cluster_store::schema::{Account, Deployment, Erasure};
+use cluster_store::schema::{Account, Deployment, Erasure, Vault};
 use cluster_store::{StoreError, Table};
 use cluster_types::{AccountId, RoomId, Seq};
 use proto::storage::v1;
@@ -27,8 +27,8 @@ pub(crate) struct Survey {
     pub(crate) accounts: BTreeSet<AccountId>,
     /// What was erased.
     pub(crate) ledger: Ledger,
-    /// Whether accounts that the archive has are taken out of it.
-    pub(crate) has_erased_accounts: bool,
+    /// The generations that wrap keys, if the store had a vault. Of several vaults the last one counts.
+    pub(crate) generations: Option<Vec<u32>>,
     /// Whether there are rows of which this program knows nothing: a newer release's, or nobody's.
     pub(crate) has_unknown: bool,
 }
@@ -55,6 +55,10 @@ impl Survey {
         } else if table == Some(Table::Account) {
             self.accounts
                 .insert(wire::key::<Account>(&row.key)?.account);
+        } else if table == Some(Table::Vault) {
+            let generations = wire::decoded::<Vault>(&row.value)?.generations;
+            let numbers = generations.into_iter().map(|one| one.number);
+            self.generations = Some(numbers.collect());
         } else if table == Some(Table::Erasure) {
             let about = wire::decoded::<Erasure>(&row.value)?;
             self.ledger.add(wire::key(&row.key)?, about);
@@ -70,8 +74,6 @@ impl Survey {
             .retain(|account| !ledger.names(Erased::Account(*account)));
         self.rooms
             .retain(|room, _| !ledger.names(Erased::Room(*room)));
-        let accounts = accounts - self.accounts.len();
-        self.has_erased_accounts = accounts > 0;
-        (accounts, rooms - self.rooms.len())
+        (accounts - self.accounts.len(), rooms - self.rooms.len())
     }
 }
