@@ -57,6 +57,10 @@ pub const PART_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// at once would not help.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
+/// How long a program may leave a part lying, or say nothing at first, before the server takes its place away. A
+/// chunk is written in well under a second; one that was stopped with Ctrl-Z would keep every other out.
+pub const READER_PATIENCE: Duration = Duration::from_secs(60);
+
 /// Programs that a server hands its rows to at a time. Each reads as fast as it can write, and the server
 /// has clients to serve.
 pub const BACKUPS_AT_ONCE: usize = 1;

@@ -16,7 +16,8 @@
 //! server   length (4, big-endian), BackupPart with `end`, or with `trouble`
 //! ```
 //!
-//! **Invariant: rows go to one program at a time.** Who comes meanwhile is told so.
+//! **Invariant: rows go to one program at a time.** Who comes meanwhile is told so. One that does not read loses its
+//! place, and goes on later. No transaction is open while a part waits to be read.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -30,9 +31,12 @@ use cluster_store::Store;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::collect::{Collector, Progress, Record};
-use crate::limits::{ACCEPT_PAUSE, BACKUPS_AT_ONCE, PART_BYTES_MAX, PROGRESS_BYTES_MAX};
+use crate::limits::{
+    ACCEPT_PAUSE, BACKUPS_AT_ONCE, PART_BYTES_MAX, PROGRESS_BYTES_MAX, READER_PATIENCE,
+};
 use crate::origin::SourceError;
 use crate::wire::{self, Part};
 
@@ -119,7 +123,7 @@ async fn hand_out(mut stream: UnixStream, store: Store, places: &Semaphore) -> i
     let Ok(_place) = places.try_acquire() else {
         return refuse(&mut stream, "another backup is under way").await;
     };
-    let said = receive(&mut stream, PROGRESS_BYTES_MAX.into()).await?;
+    let said = patiently(receive(&mut stream, PROGRESS_BYTES_MAX.into())).await?;
     let Ok(progress) = Progress::decode(&said) else {
         return refuse(&mut stream, "the backup was begun by another release").await;
     };
@@ -135,19 +139,24 @@ async fn hand_out(mut stream: UnixStream, store: Store, places: &Semaphore) -> i
                     records: records.iter().map(Record::encode).collect(),
                     progress: collector.progress().clone(),
                 };
-                send(&mut stream, &part.encode()).await?;
+                patiently(send(&mut stream, &part.encode())).await?;
             }
             Ok(None) => break,
             Err(error) => return refuse(&mut stream, &error.to_string()).await,
         }
     }
-    send(&mut stream, &Part::End.encode()).await?;
+    patiently(send(&mut stream, &Part::End.encode())).await?;
     tracing::info!("a backup was handed out");
     Ok(())
 }
 
 async fn refuse(stream: &mut UnixStream, trouble: &str) -> io::Result<()> {
-    send(stream, &Part::Trouble(trouble.to_owned()).encode()).await
+    patiently(send(stream, &Part::Trouble(trouble.to_owned()).encode())).await
+}
+
+/// Waits for a program, but not for ever.
+async fn patiently<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(READER_PATIENCE, work).await?
 }
 
 async fn send(stream: &mut UnixStream, bytes: &[u8]) -> io::Result<()> {

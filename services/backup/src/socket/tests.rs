@@ -111,6 +111,27 @@ async fn one_program_is_served_at_a_time_and_the_other_is_told_so() {
 }
 
 #[tokio::test]
+async fn who_does_not_read_loses_its_place() {
+    let server = Listening::new().await;
+    let path = path_in(server.folder.path());
+    let silent = UnixStream::connect(&path).await.expect("connects");
+    let error = server.back_up("one", server.server()).await;
+    error.expect_err("the place is taken");
+    tokio::time::pause();
+    tokio::time::sleep(READER_PATIENCE * 2).await;
+    tokio::time::resume();
+    let first = Remote::connect(&path, Progress::default()).await;
+    let mut first = first.expect("connects");
+    first.step().await.expect("is served");
+    tokio::time::pause();
+    tokio::time::sleep(READER_PATIENCE * 2).await;
+    tokio::time::resume();
+    let second = server.back_up("two", server.server()).await;
+    second.expect("is served");
+    drop((silent, first));
+}
+
+#[tokio::test]
 async fn a_stop_ends_it_and_takes_the_socket_away() {
     let server = Listening::new().await;
     let path = path_in(server.folder.path());
