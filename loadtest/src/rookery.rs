@@ -71,7 +71,7 @@ impl Rookery {
     /// # Errors
     /// If it is not there, ends early, or is not ready in time.
     pub(crate) async fn start() -> anyhow::Result<Self> {
-        Self::start_on(None).await
+        Self::start_with("").await
     }
 
     /// As [`Rookery::start`], with its history in `store` (`fdb:CLUSTER_FILE`), in a part of its own.
@@ -79,13 +79,28 @@ impl Rookery {
     /// # Errors
     /// As [`Rookery::start`].
     pub(crate) async fn start_on(store: Option<&str>) -> anyhow::Result<Self> {
-        let folder = folder::new()?;
-        let store = store.map_or_else(String::new, |store| {
+        let settings = store.map_or_else(String::new, |store| {
             let part = u64::from_be_bytes(Rng::from_os().bytes());
             format!("store = \"{store}\"\nfdb = {{ prefix = \"load-{part:016x}\" }}\n")
         });
-        fs::write(folder.path().join("limits.toml"), store + LIMITS)
-            .context("cannot write the server's configuration")?;
+        Self::start_with(&settings).await
+    }
+
+    /// As [`Rookery::start`], of a server that seals nothing: what sealing costs is the difference.
+    ///
+    /// # Errors
+    /// As [`Rookery::start`].
+    pub(crate) async fn start_unsealed() -> anyhow::Result<Self> {
+        Self::start_with("unsealed = true\n").await
+    }
+
+    async fn start_with(settings: &str) -> anyhow::Result<Self> {
+        let folder = folder::new()?;
+        fs::write(
+            folder.path().join("limits.toml"),
+            format!("{settings}{LIMITS}"),
+        )
+        .context("cannot write the server's configuration")?;
         let mut rookery = Self {
             process: None,
             program: program()?,

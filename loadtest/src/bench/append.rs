@@ -9,7 +9,12 @@
 //! head for each message. So a second baseline has that too, with nothing before the store. No server
 //! can be faster than it; how near we come is a row of its own.
 //!
+//! What is stored is sealed. A server that seals nothing takes its turn in each round, so what sealing costs is
+//! a row as well.
+//!
 //! Invariant: the files are on a disk, or the run refuses to call anything durable.
+
+use std::time::Duration;
 
 use anyhow::ensure;
 use futures::future::try_join_all;
@@ -38,6 +43,9 @@ const SESSIONS_PER_ROOM: usize = 2;
 /// groups.
 const IN_FLIGHT_EACH: usize = 16;
 
+/// What sealing has to leave of the speed: it may cost a twentieth.
+const SEALED_AT_LEAST: f64 = 0.95;
+
 const IN_FLIGHT: usize = ROOMS * SESSIONS_PER_ROOM * IN_FLIGHT_EACH;
 
 /// What one side of a round came to.
@@ -57,7 +65,9 @@ pub(super) async fn run(scale: Scale, console: Console) -> anyhow::Result<Report
         "nothing is durable on {files}: put target/ on a disk, or say --in-memory"
     );
     let server = Rookery::start().await?;
-    let mut senders = senders(&server, console).await?;
+    let mut senders = senders_of(&server, console).await?;
+    let unsealed = Rookery::start_unsealed().await?;
+    let mut open_senders = senders_of(&unsealed, console).await?;
     let mut store = BareStore::start()?;
     // A store of its own: the larger a store, the slower it is.
     let mut batching = BareStore::start()?;
@@ -72,31 +82,13 @@ pub(super) async fn run(scale: Scale, console: Console) -> anyhow::Result<Report
     };
 
     let stage = console.stage("append: rounds", 2 * scale.rounds as u64);
-    let mut batched = Vec::new();
+    let (mut batched, mut open) = (Vec::new(), Vec::new());
     let rounds = interleave(
         scale.rounds,
         &stage,
+        async || send(&server, &mut senders, scale.span).await,
         async || {
-            let (before, began) = (server.usage()?, Instant::now());
-            let end = began + scale.span;
-            let all = senders.iter_mut().map(|sender| {
-                let goes_on = move |_| Instant::now() < end;
-                sender.pipeline.run(&sender.room, IN_FLIGHT_EACH, goes_on)
-            });
-            let all = try_join_all(all).await?;
-            let (elapsed, after) = (began.elapsed(), server.usage()?);
-            let mut latencies = Latencies::new();
-            all.iter().for_each(|part| latencies.add(part));
-            let messages = latencies.count();
-            Ok(Figures {
-                messages,
-                per_second: number(messages) / elapsed.as_secs_f64(),
-                p50_ms: latencies.p50_ms(),
-                p99_ms: latencies.p99_ms(),
-                micros_each: micros_each(before, after, messages),
-            })
-        },
-        async || {
+            open.push(send(&unsealed, &mut open_senders, scale.span).await?);
             let before = store.usage()?;
             let done = store.order(order(1))?;
             let after = store.usage()?;
@@ -112,10 +104,37 @@ pub(super) async fn run(scale: Scale, console: Console) -> anyhow::Result<Report
     )
     .await?;
 
-    Ok(report(&rounds.subject, &rounds.baseline, &batched))
+    Ok(report(&rounds.subject, &rounds.baseline, &batched, &open))
 }
 
-fn report(subject: &[Figures], baseline: &[Figures], batched: &[f64]) -> Report {
+/// One round of a server.
+async fn send(server: &Rookery, senders: &mut [Sender], span: Duration) -> anyhow::Result<Figures> {
+    let (before, began) = (server.usage()?, Instant::now());
+    let end = began + span;
+    let all = senders.iter_mut().map(|sender| {
+        let goes_on = move |_| Instant::now() < end;
+        sender.pipeline.run(&sender.room, IN_FLIGHT_EACH, goes_on)
+    });
+    let all = try_join_all(all).await?;
+    let (elapsed, after) = (began.elapsed(), server.usage()?);
+    let mut latencies = Latencies::new();
+    all.iter().for_each(|part| latencies.add(part));
+    let messages = latencies.count();
+    Ok(Figures {
+        messages,
+        per_second: number(messages) / elapsed.as_secs_f64(),
+        p50_ms: latencies.p50_ms(),
+        p99_ms: latencies.p99_ms(),
+        micros_each: micros_each(before, after, messages),
+    })
+}
+
+fn report(
+    subject: &[Figures],
+    baseline: &[Figures],
+    batched: &[f64],
+    unsealed: &[Figures],
+) -> Report {
     let mut report = Report::new("append");
     let mut row = |figure, unit, of: fn(&Figures) -> f64| {
         compared(&mut report, figure, unit, (subject, of), (baseline, of))
@@ -138,6 +157,23 @@ fn report(subject: &[Figures], baseline: &[Figures], batched: &[f64]) -> Report 
         (subject, |f: &Figures| f.per_second),
         (batched, |per_second: &f64| *per_second),
     );
+    let mut sealing = |figure, unit, of: fn(&Figures) -> f64| {
+        compared(&mut report, figure, unit, (subject, of), (unsealed, of))
+    };
+    let sealed = [
+        sealing(
+            "the same, against a server that seals nothing",
+            "1/s",
+            |f| f.per_second,
+        )
+        .goal(Goal::RatioAtLeast(SEALED_AT_LEAST)),
+        sealing("processor time per message, against that one", "us", |f| {
+            f.micros_each
+        }),
+    ];
+    sealed.into_iter().for_each(|row| {
+        report.row(row);
+    });
     report
         .row(ceiling)
         .check("messages", subject.iter().map(|f| f.messages).sum())
@@ -154,7 +190,7 @@ struct Sender {
     room: String,
 }
 
-async fn senders(server: &Rookery, console: Console) -> anyhow::Result<Vec<Sender>> {
+async fn senders_of(server: &Rookery, console: Console) -> anyhow::Result<Vec<Sender>> {
     let sdk = server.server(Tuning::LIGHT)?;
     let administrator = people::administrator(&sdk, server.invitation()).await?;
     let count = ROOMS * SESSIONS_PER_ROOM;
