@@ -144,17 +144,17 @@ impl Track {
                     self.told.entry(*room).and_modify(|told| *told = true);
                 }
             }
-            OnStream::Followed(room, Err(_)) | OnStream::Unfollowed(room, Ok(())) => {
-                self.follows.remove(room);
-                self.next_waiting(*room);
-            }
+            OnStream::Followed(room, Err(_)) => self.ended(*room),
+            // Answers come in the order of what was asked, so one that comes before that to the newest wish
+            // to follow is to something that was asked before it.
+            OnStream::Unfollowed(room, Ok(())) if self.is_answered(*room) => self.ended(*room),
             OnStream::Pauses => self.is_paused = true,
             OnStream::ReadsOn => self.is_paused = false,
             OnStream::Got(item) => self.get(item, about, verdict),
             OnStream::Opened { .. }
             | OnStream::NotOpened(_)
             | OnStream::Unfollows(_)
-            | OnStream::Unfollowed(_, Err(_))
+            | OnStream::Unfollowed(..)
             | OnStream::Leaves
             | OnStream::Ended(_)
             | OnStream::Broken(_) => {}
@@ -177,6 +177,12 @@ impl Track {
         } else {
             self.follows.insert(cursor.room, follow);
         }
+    }
+
+    /// The room is not followed any more, unless that was asked for again.
+    fn ended(&mut self, room: Room) {
+        self.follows.remove(&room);
+        self.next_waiting(room);
     }
 
     fn is_answered(&self, room: Room) -> bool {

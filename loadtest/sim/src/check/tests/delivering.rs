@@ -117,6 +117,24 @@ fn an_event_of_a_room_that_is_not_followed_any_more_is_found() {
 }
 
 #[test]
+fn an_end_of_following_does_not_end_what_was_asked_for_after_it() {
+    let (mut story, stream) = talk();
+    story.delivers(stream, 1..=4);
+    story.on(stream, OnStream::Unfollows(ROOM));
+    story.on(stream, OnStream::Unfollows(ROOM));
+    story.on(stream, OnStream::Unfollowed(ROOM, Ok(())));
+    let cursor = Cursor {
+        room: ROOM,
+        after: Some(Seq(4)),
+    };
+    story.on(stream, OnStream::Follows(cursor));
+    story.on(stream, OnStream::Unfollowed(ROOM, Ok(())));
+    story.on(stream, OnStream::Followed(ROOM, Ok(())));
+    story.delivers(stream, 5..=5);
+    holds(story);
+}
+
+#[test]
 fn until_the_end_of_following_is_answered_events_may_come() {
     let (mut story, stream) = talk();
     story.delivers(stream, 1..=4);
