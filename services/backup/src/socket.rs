@@ -120,7 +120,7 @@ async fn hand_out(mut stream: UnixStream, store: Store, places: &Semaphore) -> i
         )
         .await;
     }
-    let Ok(_place) = places.try_acquire() else {
+    let Ok(place) = places.try_acquire() else {
         return refuse(&mut stream, "another backup is under way").await;
     };
     let said = patiently(receive(&mut stream, PROGRESS_BYTES_MAX.into())).await?;
@@ -145,6 +145,8 @@ async fn hand_out(mut stream: UnixStream, store: Store, places: &Semaphore) -> i
             Err(error) => return refuse(&mut stream, &error.to_string()).await,
         }
     }
+    // Whoever has heard the end may begin the next one.
+    drop(place);
     patiently(send(&mut stream, &Part::End.encode())).await?;
     tracing::info!("a backup was handed out");
     Ok(())

@@ -89,6 +89,16 @@ async fn what_a_server_hands_out_is_what_its_store_holds() {
 }
 
 #[tokio::test]
+async fn one_backup_may_follow_another_at_once() {
+    let server = Listening::new().await;
+    for number in 0..20 {
+        let name = format!("backup {number}");
+        let made = server.back_up(&name, server.server()).await;
+        made.expect("the place of the last one is free");
+    }
+}
+
+#[tokio::test]
 async fn one_program_is_served_at_a_time_and_the_other_is_told_so() {
     let server = Listening::new().await;
     let path = path_in(server.folder.path());
