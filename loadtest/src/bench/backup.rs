@@ -12,6 +12,7 @@
 
 mod plain;
 
+use std::cell::Cell;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -78,12 +79,14 @@ pub(super) async fn run(scale: Scale, console: Console) -> anyhow::Result<Report
         &stage,
         async || {
             let mut crowd = crowd.lock().await;
-            let mut backups = 0;
-            let round = tokio::select! {
-                biased;
-                round = crowd.pace(LOAD * most, scale.span) => round?,
-                failed = again_and_again(&server, &recipient, &mut backups) => failed?,
+            let is_over = Cell::new(false);
+            let pace = async {
+                let round = crowd.pace(LOAD * most, scale.span).await;
+                is_over.set(true);
+                round
             };
+            let backups = back_up_until(&server, &recipient, &is_over);
+            let (round, backups) = tokio::try_join!(pace, backups)?;
             let (p50_ms, p99_ms) = (round.latencies.p50_ms(), round.latencies.p99_ms());
             Ok(Served {
                 p50_ms,
@@ -198,17 +201,20 @@ async fn gather(
     Crowd::gather(&sdk, plan, &Stage::hidden()).await
 }
 
-/// Backs up for ever, and counts.
-async fn again_and_again<T>(
+/// Backs up again and again until it is over, and counts. The last one comes to its end: one that was left
+/// alone would hold the server's place for backups.
+async fn back_up_until(
     server: &Rookery,
     recipient: &str,
-    backups: &mut u64,
-) -> anyhow::Result<T> {
-    loop {
+    is_over: &Cell<bool>,
+) -> anyhow::Result<u64> {
+    let mut backups = 0;
+    while !is_over.get() {
         let folder = folder::new()?;
-        *backups += 1;
+        backups += 1;
         back_up(server, recipient, &folder.path().join("backup")).await?;
     }
+    Ok(backups)
 }
 
 async fn back_up(server: &Rookery, recipient: &str, to: &Path) -> anyhow::Result<Value> {
