@@ -48,6 +48,14 @@ async fn earlier(disk: &SimulatedDisk, rows: u64) -> Store {
     store
 }
 
+/// Has this release open an earlier store.
+async fn begun(store: &Store) -> Upgrade {
+    let opened = open_deployment(store, &Rng::seeded(1)).await;
+    opened.expect("opens");
+    let upgrade = Upgrade::pending(store).await.expect("reads");
+    upgrade.expect("it is not finished")
+}
+
 async fn add(
     tx: Transaction,
     key: ClientMessage,
@@ -139,11 +147,7 @@ async fn a_step_that_fails_keeps_what_it_has_done_and_goes_on_there() {
     let disk = SimulatedDisk::new();
     let rows = 2 * UPGRADE_ROWS as u64;
     let store = earlier(&disk, rows).await;
-    open_deployment(&store, &Rng::seeded(1))
-        .await
-        .expect("opens");
-    let upgrade = Upgrade::pending(&store).await.expect("reads");
-    let upgrade = upgrade.expect("it is not finished");
+    let upgrade = begun(&store).await;
     let calls = Arc::new(AtomicU64::new(0));
     let outcome = upgrade.walk(STEP, |tx, key, row| {
         let call = calls.fetch_add(1, Ordering::Relaxed);
@@ -166,11 +170,7 @@ async fn a_step_that_fails_keeps_what_it_has_done_and_goes_on_there() {
 #[tokio::test(start_paused = true)]
 async fn what_is_written_between_look_and_write_is_what_is_rewritten() {
     let store = earlier(&SimulatedDisk::new(), 3).await;
-    open_deployment(&store, &Rng::seeded(1))
-        .await
-        .expect("opens");
-    let upgrade = Upgrade::pending(&store).await.expect("reads");
-    let upgrade = upgrade.expect("it is not finished");
+    let upgrade = begun(&store).await;
     let (at, page) = upgrade.look::<ClientMessage>(STEP).await.expect("reads");
     let change = |tx: Transaction, _| async move {
         tx.set_row(&key(0), &value(70))?;
@@ -200,11 +200,7 @@ async fn places(store: &Store) -> usize {
 #[tokio::test(start_paused = true)]
 async fn whoever_walks_on_after_another_node_has_finished_leaves_no_place_behind() {
     let store = earlier(&SimulatedDisk::new(), 3).await;
-    open_deployment(&store, &Rng::seeded(1))
-        .await
-        .expect("opens");
-    let upgrade = Upgrade::pending(&store).await.expect("reads");
-    let late = upgrade.expect("it is not finished");
+    let late = begun(&store).await;
     let (at, page) = late.look::<ClientMessage>(STEP).await.expect("reads");
     let other = late.clone();
     assert_eq!(other.walk(STEP, add).await, Ok(3));
@@ -231,11 +227,7 @@ async fn places_that_an_earlier_upgrade_has_left_count_for_nothing_in_the_next()
         tx.set_row(&place(STEP), &done)
     };
     store.run(left).await.expect("commits");
-    open_deployment(&store, &Rng::seeded(1))
-        .await
-        .expect("opens");
-    let upgrade = Upgrade::pending(&store).await.expect("reads");
-    let upgrade = upgrade.expect("it is not finished");
+    let upgrade = begun(&store).await;
     assert_eq!(upgrade.walk(STEP, add).await, Ok(3));
     assert_eq!(numbers(&store).await, [ADDED, 1 + ADDED, 2 + ADDED]);
 }
@@ -243,11 +235,7 @@ async fn places_that_an_earlier_upgrade_has_left_count_for_nothing_in_the_next()
 #[tokio::test(start_paused = true)]
 async fn a_node_of_this_release_does_not_finish_the_upgrade_of_a_newer_one() {
     let store = earlier(&SimulatedDisk::new(), 3).await;
-    open_deployment(&store, &Rng::seeded(1))
-        .await
-        .expect("opens");
-    let upgrade = Upgrade::pending(&store).await.expect("reads");
-    let upgrade = upgrade.expect("it is not finished");
+    let upgrade = begun(&store).await;
     let newer = |tx: Transaction, _| async move {
         let row = tx.row(&Deployment {}).await?;
         let mut row = row.expect("it was opened");
