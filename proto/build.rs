@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use prost::Message;
 
-const PUBLIC: [&str; 5] = [
+const PUBLIC: [&str; 6] = [
     "rookery/v1/accounts.proto",
     "rookery/v1/administration.proto",
+    "rookery/v1/files.proto",
     "rookery/v1/messages.proto",
     "rookery/v1/rooms.proto",
     "rookery/v1/sessions.proto",
@@ -18,6 +19,11 @@ const SECRET: [&str; 5] = [
     ".rookery.v1.RegisterAccountRequest",
     ".rookery.v1.ChangePasswordRequest",
     ".rookery.v1.CreateInvitationResponse",
+];
+/// Pieces of files, which are handed on as they came.
+const PIECES: [&str; 2] = [
+    ".rookery.v1.UploadFileRequest.data",
+    ".rookery.v1.DownloadFileResponse.data",
 ];
 const STORED: [&str; 2] = [
     "rookery/storage/v1/backup.proto",
@@ -40,9 +46,12 @@ fn generate(
     files: prost_types::FileDescriptorSet,
     out: &Path,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    tonic_prost_build::configure()
+    let config = tonic_prost_build::configure().bytes(".rookery.storage.v1");
+    let config = PIECES
+        .iter()
+        .fold(config, |config, piece| config.bytes(piece));
+    config
         .out_dir(out)
-        .bytes(".rookery.storage.v1")
         .skip_debug(SECRET)
         .build_server(false)
         .compile_fds(files)?;

@@ -23,6 +23,7 @@ pub(crate) async fn payload(
 ) -> Vec<u8> {
     match call.split_once('/').expect("a service") {
         ("Accounts", method) => account_payload(world, method, caller).await,
+        ("Files", _) => Vec::new(),
         ("Administration", method) => administration_payload(world, room, method).await,
         ("Rooms", method) => room_payload(world, room, method),
         ("Messages", method) => message_payload(room, method),
