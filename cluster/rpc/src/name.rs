@@ -3,7 +3,7 @@
 use std::fmt::{Display, Write as _};
 use std::str::FromStr;
 
-use cluster_types::{AccountId, InvitationId, RoomId, SignInId};
+use cluster_types::{AccountId, FileId, InvitationId, RoomId, SignInId};
 
 use crate::InvalidRequest;
 
@@ -44,6 +44,11 @@ pub fn of_member(room: RoomId, account: AccountId) -> String {
     format!("rooms/{room}/members/{account}")
 }
 
+/// `files/{file}`
+pub fn of_file(file: FileId) -> String {
+    short("files/", file)
+}
+
 /// Reads `accounts/{account}`.
 ///
 /// # Errors
@@ -66,6 +71,14 @@ pub fn room(text: &str, field: &str) -> Result<RoomId, InvalidRequest> {
 /// Names `field` if the text is anything else.
 pub fn invitation(text: &str, field: &str) -> Result<InvitationId, InvalidRequest> {
     one(text, "invitations", field, "invitations/{invitation}")
+}
+
+/// Reads `files/{file}`.
+///
+/// # Errors
+/// Names `field` if the text is anything else.
+pub fn file(text: &str, field: &str) -> Result<FileId, InvalidRequest> {
+    one(text, "files", field, "files/{file}")
 }
 
 /// Reads `rooms/{room}/members/{account}`.
@@ -139,6 +152,8 @@ mod tests {
         let sign_in_id = SignInId::random(&rng);
         assert_eq!(room(&of_room(room_id), "name"), Ok(room_id));
         assert_eq!(account(&of_account(account_id), "name"), Ok(account_id));
+        let file_id = FileId::random(&rng);
+        assert_eq!(file(&of_file(file_id), "name"), Ok(file_id));
         assert_eq!(
             member(&of_member(room_id, account_id), "name"),
             Ok((room_id, account_id))

@@ -307,8 +307,7 @@ fn event(seq: u64, message: SendMessageRequest) -> Item {
             priority: message.priority,
             reply_to_seq: message.reply_to_seq,
             client_message_id: message.client_message_id,
-            edited_seq: 0,
-            deleted: false,
+            ..Message::default()
         })),
     })
 }

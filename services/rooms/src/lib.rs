@@ -14,6 +14,7 @@
 //! (`services-sessions`, behind [`Publisher`]).
 
 mod actor;
+mod attachments;
 mod clearing;
 mod command;
 mod directory;
@@ -34,6 +35,7 @@ mod tests;
 mod upgrade;
 pub mod wire;
 
+pub use attachments::Attachment;
 pub use command::{Action, Command, Draft, Outcome};
 pub use directory::{Dependencies, People, Rooms};
 pub use error::{CommandError, FutureSeq, ReadError};

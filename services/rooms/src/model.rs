@@ -4,6 +4,8 @@ use std::fmt;
 
 use cluster_types::{AccountId, LogId, RoomId, Seq, UnixMillis};
 
+use crate::Attachment;
+
 /// The SHA-256 of a link's secret.
 pub type LinkHash = [u8; 32];
 
@@ -138,6 +140,8 @@ pub struct Message {
     pub edited: Option<Seq>,
     /// Whether only the place is left.
     pub deleted: bool,
+    /// Files that come with it, as the sender ordered them.
+    pub attachments: Vec<Attachment>,
 }
 
 impl Message {
@@ -151,6 +155,7 @@ impl Message {
             client_message_id: ClientMessageId::NONE,
             edited: Some(deletion),
             deleted: true,
+            attachments: Vec::new(),
         }
     }
 }
@@ -161,6 +166,7 @@ impl fmt::Debug for Message {
         f.debug_struct("Message")
             .field("bytes", &self.body.len())
             .field("deleted", &self.deleted)
+            .field("attachments", &self.attachments)
             .finish_non_exhaustive()
     }
 }

@@ -10,17 +10,19 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cluster_runtime::Tasks;
 use cluster_store::{RangeQuery, Simulated, SimulatedDisk, Store, StoreError, Table, Transaction};
-use cluster_types::{AccountId, Clock, DeploymentId, ManualClock, Rng, RoomId, Seq, UnixMillis};
+use cluster_types::{
+    AccountId, Clock, DeploymentId, FileId, ManualClock, Rng, RoomId, Seq, UnixMillis,
+};
 use parking_lot::Mutex;
-use services_vault::{Generation, KeySource, Kms as _, MemoryKms, Parts, Vault};
+use services_vault::{Generation, KeyBytes, KeySource, Kms as _, MemoryKms, Parts, Vault};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::limits::EVENTS_PAGE_MAX;
 use crate::{
-    Action, ClientMessageId, Command, CommandError, Dependencies, Direction, Draft, Event,
-    EventKind, Format, NewRoom, Outcome, People, Priority, Published, Publisher, ReadMark, Role,
-    Rooms, Start,
+    Action, Attachment, ClientMessageId, Command, CommandError, Dependencies, Direction, Draft,
+    Event, EventKind, Format, NewRoom, Outcome, People, Priority, Published, Publisher, ReadMark,
+    Role, Rooms, Start,
 };
 
 pub(crate) const OWNER: AccountId = account(1);
@@ -390,6 +392,23 @@ pub(crate) fn draft(id: ClientMessageId, body: &str) -> Draft {
         format: Format::Plain,
         priority: Priority::Normal,
         reply_to: None,
+    }
+}
+
+pub(crate) const fn file(number: u8) -> FileId {
+    FileId::from_bytes([number; 16])
+}
+
+/// What comes with a message that carries this file.
+pub(crate) fn attachment(file: FileId) -> Attachment {
+    let number = file.as_bytes()[0];
+    Attachment {
+        file,
+        key: Arc::new(KeyBytes::copied(&[number; 32])),
+        name: format!("{number}.png"),
+        size: 100 + u64::from(number),
+        media_type: "image/png".to_owned(),
+        sha256: [number; 32],
     }
 }
 

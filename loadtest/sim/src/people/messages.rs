@@ -105,6 +105,7 @@ impl Somebody {
             body,
             format: format.into(),
             client_message_id,
+            remove_attachments: Vec::new(),
         };
         let ask = Ask::Edit {
             room,
@@ -220,6 +221,7 @@ impl Somebody {
             format: format.into(),
             priority: priority.into(),
             reply_to_seq: reply_to.0,
+            attachments: Vec::new(),
         };
         let ask = Ask::Send { room, id, said };
         self.clients.order(self.me, device, ask, Wire::Send(wire))

@@ -30,6 +30,7 @@ impl State {
             client_message_id: draft.client_message_id,
             edited: None,
             deleted: false,
+            attachments: Vec::new(),
         })
     }
 
@@ -54,7 +55,7 @@ impl State {
             body: draft.body.clone(),
             format: draft.format,
             edited: Some(head.seq.next()),
-            ..*message
+            ..message.clone()
         };
         Ok(Some(Change::Edit(Rewritten::new(event, message, salt))))
     }

@@ -157,6 +157,8 @@ fn private_of_message(message: &mut v1::Message) -> v1::Message {
         edited_seq: _,
         deleted: _,
         salt,
+        attachments,
+        file_ids: _,
     } = message;
     v1::Message {
         body: take(body),
@@ -165,6 +167,7 @@ fn private_of_message(message: &mut v1::Message) -> v1::Message {
         reply_to_seq: take(reply_to_seq),
         client_message_id: take(client_message_id),
         salt: take(salt),
+        attachments: take(attachments),
         ..Default::default()
     }
 }

@@ -4,10 +4,11 @@ use bytes::Bytes;
 use cluster_store::schema::Table;
 use cluster_store::{Simulated, Store};
 use cluster_types::Rng;
-use proptest::option;
 use proptest::prelude::*;
+use proptest::{collection, option};
 
 use super::*;
+use crate::testing::{attachment, file};
 use crate::{Format, Mute, Priority};
 
 const ROOM: RoomId = RoomId::from_bytes([1; 16]);
@@ -37,8 +38,12 @@ fn messages() -> impl Strategy<Value = Message> {
     ];
     let seq = || option::of((1..u64::MAX).prop_map(Seq));
     let flags = (seq(), seq(), any::<bool>(), any::<[u8; 16]>());
-    (any::<String>(), format, priority, flags).prop_map(
-        |(body, format, priority, (reply_to, edited, deleted, id))| Message {
+    let files = collection::vec(
+        any::<u8>().prop_map(|number| attachment(file(number))),
+        0..3,
+    );
+    (any::<String>(), format, priority, flags, files).prop_map(
+        |(body, format, priority, (reply_to, edited, deleted, id), attachments)| Message {
             body,
             format,
             priority,
@@ -46,6 +51,7 @@ fn messages() -> impl Strategy<Value = Message> {
             client_message_id: ClientMessageId(id),
             edited,
             deleted,
+            attachments,
         },
     )
 }

@@ -1,14 +1,18 @@
 //! Stored values to domain and back. A value that makes no sense is [`StoreError::Corrupt`].
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use cluster_store::schema::Table;
+use cluster_types::FileId;
+use services_vault::KeyBytes;
 
 use super::{
     AccountId, Day, Digest, Event, EventKind, Head, Info, Kind, LinkHash, LogId, Member,
     MembershipChange, MembershipKind, Message, ReadMark, Role, RoomChange, RoomId, Salt, Salted,
     Seq, State, StoreError, UnixMillis, Used, v1,
 };
-use crate::{ClientMessageId, Format, Mute, Priority};
+use crate::{Attachment, ClientMessageId, Format, Mute, Priority};
 
 type Read<T> = Result<T, StoreError>;
 
@@ -226,7 +230,36 @@ fn message(row: v1::Message) -> Read<Message> {
         client_message_id: ClientMessageId(id),
         edited: optional_seq(row.edited_seq),
         deleted: row.deleted,
+        attachments: row
+            .attachments
+            .into_iter()
+            .map(attachment)
+            .collect::<Read<_>>()?,
     })
+}
+
+fn attachment(row: v1::Attachment) -> Read<Attachment> {
+    let broken = || corrupt(Table::RoomEvent);
+    let key = KeyBytes::from_slice(&row.key).ok_or_else(broken)?;
+    Ok(Attachment {
+        file: FileId::try_from(&row.file_id[..]).map_err(|_| broken())?,
+        key: Arc::new(key),
+        name: row.name,
+        size: row.size,
+        media_type: row.media_type,
+        sha256: row.sha256[..].try_into().map_err(|_| broken())?,
+    })
+}
+
+fn stored_attachment(attachment: Attachment) -> v1::Attachment {
+    v1::Attachment {
+        file_id: Bytes::copy_from_slice(attachment.file.as_bytes()),
+        key: Bytes::copy_from_slice(attachment.key.expose()),
+        name: attachment.name,
+        size: attachment.size,
+        media_type: attachment.media_type,
+        sha256: Bytes::copy_from_slice(&attachment.sha256),
+    }
 }
 
 fn stored_message(message: Message, salt: Option<Salt>) -> v1::Message {
@@ -239,6 +272,16 @@ fn stored_message(message: Message, salt: Option<Salt>) -> v1::Message {
         edited_seq: message.edited.map_or(0, |seq| seq.0),
         deleted: message.deleted,
         salt: stored_bytes(salt.map(|Salt(bytes)| bytes)),
+        file_ids: message
+            .attachments
+            .iter()
+            .map(|attachment| Bytes::copy_from_slice(attachment.file.as_bytes()))
+            .collect(),
+        attachments: message
+            .attachments
+            .into_iter()
+            .map(stored_attachment)
+            .collect(),
     }
 }
 

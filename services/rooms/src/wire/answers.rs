@@ -8,8 +8,8 @@ use proto::v1;
 use proto::v1::server_item::Item;
 
 use crate::{
-    ClientMessageId, Event, EventKind, Format, Kind, Member, MembershipChange, Message, Priority,
-    Role, RoomChange, RoomView, ServerRoomView,
+    Attachment, ClientMessageId, Event, EventKind, Format, Kind, Member, MembershipChange, Message,
+    Priority, Role, RoomChange, RoomView, ServerRoomView,
 };
 
 /// An encoded `ServerFrame` that holds one event: made once, sent to everybody.
@@ -76,6 +76,17 @@ pub(super) fn message(message: Message) -> v1::Message {
         },
         edited_seq: message.edited.map_or(0, |seq| seq.0),
         deleted: message.deleted,
+        attachments: message.attachments.into_iter().map(attachment).collect(),
+    }
+}
+
+fn attachment(attachment: Attachment) -> v1::Attachment {
+    v1::Attachment {
+        file: name::of_file(attachment.file),
+        display_name: attachment.name,
+        size: attachment.size,
+        media_type: attachment.media_type,
+        sha256: attachment.sha256.to_vec(),
     }
 }
 

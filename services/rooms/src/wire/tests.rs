@@ -12,6 +12,7 @@ use super::answers::{membership, message};
 use super::requests::body;
 use super::*;
 use crate::limits::{BODY_BYTES_MAX, DISPLAY_NAME_CHARS_MAX};
+use crate::testing::{attachment, file};
 use crate::{
     ClientMessageId, Event, EventKind, Format, Kind, Member, MembershipChange, MembershipKind,
     Message, Mute, Priority, ReadMark, Role, RoomChange, RoomView,
@@ -29,6 +30,7 @@ fn said() -> Message {
         client_message_id: ClientMessageId([4; 16]),
         edited: Some(Seq(9)),
         deleted: false,
+        attachments: vec![attachment(file(10))],
     }
 }
 
@@ -53,7 +55,14 @@ fn said_on_the_wire() -> v1::Message {
         reply_to_seq: 3,
         client_message_id: "04040404-0404-0404-0404-040404040404".to_owned(),
         edited_seq: 9,
-        deleted: false,
+        attachments: vec![v1::Attachment {
+            file: name::of_file(file(10)),
+            display_name: "10.png".to_owned(),
+            size: 110,
+            media_type: "image/png".to_owned(),
+            sha256: vec![10; 32],
+        }],
+        ..Default::default()
     }
 }
 

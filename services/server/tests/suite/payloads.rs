@@ -10,8 +10,8 @@ pub(crate) fn edit(room: &Room) -> v1::EditMessageRequest {
         room: room.name.clone(),
         seq: room.said,
         body: "goodbye".to_owned(),
-        format: 0,
         client_message_id: uuid(),
+        ..v1::EditMessageRequest::default()
     }
 }
 

@@ -30,6 +30,7 @@ impl Outgoing {
             format: Format::Plain.into(),
             priority: Priority::Normal.into(),
             reply_to_seq: 0,
+            attachments: Vec::new(),
         })
     }
 

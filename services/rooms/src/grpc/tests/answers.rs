@@ -13,7 +13,7 @@ fn message(room: &str, id: &str, body: &str) -> v1::SendMessageRequest {
         body: body.to_owned(),
         format: v1::Format::Code.into(),
         priority: v1::Priority::High.into(),
-        reply_to_seq: 0,
+        ..Default::default()
     }
 }
 
@@ -70,8 +70,7 @@ async fn what_is_said_is_listed_as_it_was_said() {
         priority: v1::Priority::High.into(),
         reply_to_seq: question.0,
         client_message_id: ID.to_owned(),
-        edited_seq: 0,
-        deleted: false,
+        ..Default::default()
     };
     let event = v1::Event {
         room: room.clone(),

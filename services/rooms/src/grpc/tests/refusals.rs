@@ -103,8 +103,8 @@ async fn edits_and_deletions_of_nothing() {
         room: name.clone(),
         seq: said,
         body: "hello!".to_owned(),
-        format: 0,
         client_message_id: ID.to_owned(),
+        ..Default::default()
     };
     let with = |change: fn(&mut v1::EditMessageRequest)| {
         let mut request = good.clone();

@@ -185,6 +185,7 @@ fn an_edit_changes_text_and_format_alone() {
         client_message_id: said.client_message_id,
         edited: Some(edit.outcome.seq),
         deleted: false,
+        attachments: Vec::new(),
     };
     assert_eq!(*model.message(target), expected);
     let event = edit.into_event().expect("an event");

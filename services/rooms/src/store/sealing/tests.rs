@@ -12,6 +12,7 @@ use crate::state::Salt;
 const ROOM: RoomId = RoomId::from_bytes([1; 16]);
 const OTHER: RoomId = RoomId::from_bytes([2; 16]);
 const AUTHOR: AccountId = AccountId::from_bytes([3; 16]);
+const FILE: Bytes = Bytes::from_static(&[10; 16]);
 const NOON: UnixMillis = UnixMillis(20_000 * 86_400_000 + 43_200_123);
 
 async fn vault() -> Vault {
@@ -30,6 +31,17 @@ fn row(kind: Kind) -> v1::RoomEvent {
     }
 }
 
+fn attachment() -> v1::Attachment {
+    v1::Attachment {
+        file_id: FILE,
+        key: Bytes::from_static(&[11; 32]),
+        name: "a.png".to_owned(),
+        size: 12,
+        media_type: "image/png".to_owned(),
+        sha256: Bytes::from_static(&[13; 32]),
+    }
+}
+
 fn message() -> v1::RoomEvent {
     row(Kind::Message(v1::Message {
         body: "hello".to_owned(),
@@ -40,6 +52,8 @@ fn message() -> v1::RoomEvent {
         edited_seq: 6,
         deleted: false,
         salt: Bytes::from_static(&[8; 16]),
+        attachments: vec![attachment()],
+        file_ids: vec![FILE],
     }))
 }
 
@@ -97,6 +111,7 @@ fn what_stays_readable_is_what_rows_are_found_counted_and_ordered_by() {
     };
     let expected = Kind::Message(v1::Message {
         edited_seq: 6,
+        file_ids: vec![FILE],
         ..Default::default()
     });
     assert_eq!(left(message()), readable(expected));

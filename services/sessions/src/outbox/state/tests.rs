@@ -37,6 +37,7 @@ fn said(room: RoomId, seq: u64, by: AccountId, message_count: u64, body: usize) 
             client_message_id: ClientMessageId([7; 16]),
             edited: None,
             deleted: false,
+            attachments: Vec::new(),
         }),
     };
     Event {

@@ -119,6 +119,7 @@ fn say(model: &mut Model, room: String, words: Words, effects: &mut Vec<Effect>)
             body,
             format: format.into(),
             client_message_id: new_request_id(),
+            remove_attachments: Vec::new(),
         };
         effects.push(Effect::Ask(Ask::Edit(request)));
         return;
@@ -135,6 +136,7 @@ fn say(model: &mut Model, room: String, words: Words, effects: &mut Vec<Effect>)
         format: format.into(),
         priority: priority.into(),
         reply_to_seq: reply_to_seq.unwrap_or(0),
+        attachments: Vec::new(),
     });
     chat.unsent.push(Unsent {
         message: message.clone(),
