@@ -24,6 +24,7 @@ use cluster_types::{RoomId, Seq};
 use proto::storage::v1;
 
 use crate::RawRow;
+use crate::limits::ROWS_AT_ONCE;
 use crate::plan::{self, Plan};
 use crate::rooms::{RoomCopy, Step};
 use crate::wire;
@@ -272,7 +273,8 @@ impl Collector {
             if begin >= end {
                 continue;
             }
-            let query = RangeQuery::new(begin, end).snapshot();
+            let query = RangeQuery::new(begin, end);
+            let query = query.limit_rows(ROWS_AT_ONCE).snapshot();
             let read = |tx: Transaction| {
                 let query = query.clone();
                 async move { Ok((tx.get_range(query).await?, tx.row(&Vault {}).await?)) }

@@ -28,8 +28,9 @@ pub const CHUNKS_MAX: u32 = 1024 * 1024;
 /// Level of zstd: its default. Higher ones cost the processor more than they save the disk.
 pub const ZSTD_LEVEL: i32 = 3;
 
-/// Events that are copied in one step. A step is bounded by the store's page in bytes besides.
-pub const EVENTS_AT_ONCE: usize = 10_000;
+/// Rows that are copied in one step: about a millisecond of work, for that long others wait who are served by the
+/// same thread. A step is bounded by the store's page in bytes besides.
+pub const ROWS_AT_ONCE: usize = 1_000;
 
 /// Messages that are read again in one step, because its events edit or delete them. Such an event is short, and
 /// its message can be as long as a row: these are some 7 MB, and as many as a page has events would fit nowhere.
@@ -61,8 +62,12 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// chunk is written in well under a second; one that was stopped with Ctrl-Z would keep every other out.
 pub const READER_PATIENCE: Duration = Duration::from_secs(60);
 
-/// Programs that a server hands its rows to at a time. Each reads as fast as it can write, and the server
-/// has clients to serve.
+/// Longest rest after a part. A part takes some milliseconds, and some dozen when the program fills a chunk with it: what takes
+/// longer waits for a disk, and spares those who are served by itself.
+pub const REST_MAX: Duration = Duration::from_millis(100);
+
+/// Programs that a server hands its rows to at a time. Each takes its part of the machine, and the
+/// server has clients to serve.
 pub const BACKUPS_AT_ONCE: usize = 1;
 
 // A chunk is closed by the record that fills it.

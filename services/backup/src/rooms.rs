@@ -33,7 +33,7 @@ use cluster_types::{AccountId, RoomId, Seq};
 use proto::storage::v1::{self, RoomKind};
 
 use crate::RawRow;
-use crate::limits::{EVENTS_AT_ONCE, MEMBERS_AT_ONCE, REWRITTEN_AT_ONCE};
+use crate::limits::{MEMBERS_AT_ONCE, REWRITTEN_AT_ONCE, ROWS_AT_ONCE};
 use crate::wire;
 
 /// A copy that is being made.
@@ -59,7 +59,7 @@ pub enum Step {
 impl RoomCopy {
     /// A copy of which nothing has been made.
     pub const fn new(room: RoomId) -> Self {
-        Self::in_pages(room, EVENTS_AT_ONCE)
+        Self::in_pages(room, ROWS_AT_ONCE)
     }
 
     /// The same, with so many events in a step.
@@ -76,7 +76,7 @@ impl RoomCopy {
         Self {
             room,
             next,
-            page_rows: EVENTS_AT_ONCE,
+            page_rows: ROWS_AT_ONCE,
         }
     }
 

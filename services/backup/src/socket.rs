@@ -16,6 +16,10 @@
 //! server   length (4, big-endian), BackupPart with `end`, or with `trouble`
 //! ```
 //!
+//! **Those who are served come first**: after each part the server rests for as long as reading it and having it taken has
+//! lasted, so that a backup has at most half of the machine. Where nobody is served, a store that no server
+//! has open, it goes as fast as it can.
+//!
 //! **Invariant: rows go to one program at a time.** Who comes meanwhile is told so. One that does not read loses its
 //! place, and goes on later. No transaction is open while a part waits to be read.
 
@@ -31,11 +35,11 @@ use cluster_store::Store;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::collect::{Collector, Progress, Record};
 use crate::limits::{
-    ACCEPT_PAUSE, BACKUPS_AT_ONCE, PART_BYTES_MAX, PROGRESS_BYTES_MAX, READER_PATIENCE,
+    ACCEPT_PAUSE, BACKUPS_AT_ONCE, PART_BYTES_MAX, PROGRESS_BYTES_MAX, READER_PATIENCE, REST_MAX,
 };
 use crate::origin::SourceError;
 use crate::wire::{self, Part};
@@ -88,7 +92,7 @@ impl Server {
                 Ok((stream, _)) => self.serve(stream),
                 Err(error) => {
                     tracing::warn!(%error, "a program that asked for a backup was not heard");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
@@ -133,6 +137,7 @@ async fn hand_out(mut stream: UnixStream, store: Store, places: &Semaphore) -> i
     };
     tracing::info!("a backup is being handed out");
     loop {
+        let begun = Instant::now();
         match collector.step().await {
             Ok(Some(records)) => {
                 let part = Part::Records {
@@ -140,6 +145,7 @@ async fn hand_out(mut stream: UnixStream, store: Store, places: &Semaphore) -> i
                     progress: collector.progress().clone(),
                 };
                 patiently(send(&mut stream, &part.encode())).await?;
+                sleep(begun.elapsed().min(REST_MAX)).await;
             }
             Ok(None) => break,
             Err(error) => return refuse(&mut stream, &error.to_string()).await,

@@ -94,6 +94,10 @@ struct KeygenArgs {
     tell: TellOptions,
 }
 
+/// By how much a backup steps back for whoever else needs a processor. It compresses and encrypts all of a store,
+/// mostly on the machine that serves, and nobody waits for it.
+const NICE: i32 = 10;
+
 /// Does what `backup` is asked for. Returns the code to exit with.
 pub fn backup(arguments: BackupArgs) -> ExitCode {
     match arguments.command {
@@ -104,7 +108,11 @@ pub fn backup(arguments: BackupArgs) -> ExitCode {
         Some(BackupCommand::Erasures(arguments)) => {
             job::run(arguments.tell, make(arguments, Scope::Erasures))
         }
-        None => job::run(arguments.make.tell, make(arguments.make, Scope::All)),
+        None => {
+            // Before there are threads, which take it over. A system that refuses it only lets others wait longer.
+            let _refused = rustix::process::nice(NICE);
+            job::run(arguments.make.tell, make(arguments.make, Scope::All))
+        }
     }
 }
 

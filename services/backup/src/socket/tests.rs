@@ -88,6 +88,21 @@ async fn what_a_server_hands_out_is_what_its_store_holds() {
     assert_eq!(found[0], found[1]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn after_each_part_it_rests_as_long_as_it_has_worked() {
+    let server = Listening::new().await;
+    let path = path_in(server.folder.path());
+    let remote = Remote::connect(&path, Progress::default()).await;
+    let mut remote = remote.expect("connects");
+    remote.step().await.expect("what the store is");
+    // A part that is longer than what lies between the two keeps the server as long as nobody reads it.
+    sleep(REST_MAX * 2).await;
+    remote.step().await.expect("the first page");
+    let read = Instant::now();
+    remote.step().await.expect("the second page");
+    assert!(read.elapsed() >= REST_MAX, "{:?}", read.elapsed());
+}
+
 #[tokio::test]
 async fn one_backup_may_follow_another_at_once() {
     let server = Listening::new().await;
@@ -116,7 +131,7 @@ async fn one_program_is_served_at_a_time_and_the_other_is_told_so() {
     drop(first);
     // Its place is free once the server has seen that it is gone.
     while server.back_up("second", server.server()).await.is_err() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        sleep(Duration::from_millis(5)).await;
     }
 }
 
@@ -128,13 +143,13 @@ async fn who_does_not_read_loses_its_place() {
     let error = server.back_up("one", server.server()).await;
     error.expect_err("the place is taken");
     tokio::time::pause();
-    tokio::time::sleep(READER_PATIENCE * 2).await;
+    sleep(READER_PATIENCE * 2).await;
     tokio::time::resume();
     let first = Remote::connect(&path, Progress::default()).await;
     let mut first = first.expect("connects");
     first.step().await.expect("is served");
     tokio::time::pause();
-    tokio::time::sleep(READER_PATIENCE * 2).await;
+    sleep(READER_PATIENCE * 2).await;
     tokio::time::resume();
     let second = server.back_up("two", server.server()).await;
     second.expect("is served");
