@@ -237,29 +237,31 @@ impl RoomActor {
         let seals = seals::find(with, state, commands, state.head.at.max(now)).await?;
         let (salts, seals) = (&salts, &seals);
         let attempt = |tx: cluster_store::Transaction, _maybe_committed| async move {
-            let opener = &Opener::of(&with.vault, state.room).await?;
-            let stored = store::stored_head(&tx, opener).await?;
+            let stored = store::stored_head(&tx, state.room, state.head.at).await?;
             if stored != state.head {
                 return Err(WriteError::Stale {
                     stored,
                     known: state.head,
                 });
             }
+            let opener = &Opener::of(&with.vault, state.room).await?;
             let mut batch = Batch::read(&tx, opener, state, commands).await?;
+            // Of this attempt: another one may seal something else.
+            let mut nonces = with.vault.nonces(commands.len());
             let mut head = state.head;
             let mut decisions = Decisions::with_capacity(commands.len());
             for (place, command) in commands.iter().enumerate() {
                 let facts = batch.facts(place);
                 let decision = state.prepare(head, command, &facts, now, Salt(salts[place]));
                 if let Ok(prepared) = &decision {
-                    store::write(&tx, prepared, state, seals)?;
+                    store::write(&tx, prepared, state, seals, &mut nonces)?;
                     batch.remember(place, prepared);
                     head = prepared.head;
                 }
                 decisions.push(decision);
             }
             if head != state.head {
-                store::write_head(&tx, state.room, head, &seals.fields)?;
+                store::write_head(&tx, state.room, head)?;
             }
             Ok(decisions)
         };

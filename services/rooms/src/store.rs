@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 use cluster_store::limits::RANGE_BYTES_MAX;
 use cluster_store::schema::{
     AccountRoom, ClientMessage, DirectRoom, ReadMark as ReadMarkRow, Room, RoomBan, RoomDeletion,
-    RoomEvent, RoomHead, RoomLink, RoomMember, Row,
+    RoomEvent, RoomHead, RoomLink, RoomMember, Row, Table,
 };
 use cluster_store::{RowRange, Scan, StoreError, Transaction};
 use cluster_types::{AccountId, Day, LogId, RoomId, Seq, UnixMillis};
 use proto::storage::v1;
-use services_vault::{Pair, Sealer, Vault};
+use services_vault::{Nonces, Pair, Sealer, Vault};
 
 use crate::limits::{LOAD_PAGE, ROOMS_PER_ACCOUNT_MAX};
 use crate::state::{Change, Digest, Head, Prepared, Salt, Salted, State, Used};
@@ -34,7 +34,7 @@ mod values;
 
 pub(crate) use deletion::{clear_some, next_deletion};
 pub(crate) use sealing::{Opener, is_message, message_keys};
-pub(crate) use upgrade::{forget_time, seal_event, seal_head, seal_member, seal_room};
+pub(crate) use upgrade::{forget_time, forget_time_of_head, seal_event, seal_member, seal_room};
 pub(crate) use values::{direct_room, kind, link_room, peer, read_mark, used};
 
 use secrets::Sealable;
@@ -138,7 +138,7 @@ pub(crate) async fn load(
         about,
         changed: info.changed,
         link: info.link,
-        head: stored_head(tx, opener).await?,
+        head: timed_head(tx, opener).await?,
         members: Default::default(),
         bans: Default::default(),
     };
@@ -173,13 +173,24 @@ pub(crate) async fn load(
     Ok(Some(state))
 }
 
-/// The head as stored, read so that a concurrent append conflicts.
-pub(crate) async fn stored_head(tx: &Transaction, opener: &Opener<'_>) -> Result<Head, StoreError> {
-    let key = RoomHead {
-        room: opener.room(),
-    };
-    let row = tx.row(&key).await?.unwrap_or_default();
-    Ok(values::head(&opener.open(&key, row)?))
+/// The head as stored, read so that a concurrent append conflicts. The time of the newest event is not
+/// stored there: `at` stands for it.
+pub(crate) async fn stored_head(
+    tx: &Transaction,
+    room: RoomId,
+    at: UnixMillis,
+) -> Result<Head, StoreError> {
+    let row = tx.row(&RoomHead { room }).await?.unwrap_or_default();
+    Ok(values::head(&row, at))
+}
+
+/// The head with the time of its newest event.
+async fn timed_head(tx: &Transaction, opener: &Opener<'_>) -> Result<Head, StoreError> {
+    let head = stored_head(tx, opener.room(), UnixMillis::default()).await?;
+    let newest = event(tx, opener, head.seq).await?;
+    let table = Table::RoomEvent;
+    let at = newest.ok_or(StoreError::Corrupt { table })?.at;
+    Ok(Head { at, ..head })
 }
 
 /// What these client message ids were used for, in one read.
@@ -233,6 +244,7 @@ pub(crate) fn write(
     prepared: &Prepared,
     state: &State,
     seals: &Seals,
+    nonces: &mut Nonces,
 ) -> Result<(), StoreError> {
     let room = state.room;
     let fields = &seals.fields;
@@ -243,7 +255,7 @@ pub(crate) fn write(
         if let Change::Message(_, salt) = change {
             let pair = seals.said.get(&event.actor);
             let pair = pair.expect("only members say something, and each that asks to has a pair");
-            write_message(tx, room, event, Some(*salt), pair)?;
+            write_message(tx, room, event, Some(*salt), pair, nonces)?;
         } else {
             write_event(tx, room, event, fields)?;
         }
@@ -257,7 +269,7 @@ pub(crate) fn write(
         Change::Edit(message) | Change::Deletion(message) => {
             // Its key was destroyed while it was read: the next one who asks finds it deleted.
             let pair = seals.rewritten.as_ref().ok_or(StoreError::Contended)?;
-            write_message(tx, room, message.event(), message.salt, pair)
+            write_message(tx, room, message.event(), message.salt, pair, nonces)
         }
         Change::Membership(change) => write_membership(tx, prepared.head, *change, state, fields),
         Change::Room(about) => {
@@ -274,13 +286,8 @@ pub(crate) fn write(
 }
 
 /// Writes the head, once per transaction.
-pub(crate) fn write_head(
-    tx: &Transaction,
-    room: RoomId,
-    head: Head,
-    fields: &Sealer,
-) -> Result<(), StoreError> {
-    set_sealed(tx, &RoomHead { room }, values::stored_head(head), fields)
+pub(crate) fn write_head(tx: &Transaction, room: RoomId, head: Head) -> Result<(), StoreError> {
+    tx.set_row(&RoomHead { room }, &values::stored_head(head))
 }
 
 /// Writes all rows of a new room. Its state holds the members, its events say how they came.
@@ -292,7 +299,7 @@ pub(crate) fn create(
 ) -> Result<(), StoreError> {
     let room = state.room;
     write_room(tx, state, state.link, fields)?;
-    write_head(tx, room, state.head, fields)?;
+    write_head(tx, room, state.head)?;
     for event in events {
         write_event(tx, room, event, fields)?;
     }
@@ -370,11 +377,15 @@ fn write_message(
     event: Event,
     salt: Option<Salt>,
     pair: &Pair,
+    nonces: &mut Nonces,
 ) -> Result<(), StoreError> {
     let (seq, author) = (event.seq, event.actor);
     let key = RoomEvent { room, seq };
     let row = values::stored_event(event, salt);
-    tx.set_row(&key, &sealing::seal_message(pair, &key, author, row))
+    tx.set_row(
+        &key,
+        &sealing::seal_message(pair, nonces, &key, author, row),
+    )
 }
 
 fn set_sealed<K>(

@@ -16,7 +16,7 @@ impl Rooms {
         let vault = &self.with.vault;
         let room = |tx, key, row| store::seal_room(tx, vault, key, row);
         upgrade.walk("rooms.rooms", room).await?;
-        let head = |tx, key, row| store::seal_head(tx, vault, key, row);
+        let head = |tx, key, row| async move { store::forget_time_of_head(&tx, &key, row) };
         upgrade.walk("rooms.heads", head).await?;
         let member = |tx, key, row| store::seal_member(tx, vault, key, row);
         upgrade.walk("rooms.members", member).await?;

@@ -7,7 +7,7 @@
 //! repeat: an actor that dies with an unknown write is rebuilt and may seal another text for the same
 //! place, and with one nonce for two texts GCM gives away both and its authentication key. They are drawn
 //! from the operating system and not from a pool in memory, since a machine that is restored from an
-//! image would draw the same ones again. [`MESSAGES_PER_KEY_MAX`](crate::limits::MESSAGES_PER_KEY_MAX)
+//! image would draw the same ones again: what is drawn at once ([`Nonces`]) serves one transaction. [`MESSAGES_PER_KEY_MAX`](crate::limits::MESSAGES_PER_KEY_MAX)
 //! is the bound that goes with them.
 //!
 //! A deployment that is not sealed has [`Cipher::Clear`]: `0 | text`, with nothing bound to it.
@@ -57,6 +57,38 @@ pub(crate) enum Cipher {
     Clear,
 }
 
+/// Nonces for what is sealed now. Each is handed out once.
+///
+/// Draw them where the texts are known, and anew where they may be others: what lies here for long would
+/// be in an image of the machine, and come out of it twice.
+#[derive(Debug)]
+pub struct Nonces {
+    drawn: std::vec::IntoIter<[u8; NONCE_LEN]>,
+    /// Whom to ask once all of them are taken.
+    rng: Rng,
+}
+
+impl Nonces {
+    /// About `count`, in one draw.
+    pub(crate) fn drawn(rng: &Rng, count: usize) -> Self {
+        let mut drawn = vec![[0; NONCE_LEN]; count];
+        rng.fill(drawn.as_flattened_mut());
+        Self {
+            drawn: drawn.into_iter(),
+            rng: rng.clone(),
+        }
+    }
+
+    /// Each in a draw of its own.
+    pub(crate) fn one_by_one(rng: &Rng) -> Self {
+        Self::drawn(rng, 0)
+    }
+
+    fn take(&mut self) -> [u8; NONCE_LEN] {
+        self.drawn.next().unwrap_or_else(|| self.rng.bytes())
+    }
+}
+
 /// The length of a derived key.
 struct OneKey;
 
@@ -88,7 +120,7 @@ impl Cipher {
 
     pub(crate) fn seal(
         &self,
-        rng: &Rng,
+        nonces: &mut Nonces,
         beside: &[u8],
         plaintext: &[u8],
     ) -> Result<Bytes, TooLong> {
@@ -99,7 +131,7 @@ impl Cipher {
         let Self::Sealing(key) = self else {
             return Ok([&[CLEAR], plaintext].concat().into());
         };
-        let nonce = rng.bytes::<NONCE_LEN>();
+        let nonce = nonces.take();
         let mut sealed = Vec::with_capacity(plaintext.len() + SEALED_BYTES_MORE);
         sealed.push(VERSION);
         sealed.extend_from_slice(&nonce);
@@ -144,7 +176,7 @@ impl Cipher {
 
     /// Seals a key.
     pub(crate) fn seal_key(&self, rng: &Rng, beside: &[u8], key: &KeyBytes) -> Bytes {
-        self.seal(rng, beside, key.expose())
+        self.seal(&mut Nonces::one_by_one(rng), beside, key.expose())
             .expect("a key is shorter than the longest text")
     }
 }
@@ -157,6 +189,8 @@ impl fmt::Debug for Cipher {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use cluster_types::Rng;
     use proptest::prelude::*;
 
@@ -166,6 +200,18 @@ mod tests {
         Cipher::new(&KeyBytes::copied(&[byte; KEY_BYTES]))
     }
 
+    fn nonces(seed: u64) -> Nonces {
+        Nonces::one_by_one(&Rng::seeded(seed))
+    }
+
+    #[test]
+    fn no_nonce_is_handed_out_twice_whether_drawn_at_once_or_not() {
+        let mut nonces = Nonces::drawn(&Rng::seeded(1), 100);
+        let taken: BTreeSet<_> = (0..200).map(|_| nonces.take()).collect();
+        assert_eq!(taken.len(), 200);
+        assert!(!taken.contains(&[0; NONCE_LEN]), "each was drawn");
+    }
+
     proptest! {
         #[test]
         fn what_is_sealed_opens_and_no_flipped_bit_of_it_does(
@@ -173,8 +219,8 @@ mod tests {
             beside in prop::collection::vec(any::<u8>(), 0..40),
             seed in any::<u64>(),
         ) {
-            let (cipher, rng) = (cipher(7), Rng::seeded(seed));
-            let sealed = cipher.seal(&rng, &beside, &text).expect("short");
+            let (cipher, mut nonces) = (cipher(7), nonces(seed));
+            let sealed = cipher.seal(&mut nonces, &beside, &text).expect("short");
             prop_assert_eq!(sealed.len(), text.len() + SEALED_BYTES_MORE);
             prop_assert_eq!(cipher.open(&beside, &sealed), Ok(text));
             for bit in 0..sealed.len() * 8 {
@@ -193,8 +239,8 @@ mod tests {
 
     #[test]
     fn the_same_text_never_looks_the_same() {
-        let (cipher, rng) = (cipher(7), Rng::seeded(1));
-        let sealed = [(); 2].map(|()| cipher.seal(&rng, b"", b"hello").expect("short"));
+        let (cipher, mut nonces) = (cipher(7), nonces(1));
+        let sealed = [(); 2].map(|()| cipher.seal(&mut nonces, b"", b"hello").expect("short"));
         assert_ne!(sealed[0], sealed[1]);
         assert_ne!(sealed[0][1..13], sealed[1][1..13], "a nonce of its own");
     }
@@ -202,32 +248,34 @@ mod tests {
     #[test]
     fn another_key_opens_nothing() {
         let sealed = cipher(7)
-            .seal(&Rng::seeded(1), b"", b"hello")
+            .seal(&mut nonces(1), b"", b"hello")
             .expect("short");
         assert_eq!(cipher(8).open(b"", &sealed), Err(Broken));
     }
 
     #[test]
     fn the_longest_text_is_sealed_and_a_longer_one_refused() {
-        let (cipher, rng) = (cipher(7), Rng::seeded(1));
+        let (cipher, mut nonces) = (cipher(7), nonces(1));
         let longest = vec![1; PLAINTEXT_BYTES_MAX];
-        let sealed = cipher.seal(&rng, b"", &longest).expect("fits");
+        let sealed = cipher.seal(&mut nonces, b"", &longest).expect("fits");
         assert_eq!(cipher.open(b"", &sealed), Ok(longest));
         let bytes = PLAINTEXT_BYTES_MAX + 1;
         assert_eq!(
-            cipher.seal(&rng, b"", &vec![1; bytes]),
+            cipher.seal(&mut nonces, b"", &vec![1; bytes]),
             Err(TooLong { bytes })
         );
     }
 
     #[test]
     fn what_is_clear_stays_so_and_is_not_taken_for_what_is_sealed() {
-        let rng = Rng::seeded(1);
-        let clear = Cipher::Clear.seal(&rng, b"", b"hello").expect("short");
+        let mut nonces = nonces(1);
+        let clear = Cipher::Clear
+            .seal(&mut nonces, b"", b"hello")
+            .expect("short");
         assert_eq!(clear, &b"\0hello"[..]);
         assert_eq!(Cipher::Clear.open(b"", &clear), Ok(b"hello".to_vec()));
         assert_eq!(cipher(7).open(b"", &clear), Err(Broken));
-        let sealed = cipher(7).seal(&rng, b"", b"hello").expect("short");
+        let sealed = cipher(7).seal(&mut nonces, b"", b"hello").expect("short");
         assert_eq!(Cipher::Clear.open(b"", &sealed), Err(Broken));
         assert_eq!(Cipher::Clear.open(b"", b""), Err(Broken));
     }

@@ -326,11 +326,10 @@ impl Keyring {
     }
 
     fn pair_of(&self, name: PairName, account: &KeyBytes, room: &KeyBytes, since: Since) -> Pair {
-        let rng = self.rng.clone();
         let pair = if self.source.seals() {
-            Pair::new(&name, account, room, rng)
+            Pair::new(&name, account, room)
         } else {
-            Pair::clear(rng)
+            Pair::clear()
         };
         self.cache.keep_pair(name, &pair, since);
         pair

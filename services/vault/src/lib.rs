@@ -46,7 +46,7 @@
 //! let (author, room) = (AccountId::random(&rng), RoomId::random(&rng));
 //! let aad = MessageAad { room, seq: Seq(1), author, schema: 1 };
 //! let pair = vault.sealing_pair(author, room, UnixMillis(1_800_000_000_000)).await?;
-//! let sealed = pair.seal(&aad, b"hello")?;
+//! let sealed = pair.seal(&mut vault.nonces(1), &aad, b"hello")?;
 //! assert_eq!(pair.open(&aad, &sealed)?, b"hello");
 //! # Ok(())
 //! # }
@@ -69,7 +69,7 @@ mod source;
 mod store;
 mod vault;
 
-pub use cipher::{Broken, TooLong};
+pub use cipher::{Broken, Nonces, TooLong};
 pub use error::{OpenError, RotateError, VaultError};
 pub use lookup::{LookupDomain, Lookups};
 pub use name::PairName;

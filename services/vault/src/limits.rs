@@ -12,8 +12,7 @@ pub const SEALED_BYTES_MORE: usize = 1 + 12 + 16;
 /// Texts that one key may seal. Nonces are drawn from 96 bits: after 2^32 of them two are equal with a
 /// probability of 2^-33, the bound that NIST SP 800-38D sets. The key of a pair seals what one account says
 /// in one room in at most a week, so an account would have to say [`MESSAGES_PER_SECOND_FASTEST`] a second.
-/// The key of a room's fields has no period, and seals the room's head with each transaction: a room would
-/// have to commit 136 times a second for a year.
+/// The key of a room's fields has no period, and seals what changes in a room besides its messages.
 pub const MESSAGES_PER_KEY_MAX: u64 = 1 << 32;
 
 /// What an account would have to send, every second of a whole week and into one room, before

@@ -11,10 +11,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cluster_types::{AccountId, Rng, RoomId, Seq};
+use cluster_types::{AccountId, RoomId, Seq};
 use zeroize::Zeroizing;
 
-use crate::cipher::{Broken, Cipher, TooLong, derive};
+use crate::cipher::{Broken, Cipher, Nonces, TooLong, derive};
 use crate::name::PairName;
 use crate::secret::{KEY_BYTES, KeyBytes};
 
@@ -43,11 +43,10 @@ pub struct MessageAad {
 #[derive(Clone, Debug)]
 pub struct Pair {
     cipher: Arc<Cipher>,
-    rng: Rng,
 }
 
 impl Pair {
-    pub(crate) fn new(name: &PairName, account: &KeyBytes, room: &KeyBytes, rng: Rng) -> Self {
+    pub(crate) fn new(name: &PairName, account: &KeyBytes, room: &KeyBytes) -> Self {
         let mut both = Zeroizing::new([0; 2 * KEY_BYTES]);
         both[..KEY_BYTES].copy_from_slice(account.expose());
         both[KEY_BYTES..].copy_from_slice(room.expose());
@@ -62,22 +61,27 @@ impl Pair {
             ],
         );
         let cipher = Arc::new(Cipher::new(&key));
-        Self { cipher, rng }
+        Self { cipher }
     }
 
     /// One that leaves bodies as they are, for a deployment that is not sealed.
-    pub(crate) fn clear(rng: Rng) -> Self {
+    pub(crate) fn clear() -> Self {
         let cipher = Arc::new(Cipher::Clear);
-        Self { cipher, rng }
+        Self { cipher }
     }
 
-    /// Seals a body. It is longer afterwards by
+    /// Seals a body under the next of `nonces`. It is longer afterwards by
     /// [`SEALED_BYTES_MORE`](crate::limits::SEALED_BYTES_MORE).
     ///
     /// # Errors
     /// If it is longer than [`PLAINTEXT_BYTES_MAX`](crate::limits::PLAINTEXT_BYTES_MAX).
-    pub fn seal(&self, aad: &MessageAad, plaintext: &[u8]) -> Result<Bytes, TooLong> {
-        self.cipher.seal(&self.rng, &aad.encode(), plaintext)
+    pub fn seal(
+        &self,
+        nonces: &mut Nonces,
+        aad: &MessageAad,
+        plaintext: &[u8],
+    ) -> Result<Bytes, TooLong> {
+        self.cipher.seal(nonces, &aad.encode(), plaintext)
     }
 
     /// Opens what [`seal`](Self::seal) made with the same `aad`.
@@ -129,7 +133,12 @@ mod tests {
             KeyBytes::copied(&[account; 32]),
             KeyBytes::copied(&[room; 32]),
         );
-        Pair::new(name, &account, &room, Rng::seeded(1))
+        Pair::new(name, &account, &room)
+    }
+
+    fn sealed(pair: &Pair, aad: &MessageAad) -> Bytes {
+        let nonces = &mut Nonces::one_by_one(&Rng::seeded(1));
+        pair.seal(nonces, aad, b"hello").expect("short")
     }
 
     fn aad() -> MessageAad {
@@ -143,7 +152,7 @@ mod tests {
 
     #[test]
     fn neither_half_opens_a_message_without_the_other() {
-        let sealed = pair(&name(), 3, 4).seal(&aad(), b"hello").expect("short");
+        let sealed = sealed(&pair(&name(), 3, 4), &aad());
         assert_eq!(
             pair(&name(), 3, 4).open(&aad(), &sealed),
             Ok(b"hello".to_vec())
@@ -156,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_key_is_bound_to_the_period_that_it_was_made_for() {
-        let sealed = pair(&name(), 3, 4).seal(&aad(), b"hello").expect("short");
+        let sealed = sealed(&pair(&name(), 3, 4), &aad());
         let next_month = PairName {
             month: Month(24_001),
             ..name()
@@ -184,7 +193,7 @@ mod tests {
                 author: AccountId::from_bytes(author),
                 schema,
             };
-            let sealed = pair.seal(&place, b"hello").expect("short");
+            let sealed = sealed(&pair, &place);
             prop_assert_eq!(pair.open(&place, &sealed), Ok(b"hello".to_vec()));
             let mut moved = [place; 4];
             let mut flipped = (room, author);
@@ -204,7 +213,7 @@ mod tests {
     fn a_pair_does_not_print_its_key() {
         assert_eq!(
             format!("{:?}", pair(&name(), 3, 4)),
-            "Pair { cipher: Cipher(..), rng: Rng }"
+            "Pair { cipher: Cipher(..) }"
         );
     }
 

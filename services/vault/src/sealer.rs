@@ -9,7 +9,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use cluster_store::schema::Row;
 use cluster_types::Rng;
 
-use crate::cipher::{Broken, Cipher, TooLong, derive};
+use crate::cipher::{Broken, Cipher, Nonces, TooLong, derive};
 use crate::name::KeyName;
 use crate::secret::KeyBytes;
 
@@ -62,7 +62,15 @@ impl Sealer {
     /// # Errors
     /// If it is longer than [`PLAINTEXT_BYTES_MAX`](crate::limits::PLAINTEXT_BYTES_MAX).
     pub fn seal(&self, aad: &FieldAad, plaintext: &[u8]) -> Result<Bytes, TooLong> {
-        self.cipher.seal(&self.rng, &aad.0, plaintext)
+        let nonces = &mut Nonces::one_by_one(&self.rng);
+        self.cipher.seal(nonces, &aad.0, plaintext)
+    }
+
+    pub(crate) fn nonces(&self, count: usize) -> Nonces {
+        match *self.cipher {
+            Cipher::Sealing(_) => Nonces::drawn(&self.rng, count),
+            Cipher::Clear => Nonces::one_by_one(&self.rng),
+        }
     }
 
     /// Opens what [`seal`](Self::seal) made with the same `aad`.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use cluster_types::{AccountId, Month, RoomId, UnixMillis, Week};
 use tokio::sync::watch;
 
+use crate::cipher::Nonces;
 use crate::error::VaultError;
 use crate::keyring::Keyring;
 use crate::lookup::Lookups;
@@ -107,6 +108,12 @@ impl Vault {
     pub async fn room_openers(&self, rooms: &[RoomId]) -> Result<Vec<Option<Sealer>>, VaultError> {
         let names: Vec<_> = rooms.iter().copied().map(room_key).collect();
         self.keyring().opening(&names).await
+    }
+
+    /// Nonces for about `count` texts that are sealed now, in one draw: a draw costs more than the sealing
+    /// of a short text. More than `count` may be taken.
+    pub fn nonces(&self, count: usize) -> Nonces {
+        self.inner.server.nonces(count)
     }
 
     /// What seals and opens what belongs to no account and no room.

@@ -238,15 +238,10 @@ impl Appender {
     }
 
     fn write_head(&self, tx: &Transaction, seq: u64) -> Result<(), StoreError> {
-        let at = v1::RoomHead {
-            time_ms: TIME_MS,
-            ..v1::RoomHead::default()
-        };
         let head = v1::RoomHead {
             seq,
             message_count: seq,
             member_count: 2,
-            sealed: as_if_sealed(&at),
             ..v1::RoomHead::default()
         };
         tx.set_row(&RoomHead { room: self.room }, &head)

@@ -18,7 +18,7 @@ use cluster_store::schema::{Row, Table};
 use prost::Message as _;
 use services_vault::limits::PLAINTEXT_BYTES_MAX;
 use services_vault::{
-    Broken, FieldAad, MessageAad, Pair, PairName, Sealer, TooLong, Vault, VaultError,
+    Broken, FieldAad, MessageAad, Nonces, Pair, PairName, Sealer, TooLong, Vault, VaultError,
 };
 
 use super::secrets::Sealable;
@@ -195,12 +195,13 @@ where
 /// Seals an event that is a message, in its place.
 pub(crate) fn seal_message(
     pair: &Pair,
+    nonces: &mut Nonces,
     RoomEvent { room, seq }: &RoomEvent,
     author: AccountId,
     row: v1::RoomEvent,
 ) -> v1::RoomEvent {
     sealed::<RoomEvent>(row, |private| {
-        pair.seal(&place(*room, *seq, author), private)
+        pair.seal(nonces, &place(*room, *seq, author), private)
     })
 }
 

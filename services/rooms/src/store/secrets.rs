@@ -44,26 +44,6 @@ impl Sealable for v1::Room {
     }
 }
 
-impl Sealable for v1::RoomHead {
-    fn take_private(&mut self) -> Self {
-        let Self {
-            seq: _,
-            message_count: _,
-            time_ms,
-            member_count: _,
-            sealed: _,
-        } = self;
-        Self {
-            time_ms: take(time_ms),
-            ..Self::default()
-        }
-    }
-
-    fn sealed(&mut self) -> &mut Bytes {
-        &mut self.sealed
-    }
-}
-
 impl Sealable for v1::RoomMember {
     fn take_private(&mut self) -> Self {
         let Self {

@@ -249,8 +249,15 @@ async fn a_large_room_is_loaded_as_it_was_written() {
     let vault = &crate::testing::vault(&store, &Rng::seeded(1)).await;
     let fields = &vault.room_sealer(ROOM).await.expect("a key is made");
     let written = &state;
+    let newest = &Event {
+        seq: state.head.seq,
+        at: state.head.at,
+        actor: account(0),
+        message_count: state.head.message_count,
+        kind: EventKind::Room(state.about.clone()),
+    };
     let write = |tx: Transaction, _| async move {
-        create(&tx, written, std::iter::empty(), fields)?;
+        create(&tx, written, [newest.clone()].into_iter(), fields)?;
         for account in &written.bans {
             let key = RoomBan {
                 room: ROOM,

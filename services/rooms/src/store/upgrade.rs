@@ -20,13 +20,17 @@ pub(crate) async fn seal_room(
     seal_row(&tx, vault, key.room, &key, row).await
 }
 
-pub(crate) async fn seal_head(
-    tx: Transaction,
-    vault: &Vault,
-    key: RoomHead,
-    row: v1::RoomHead,
+/// When the newest event was is read from that.
+pub(crate) fn forget_time_of_head(
+    tx: &Transaction,
+    key: &RoomHead,
+    mut row: v1::RoomHead,
 ) -> Result<(), StoreError> {
-    seal_row(&tx, vault, key.room, &key, row).await
+    if row.time_ms != 0 {
+        row.time_ms = 0;
+        tx.set_row(key, &row)?;
+    }
+    Ok(())
 }
 
 pub(crate) async fn seal_member(
@@ -57,7 +61,9 @@ pub(crate) async fn seal_event(
         let author = sealing::message_keys(key.room, &row)?.author;
         let pair = vault.sealing_pair(author, key.room, time).await;
         let pair = pair.map_err(VaultError::into_store_error)?;
-        tx.set_row(&key, &sealing::seal_message(&pair, &key, author, row))?;
+        let nonces = &mut vault.nonces(1);
+        let row = sealing::seal_message(&pair, nonces, &key, author, row);
+        tx.set_row(&key, &row)?;
     }
     Ok(())
 }

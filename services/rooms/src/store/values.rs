@@ -89,12 +89,12 @@ pub(super) fn stored_room(
     }
 }
 
-/// A head, of an opened row.
-pub(super) fn head(row: &v1::RoomHead) -> Head {
+/// A head whose newest event has the time `at`.
+pub(super) fn head(row: &v1::RoomHead, at: UnixMillis) -> Head {
     Head {
         seq: Seq(row.seq),
         message_count: row.message_count,
-        at: UnixMillis(row.time_ms),
+        at,
         member_count: row.member_count,
     }
 }
@@ -103,9 +103,8 @@ pub(super) fn stored_head(head: Head) -> v1::RoomHead {
     v1::RoomHead {
         seq: head.seq.0,
         message_count: head.message_count,
-        time_ms: head.at.0,
+        time_ms: 0,
         member_count: head.member_count,
-        sealed: Bytes::new(),
     }
 }
 

@@ -106,7 +106,8 @@ pub(crate) async fn seal(
     };
     let text = format!("what {author} says in {room}");
     let pair = vault.sealing_pair(author, room, time).await?;
-    let sealed = pair.seal(&aad, text.as_bytes()).expect("short");
+    let sealed = pair.seal(&mut vault.nonces(1), &aad, text.as_bytes());
+    let sealed = sealed.expect("short");
     let name = PairName::at(author, room, time);
     Ok(Sealed {
         name,
