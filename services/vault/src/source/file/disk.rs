@@ -64,9 +64,11 @@ pub(crate) fn create(path: &Path, contents: &Contents) -> Result<(), OpenError> 
     sync_folder(path).map_err(failed)
 }
 
-/// Puts another file in its place.
+/// Puts another file in its place. Where the name is a link, in the place of what it leads to: keys that were
+/// put on another disk stay on it, and the link stays one.
 pub(crate) fn replace(path: &Path, contents: &Contents) -> Result<(), OpenError> {
     let failed = |source| io(path, source);
+    let path = &std::fs::canonicalize(path).map_err(failed)?;
     let new = written(path, contents).map_err(failed)?;
     std::fs::rename(&new, path).map_err(failed)?;
     sync_folder(path).map_err(failed)
@@ -137,6 +139,24 @@ mod tests {
         assert_eq!(found.keys.len(), 1);
         let left = std::fs::read_dir(folder.path()).expect("lists").count();
         assert_eq!(left, 1, "nothing else is left in the folder");
+    }
+
+    #[test]
+    fn a_link_stays_one_and_what_it_leads_to_is_replaced() {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let [path, link] = ["keys", "link"].map(|name| folder.path().join(name));
+        create(&path, &contents()).expect("is made");
+        std::os::unix::fs::symlink("keys", &link).expect("is made");
+        let mut next = contents();
+        let key = KeyBytes::random(&Rng::seeded(2));
+        next.keys.insert(Generation::FIRST.next(), key);
+        replace(&link, &next).expect("is replaced");
+        let link = std::fs::symlink_metadata(&link).expect("is there");
+        assert!(link.is_symlink());
+        let found = read(&path).expect("reads").expect("is there");
+        assert_eq!(found.keys.len(), 2);
+        let left = std::fs::read_dir(folder.path()).expect("lists").count();
+        assert_eq!(left, 2, "nothing else is left in the folder");
     }
 
     #[test]
