@@ -8,6 +8,7 @@
 
 mod accounts;
 mod administration;
+mod files;
 mod messages;
 mod pages;
 mod rooms;

@@ -8,13 +8,14 @@
 use std::fmt;
 use std::future::Future;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 use crate::server::Builder;
-use crate::{Error, Server, Token, limits, random};
+use crate::tries::Tries;
+use crate::{Error, Server, Token, limits};
 
 /// A connection to a server, with or without a token. Clones share the connection.
 ///
@@ -110,19 +111,12 @@ impl Client {
     where
         F: Future<Output = Result<Response<A>, Status>>,
     {
-        let retry = self.server.retry();
-        let began = Instant::now();
-        let mut attempt = 1;
+        let mut tries = Tries::of_call(self.server.retry());
         loop {
-            let error = match self.once(message.clone(), &call).await {
+            match self.once(message.clone(), &call).await {
                 Ok(answer) => return Ok(answer),
-                Err(error) => error,
-            };
-            match retry.wait(attempt, began.elapsed(), &error, random::number()) {
-                Some(wait) => sleep(wait).await,
-                None => return Err(error),
+                Err(error) => tries.again(error).await?,
             }
-            attempt += 1;
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proto::v1::CommandError;
@@ -27,7 +27,7 @@ pub enum Error {
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// A file of certificates or known servers cannot be used.
+    /// A file on this machine cannot be used.
     #[error("{}: {problem}", path.display())]
     File {
         /// Which file.
@@ -35,6 +35,22 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// What was to be sent cannot be read, or has become shorter.
+    #[error("what is to be sent cannot be read: {0}")]
+    Read(std::io::Error),
+    /// What came cannot be written.
+    #[error("what came cannot be written: {0}")]
+    Write(std::io::Error),
+    /// Something is there already, and was to be kept.
+    #[error("{} exists already", path.display())]
+    Exists {
+        /// Where.
+        path: PathBuf,
+    },
+    /// A file that came has another SHA-256 than the file that was sent: it changed while it was read, or on
+    /// its way.
+    #[error("the file that came is not the file that was sent: it was changed meanwhile")]
+    Altered,
     /// The TLS library does not take what it was given to trust.
     #[error("the trusted certificates cannot be used: {0}")]
     Certificates(String),
@@ -112,6 +128,10 @@ impl Error {
             Self::Refused(refusal) => refusal.is_transient(),
             Self::Address { .. }
             | Self::File { .. }
+            | Self::Read(_)
+            | Self::Write(_)
+            | Self::Exists { .. }
+            | Self::Altered
             | Self::Certificates(_)
             | Self::Token
             | Self::UnknownServer { .. }
@@ -135,6 +155,22 @@ impl Error {
         ];
         matches!(self, Self::TimedOut | Self::Interrupted | Self::Nonsense(_))
             || self.code().is_some_and(|code| unclear.contains(&code))
+    }
+
+    /// A file that cannot be used.
+    pub(crate) fn file(path: &Path, problem: &std::io::Error) -> Self {
+        Self::File {
+            path: path.to_owned(),
+            problem: problem.to_string(),
+        }
+    }
+
+    /// The same, said of the file that could not be read or written.
+    pub(crate) fn about(self, path: &Path) -> Self {
+        if let Self::Read(problem) | Self::Write(problem) = &self {
+            return Self::file(path, problem);
+        }
+        self
     }
 
     /// The server's refusal, if this is one.

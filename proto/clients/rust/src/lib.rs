@@ -1,8 +1,9 @@
 //! The client of a Rookery server: connect, sign in, talk, and stay connected.
 //!
-//! Owns: trust in a server's certificate, retries that are safe, and the session that resumes without
-//! a gap and without a duplicate. Invariant: nothing is sent in the clear, and nothing that could be
-//! carried out twice is sent twice. Left out: storage. What a program wants to keep, it keeps.
+//! Owns: trust in a server's certificate, retries that are safe, the session that resumes without
+//! a gap and without a duplicate, and transfers of files that go on where they broke. Invariant: nothing is
+//! sent in the clear, and nothing that could be carried out twice is sent twice. Left out: storage. What a
+//! program wants to keep, it keeps.
 //!
 //! # From nothing to a conversation
 //!
@@ -58,6 +59,38 @@
 //! # }
 //! ```
 //!
+//! # Files
+//!
+//! A file is sent up for a room, and then carried by a message. Its readers fetch it by that message. Both ways
+//! go on by themselves when the connection breaks or the server restarts, and end with a comparison of SHA-256;
+//! memory does not depend on the size of the file.
+//!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use rookery_client::{Attached, Client, Error, Existing, Outgoing, Progress, local_name};
+//!
+//! # async fn example(client: &Client, room: &str) -> Result<(), Error> {
+//! let show = |progress: Progress| println!("{} of {} bytes", progress.bytes, progress.total);
+//! let upload = client.upload_file(room, Path::new("minutes.pdf"), show).await?;
+//! let message = Outgoing::new(room, "of last week").attach(upload.name);
+//! let sent = client.send_message(&message).await?;
+//!
+//! // Somebody else, who got the event of that message.
+//! let event = client.event(room, sent.seq).await?;
+//! for file in Attached::of(&event) {
+//!     // What a sender calls a file is not to be trusted as a path.
+//!     let path = Path::new("downloads").join(local_name(&file.file.display_name));
+//!     client.save(&file, &path, Existing::Keep, show).await?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Bytes need not come from a file or go to one: [`Client::upload`], [`Client::download`] and
+//! [`Client::download_range`]. What one's own message is to lose, an edit names
+//! ([`v1::EditMessageRequest::remove_attachments`]).
+//!
 //! # What comes in and goes out
 //!
 //! Requests and answers are the messages of the .proto files, in [`v1`]. Resources have names:
@@ -75,6 +108,7 @@ mod backoff;
 mod calls;
 mod client;
 mod error;
+mod files;
 mod limits;
 mod private_file;
 mod random;
@@ -82,12 +116,14 @@ mod server;
 mod session;
 mod stream;
 mod token;
+mod tries;
 mod trust;
 
 pub use backoff::{Backoff, Retry};
 pub use calls::{Outgoing, Place, Registration, SignedIn};
 pub use client::Client;
 pub use error::{Error, Refusal, Violation};
+pub use files::{Attached, Existing, Progress, local_name};
 pub use private_file::{LockedFile, PrivateFile};
 pub use proto::v1;
 pub use random::new_request_id;

@@ -88,5 +88,22 @@ pub(crate) const HEAL_DEADLINE: Duration = Duration::from_secs(10);
 /// server's endless list.
 pub(crate) const PAGES_MAX: usize = 1_000;
 
+/// Bytes of a file that are sent in one piece: the most that a server takes.
+pub(crate) const PIECE_BYTES: usize = 64 * 1024;
+
+/// Pieces that wait for the transport: enough to read on while one is encrypted and sent.
+pub(crate) const PIECES_OUT_MAX: usize = 4;
+
+/// Bytes of a file on this machine that are read or written at a time: few calls of the system, little
+/// memory.
+pub(crate) const FILE_BUFFER_BYTES: usize = 512 * 1024;
+
+/// A transfer in which nothing moves for this long is made anew: as long as a server waits for a piece.
+pub(crate) const STILL_MAX: Duration = Duration::from_secs(30);
+
+/// Characters of a file's id in the name of a file that is not whole yet: 40 random bits, so that two files
+/// are not taken for one.
+pub(crate) const PART_ID_CHARS: usize = 8;
+
 /// A file of certificates or known servers. Larger is a mistake in the path.
 pub(crate) const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;

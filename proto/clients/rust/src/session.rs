@@ -31,12 +31,13 @@ use proto::v1::{
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 pub use item::Item;
 pub use options::{Follow, SessionOptions};
 
-use crate::{Client, Error, Outgoing, Retry, limits, random};
+use crate::tries::Tries;
+use crate::{Client, Error, Outgoing, Retry, limits};
 use in_flight::Ask;
 use queue::Queue;
 
@@ -224,21 +225,14 @@ impl Session {
 
     /// Asks until there is an answer that a retry would not change, or the deadline is over.
     async fn ask_again(&self, command: Command) -> Result<reply::Result, Error> {
-        let began = Instant::now();
-        let deadline = began + self.retry.span_max;
-        let mut attempt = 1;
+        let deadline = Instant::now() + self.retry.span_max;
+        let mut tries = Tries::of_call(self.retry);
         loop {
             let asked = timeout_at(deadline, self.ask_once(command.clone())).await;
-            let error = match asked.unwrap_or(Err(Error::TimedOut)) {
+            match asked.unwrap_or(Err(Error::TimedOut)) {
                 Ok(result) => return Ok(result),
-                Err(error) => error,
-            };
-            let chance = random::number();
-            match self.retry.wait(attempt, began.elapsed(), &error, chance) {
-                Some(wait) => sleep(wait).await,
-                None => return Err(error),
+                Err(error) => tries.again(error).await?,
             }
-            attempt += 1;
         }
     }
 

@@ -120,6 +120,8 @@ fn of(error: &Error) -> u8 {
         Error::UnknownServer { .. } | Error::WrongFingerprint { .. } | Error::Untrusted { .. } => {
             PROTOCOL
         }
+        Error::Read(_) | Error::Write(_) => IO,
+        Error::Exists { .. } => CONFLICT,
         Error::SignedOut => PERMISSION,
         Error::Unreachable { .. } | Error::TimedOut | Error::Interrupted | Error::Ended => {
             UNAVAILABLE

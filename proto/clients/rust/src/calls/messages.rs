@@ -55,6 +55,14 @@ impl Outgoing {
         self
     }
 
+    /// One more file that it carries: a finished [upload](Client::upload) of one's own for this room,
+    /// `files/{file}`. With one the body may be empty.
+    #[must_use]
+    pub fn attach(mut self, file: impl Into<String>) -> Self {
+        self.0.attachments.push(file.into());
+        self
+    }
+
     /// The id by which the sender recognises it, in events as well.
     pub fn id(&self) -> &str {
         &self.0.client_message_id

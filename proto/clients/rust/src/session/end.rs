@@ -70,6 +70,10 @@ pub(super) fn ended_by(error: Error) -> End {
         | Error::WrongFingerprint { .. }
         | Error::Untrusted { .. }
         | Error::Ended
+        | Error::Read(_)
+        | Error::Write(_)
+        | Error::Exists { .. }
+        | Error::Altered
         | Error::TooManyRooms { .. } => true,
     };
     if hopeless {

@@ -1,5 +1,6 @@
 //! A server in this process: one certificate, one account, rooms in memory, faults on demand.
 
+pub(crate) mod files;
 mod messages;
 mod sessions;
 
@@ -11,6 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
 use parking_lot::Mutex;
 use proto::v1::event::Kind;
+use proto::v1::files_server::FilesServer;
 use proto::v1::messages_server::MessagesServer;
 use proto::v1::sessions_server::SessionsServer;
 use proto::v1::{
@@ -42,9 +44,10 @@ pub(crate) struct Fake {
 /// What the services share.
 pub(crate) struct State {
     rooms: Mutex<HashMap<String, Room>>,
+    pub(crate) files: Mutex<files::Shelf>,
     pub(crate) faults: Mutex<Faults>,
     pub(crate) seen: Mutex<Seen>,
-    /// Moves whenever a room or the farewell changes.
+    /// Moves whenever a room or the farewell changes, or an upload goes on.
     changed: watch::Sender<u64>,
     farewell: Mutex<Option<Farewell>>,
     streams: watch::Sender<usize>,
@@ -108,6 +111,7 @@ impl Fake {
         let connections = Arc::new(Mutex::new(JoinSet::new()));
         let state = Arc::new(State {
             rooms: Mutex::default(),
+            files: Mutex::default(),
             faults: Mutex::default(),
             seen: Mutex::default(),
             changed: watch::channel(0).0,
@@ -155,6 +159,13 @@ impl Fake {
         reached.expect("the state lives as long as the fake");
     }
 
+    /// Waits until so many calls for bytes have come.
+    pub(crate) async fn until_calls(&self, count: usize) {
+        let mut changed = self.state.changed.subscribe();
+        let reached = changed.wait_for(|_| self.state.files.lock().offsets.len() >= count);
+        reached.await.expect("the state lives as long as the fake");
+    }
+
     /// Ends every stream with this.
     pub(crate) fn say_farewell(&self, farewell: Farewell) {
         *self.state.farewell.lock() = Some(farewell);
@@ -192,6 +203,7 @@ async fn serve(tcp: TcpStream, acceptor: TlsAcceptor, state: Arc<State>) {
         return;
     };
     let routes = Routes::new(SessionsServer::new(sessions::Service(Arc::clone(&state))))
+        .add_service(FilesServer::new(files::Service(Arc::clone(&state))))
         .add_service(MessagesServer::new(messages::Service(state)));
     let service = TowerToHyperService::new(routes);
     // A connection that was cut is what many of the tests are about.

@@ -6,6 +6,7 @@
 
 mod calls;
 mod fake;
+mod files;
 mod session;
 mod stream;
 mod trust;

@@ -1,0 +1,57 @@
+//! The service Files but for its streams: beginning an upload, asking how it stands, giving it up.
+
+use proto::v1::files_client::FilesClient;
+use proto::v1::{DeleteUploadRequest, GetUploadRequest, StartUploadRequest, Upload};
+
+use super::call;
+use crate::tries::Tries;
+use crate::{Client, Error};
+
+impl Client {
+    /// Begins an upload: its name, `files/{file}`, is what [`Client::continue_upload`] goes on with. Its size
+    /// counts in the account's quota from here on.
+    ///
+    /// Tried again where nothing can have come of the first time.
+    ///
+    /// # Errors
+    /// INVALID_ARGUMENT about the name, and for a file that is empty or larger than the server takes;
+    /// FAILED_PRECONDITION if the account's quota has not as much left, or too many of its uploads are in no
+    /// message yet.
+    pub async fn start_upload(&self, request: StartUploadRequest) -> Result<Upload, Error> {
+        let mut tries = Tries::of_call(self.server().retry());
+        loop {
+            let request = request.clone();
+            match call!(self, once, FilesClient, start_upload, request) {
+                Err(error) if !error.may_have_happened() => tries.again(error).await?,
+                other => return other,
+            }
+        }
+    }
+
+    /// How one's own upload `files/{file}` stands.
+    ///
+    /// # Errors
+    /// NOT_FOUND if there is none, also once a message carries it.
+    pub async fn upload_state(&self, name: &str) -> Result<Upload, Error> {
+        let name = name.to_owned();
+        let request = GetUploadRequest { name };
+        call!(self, again, FilesClient, get_upload, request)
+    }
+
+    /// Gives one's own upload up.
+    ///
+    /// # Errors
+    /// NOT_FOUND if there is none, also once a message carries it.
+    pub async fn delete_upload(&self, name: &str) -> Result<(), Error> {
+        let name = name.to_owned();
+        let request = DeleteUploadRequest { name };
+        call!(self, once, FilesClient, delete_upload, request)
+    }
+
+    /// As [`Client::upload_state`], asked once.
+    pub(crate) async fn upload_once(&self, name: &str) -> Result<Upload, Error> {
+        let name = name.to_owned();
+        let request = GetUploadRequest { name };
+        call!(self, once, FilesClient, get_upload, request)
+    }
+}
