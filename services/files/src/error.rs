@@ -100,9 +100,15 @@ pub enum FinishError {
 /// Why a message cannot carry a file.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum TakeError {
-    /// The sender has no such upload, or a message carries it already.
+    /// The sender has no such upload.
     #[error("no such upload: {file}")]
     NoSuchUpload {
+        /// Which.
+        file: FileId,
+    },
+    /// A message carries it already.
+    #[error("a message carries the file already: {file}")]
+    Taken {
         /// Which.
         file: FileId,
     },
@@ -292,7 +298,9 @@ impl Coded for TakeError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::NoSuchUpload { .. } => ErrorCode::NotFound,
-            Self::OtherRoom { .. } | Self::NotFinished { .. } => ErrorCode::Conflict,
+            Self::Taken { .. } | Self::OtherRoom { .. } | Self::NotFinished { .. } => {
+                ErrorCode::Conflict
+            }
             Self::Store(error) => error.code(),
         }
     }
@@ -300,6 +308,7 @@ impl Coded for TakeError {
     fn reason(&self) -> &'static str {
         match self {
             Self::NoSuchUpload { .. } => "UPLOAD_NOT_FOUND",
+            Self::Taken { .. } => "UPLOAD_TAKEN",
             Self::OtherRoom { .. } => "UPLOAD_FOR_ANOTHER_ROOM",
             Self::NotFinished { .. } => "UPLOAD_NOT_FINISHED",
             Self::Store(error) => error.reason(),

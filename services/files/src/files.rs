@@ -19,7 +19,8 @@ use crate::limits::{
 };
 use crate::objects::Objects;
 use crate::store::{self, Private, Progress};
-use crate::{Descriptor, FileName, StartError, TakeError};
+use crate::sweep::People;
+use crate::{Descriptor, FileName, StartError};
 
 /// What files need.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub struct Parts {
     /// Where bytes lie. What it has taken has to be durable: a folder has to be one
     /// [with syncs](object_store::local::LocalFileSystem::with_fsync).
     pub objects: Arc<dyn ObjectStore>,
+    /// Knows who there is.
+    pub people: Arc<dyn People>,
     /// What is taken.
     pub policy: Policy,
 }
@@ -98,6 +101,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Rng,
     pub(crate) objects: Objects,
+    pub(crate) people: Arc<dyn People>,
     pub(crate) policy: Policy,
     /// One permit for each writer.
     pub(crate) writers: Arc<Semaphore>,
@@ -114,6 +118,7 @@ impl Files {
             clock,
             rng,
             objects,
+            people,
             policy,
         } = parts;
         Self {
@@ -123,6 +128,7 @@ impl Files {
                 clock,
                 rng,
                 objects: Objects(objects),
+                people,
                 policy,
                 writers: Arc::new(Semaphore::new(WRITERS_MAX)),
                 writing: Mutex::new(HashMap::new()),
@@ -220,42 +226,6 @@ impl Files {
             Ok(true)
         };
         self.inner.store.run(give_up).await
-    }
-
-    /// The descriptors of finished uploads of `account` for `room`, in their order: for a message that is to
-    /// carry them, before its transaction [takes](Files::take) them.
-    ///
-    /// # Errors
-    /// Of the first that no message of this account in this room may carry.
-    pub async fn descriptors(
-        &self,
-        account: AccountId,
-        room: RoomId,
-        files: &[FileId],
-    ) -> Result<Vec<Descriptor>, TakeError> {
-        let keys: Vec<_> = files
-            .iter()
-            .map(|file| UploadRow {
-                account,
-                file: *file,
-            })
-            .collect();
-        let keys = &keys;
-        let read = |tx: Transaction| async move { tx.rows(keys).await };
-        let rows = self.inner.store.read(read).await?;
-        let sealer = self.sealer(account).await?;
-        let mut found = Vec::with_capacity(files.len());
-        for (key, row) in keys.iter().zip(rows) {
-            let row = row.ok_or(TakeError::NoSuchUpload { file: key.file })?;
-            let progress = store::progress(&row)?;
-            crate::taken::check(key.file, &progress, room)?;
-            found.push(descriptor(
-                key.file,
-                &progress,
-                store::private(&sealer, key, &row)?,
-            )?);
-        }
-        Ok(found)
     }
 
     pub(crate) async fn sealer(&self, account: AccountId) -> Result<Sealer, StoreError> {

@@ -46,5 +46,5 @@ pub use descriptor::{Descriptor, FileName, InvalidFileName};
 pub use error::{FinishError, ReadError, StartError, TakeError, WriteError};
 pub use files::{Files, NewUpload, Parts, Policy, Upload};
 pub use reader::Reader;
-pub use sweep::Swept;
+pub use sweep::{People, Swept};
 pub use writer::Writer;

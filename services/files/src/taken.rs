@@ -7,10 +7,41 @@ use cluster_store::schema::{File, FileQuota, Table, Upload};
 use cluster_store::{StoreError, Transaction};
 use cluster_types::{AccountId, FileId, RoomId};
 
+use crate::files::descriptor;
 use crate::store::{self, Progress};
-use crate::{Files, TakeError};
+use crate::{Descriptor, Files, TakeError};
 
 impl Files {
+    /// The descriptors of finished uploads of `account` for `room`, in their order: for a message that is to
+    /// carry them, and [takes](Files::take) them in the same transaction.
+    ///
+    /// # Errors
+    /// Of the first that no message of this account in this room may carry.
+    pub async fn descriptors(
+        &self,
+        tx: &Transaction,
+        account: AccountId,
+        room: RoomId,
+        files: &[FileId],
+    ) -> Result<Vec<Descriptor>, TakeError> {
+        let keys = files.iter().map(|file| key(account, *file));
+        let keys: Vec<_> = keys.collect();
+        let rows = tx.rows(&keys).await?;
+        let sealer = self.sealer(account).await?;
+        let mut found = Vec::with_capacity(files.len());
+        for (key, row) in keys.iter().zip(rows) {
+            let file = key.file;
+            let Some(row) = row else {
+                return Err(missing(tx, account, file).await?);
+            };
+            let progress = store::progress(&row)?;
+            check(file, &progress, room)?;
+            let private = store::private(&sealer, key, &row)?;
+            found.push(descriptor(file, &progress, private)?);
+        }
+        Ok(found)
+    }
+
     /// Has the message that `tx` writes carry these uploads of `account`. They are uploads no more.
     ///
     /// # Errors
@@ -23,10 +54,10 @@ impl Files {
     ) -> Result<(), TakeError> {
         let mut used = store::quota(tx, account).await?;
         for file in files {
-            let file = *file;
-            let key = Upload { account, file };
-            let upload = tx.row(&key).await?;
-            let upload = upload.ok_or(TakeError::NoSuchUpload { file })?;
+            let (file, key) = (*file, key(account, *file));
+            let Some(upload) = tx.row(&key).await? else {
+                return Err(missing(tx, account, file).await?);
+            };
             check(file, &store::progress(&upload)?, room)?;
             let row = tx.row(&File { file }).await?;
             let mut row = row.ok_or_else(|| store::corrupt(Table::File))?;
@@ -60,8 +91,27 @@ impl Files {
     }
 }
 
+const fn key(account: AccountId, file: FileId) -> Upload {
+    Upload { account, file }
+}
+
+/// Why `account` has no such upload. Of the files of others it learns nothing.
+async fn missing(
+    tx: &Transaction,
+    account: AccountId,
+    file: FileId,
+) -> Result<TakeError, StoreError> {
+    let row = tx.row(&File { file }).await?;
+    let owner = row.as_ref().map(store::account).transpose()?;
+    Ok(if owner == Some(account) {
+        TakeError::Taken { file }
+    } else {
+        TakeError::NoSuchUpload { file }
+    })
+}
+
 /// Whether a message in `room` may carry this upload.
-pub(crate) fn check(file: FileId, progress: &Progress, room: RoomId) -> Result<(), TakeError> {
+fn check(file: FileId, progress: &Progress, room: RoomId) -> Result<(), TakeError> {
     if progress.room != room {
         Err(TakeError::OtherRoom { file })
     } else if !progress.finished {

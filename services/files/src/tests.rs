@@ -4,20 +4,23 @@ mod refusals;
 mod sweeping;
 mod travelling;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use bytes::Bytes;
-use cluster_store::{Simulated, Store, Transaction};
+use cluster_store::{Simulated, Store, StoreError, Transaction};
 use cluster_types::{
     AccountId, Clock as _, DeploymentId, FileId, ManualClock, Rng, RoomId, UnixMillis,
 };
 use object_store::local::LocalFileSystem;
+use parking_lot::Mutex;
 use services_vault::{KeySource, Vault};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use crate::{Descriptor, FileName, Files, NewUpload, Parts, Policy, ReadError, TakeError};
+use crate::{Descriptor, FileName, Files, NewUpload, Parts, People, Policy, ReadError, TakeError};
 
 const ACCOUNT: AccountId = AccountId::from_bytes([1; 16]);
 const OTHER: AccountId = AccountId::from_bytes([2; 16]);
@@ -26,6 +29,17 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 /// What the name of each file has in it.
 const NAME: &str = "canary-name-4711.bin";
 
+/// Everybody exists but those who are gone.
+#[derive(Debug, Default)]
+struct Gone(Mutex<BTreeSet<AccountId>>);
+
+#[async_trait]
+impl People for Gone {
+    async fn exists(&self, account: AccountId) -> Result<bool, StoreError> {
+        Ok(!self.0.lock().contains(&account))
+    }
+}
+
 /// A node, its store and its folder.
 struct World {
     folder: TempDir,
@@ -33,6 +47,7 @@ struct World {
     vault: Vault,
     clock: Arc<ManualClock>,
     rng: Rng,
+    gone: Arc<Gone>,
     policy: Policy,
     files: Files,
 }
@@ -50,13 +65,15 @@ impl World {
         let vault = Vault::open(parts).await.expect("opens");
         std::fs::create_dir(folder.path().join("objects")).expect("a folder");
         let clock = Arc::new(ManualClock::at(UnixMillis(20_000 * DAY_MS)));
-        let files = start(&folder, &store, &vault, &clock, &rng, &policy);
+        let gone = Arc::new(Gone::default());
+        let files = start(&folder, &store, &vault, &clock, &rng, &gone, &policy);
         Self {
             folder,
             store,
             vault,
             clock,
             rng,
+            gone,
             policy,
             files,
         }
@@ -70,10 +87,11 @@ impl World {
             vault,
             clock,
             rng,
+            gone,
             policy,
             files,
         } = self;
-        *files = start(folder, store, vault, clock, rng, policy);
+        *files = start(folder, store, vault, clock, rng, gone, policy);
     }
 
     /// Begins an upload of as many bytes for [`ROOM`].
@@ -88,6 +106,20 @@ impl World {
         let mut writer = self.files.writer(ACCOUNT, file).await.expect("a writer");
         writer.write(0, bytes).await.expect("is taken");
         self.files.finish(ACCOUNT, file).await.expect("finishes")
+    }
+
+    /// What a message in `room` finds of a file.
+    async fn descriptor(
+        &self,
+        account: AccountId,
+        room: RoomId,
+        file: FileId,
+    ) -> Result<Descriptor, TakeError> {
+        let find = |tx: Transaction| async move {
+            self.files.descriptors(&tx, account, room, &[file]).await
+        };
+        let mut found = self.store.read(find).await?;
+        Ok(found.pop().expect("one for each"))
     }
 
     /// Has a message carry a file.
@@ -149,6 +181,7 @@ fn start(
     vault: &Vault,
     clock: &Arc<ManualClock>,
     rng: &Rng,
+    gone: &Arc<Gone>,
     policy: &Policy,
 ) -> Files {
     let objects = LocalFileSystem::new_with_prefix(folder.path().join("objects"));
@@ -158,6 +191,7 @@ fn start(
         clock: clock.clone(),
         rng: rng.fork(),
         objects: Arc::new(objects.expect("a folder").with_fsync(true)),
+        people: gone.clone(),
         policy: policy.clone(),
     })
 }

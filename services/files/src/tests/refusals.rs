@@ -124,24 +124,26 @@ async fn a_message_carries_only_finished_uploads_of_its_sender_for_its_room() {
         (OTHER, ROOM, of.file, "UPLOAD_NOT_FOUND"),
     ] {
         assert_eq!(
-            refused(world.files.descriptors(account, room, &[file]).await).1,
+            refused(world.descriptor(account, room, file).await).1,
             reason
         );
         let take =
             |tx: Transaction, _| async move { Files::take(&tx, account, room, &[file]).await };
         assert_eq!(refused(world.store.run(take).await).1, reason);
     }
-    let found = world
-        .files
-        .descriptors(ACCOUNT, ROOM, &[of.file])
-        .await
-        .expect("its own");
-    assert!(found[0].key.is(&of.key));
+    let found = world.descriptor(ACCOUNT, ROOM, of.file).await;
+    assert!(found.expect("its own").key.is(&of.key));
     world.take(ROOM, of.file).await.expect("is carried");
+    let twice = (ErrorCode::Conflict, "UPLOAD_TAKEN", vec![]);
+    assert_eq!(refused(world.take(ROOM, of.file).await), twice);
     assert_eq!(
-        refused(world.take(ROOM, of.file).await).1,
+        refused(world.descriptor(ACCOUNT, ROOM, of.file).await),
+        twice
+    );
+    assert_eq!(
+        refused(world.descriptor(OTHER, ROOM, of.file).await).1,
         "UPLOAD_NOT_FOUND",
-        "only once"
+        "others do not learn that it is there"
     );
     assert_eq!(world.used().await, (10, 1), "it still counts in the quota");
     assert!(

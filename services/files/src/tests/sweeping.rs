@@ -1,9 +1,12 @@
 //! What nobody needs goes, and nothing else does.
 
+use cluster_store::schema::FileQuota;
+
 use super::*;
 use crate::Swept;
 
 const NOTHING: Swept = Swept {
+    ownerless: 0,
     uploads: 0,
     files: 0,
     strays: 0,
@@ -100,4 +103,54 @@ async fn an_object_of_no_file_is_swept_and_what_is_not_ours_is_left() {
     );
     assert_eq!(world.objects().len(), 2);
     assert_eq!(world.read(&of, 0, 5).await.expect("reads"), b"hello");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_files_of_an_account_go_with_it_however_many_they_are() {
+    let world = World::new(Policy::default()).await;
+    let carried = world.upload(b"in a message").await;
+    world.take(ROOM, carried.file).await.expect("is carried");
+    world.upload(b"in none").await;
+    // More than the sweep looks at in one go lie between.
+    for other in 3..60 {
+        let account = AccountId::from_bytes([other; 16]);
+        for _ in 0..2 {
+            let begun = world.files.start(account, new(5, None)).await;
+            begun.expect("an upload");
+        }
+    }
+    let theirs = world.files.start(OTHER, new(5, None)).await;
+    let theirs = theirs.expect("an upload");
+    assert_eq!(world.files.sweep().await.expect("sweeps"), NOTHING);
+
+    world.gone.0.lock().insert(ACCOUNT);
+    let swept = world.files.sweep().await.expect("sweeps");
+    let expected = Swept {
+        ownerless: 2,
+        files: 2,
+        ..NOTHING
+    };
+    assert_eq!(swept, expected);
+    assert!(world.objects().is_empty());
+    let stands = world.files.upload(OTHER, theirs).await.expect("reads");
+    assert!(stands.is_some(), "it is somebody else's");
+    let read = |tx: Transaction| async move { tx.row(&FileQuota { account: ACCOUNT }).await };
+    let quota: Result<_, StoreError> = world.store.read(read).await;
+    assert_eq!(quota, Ok(None), "nothing tells that it had files");
+    // The message is cleared later, with its room.
+    world.release(carried.file).await;
+    assert_eq!(world.files.sweep().await.expect("sweeps"), NOTHING);
+}
+
+/// An account is gone while one of its calls is still under way.
+#[tokio::test(start_paused = true)]
+async fn what_begins_after_its_account_has_gone_goes_with_the_next_sweep() {
+    let world = World::new(Policy::default()).await;
+    world.gone.0.lock().insert(ACCOUNT);
+    for _ in 0..2 {
+        world.begin(5).await;
+        let swept = world.files.sweep().await.expect("sweeps");
+        assert_eq!((swept.ownerless, swept.files), (1, 1));
+        assert_eq!(world.used().await, (0, 0));
+    }
 }
