@@ -23,6 +23,9 @@ pub(crate) const VERSION: u8 = 1;
 const CHUNK: u64 = CHUNK_BYTES as u64;
 const SEGMENT: u64 = SEGMENT_CHUNKS as u64;
 
+/// Bytes of an object that is full.
+pub(crate) const OBJECT_BYTES: usize = HEADER_BYTES + SEGMENT_CHUNKS * (CHUNK_BYTES + TAG_BYTES);
+
 /// How many chunks a file of `size` bytes has.
 pub(crate) const fn chunks(size: u64) -> u64 {
     size.div_ceil(CHUNK)
@@ -63,6 +66,19 @@ pub(crate) fn sealed(chunks: &Range<u64>, size: u64) -> Range<u64> {
     from..from + bytes + (chunks.end - chunks.start) * tag
 }
 
+/// Bytes of all objects of a file of `size` bytes.
+pub(crate) const fn sealed_bytes(size: u64) -> u64 {
+    size + segments(size) * HEADER_BYTES as u64 + chunks(size) * TAG_BYTES as u64
+}
+
+/// Of the bytes from `at` to `end`, all objects of a file laid end to end: those that lie in one object, with `at` the
+/// first. Its number, and where in it they are.
+pub(crate) fn in_object(at: u64, end: u64) -> (u64, Range<u64>) {
+    let object = OBJECT_BYTES as u64;
+    let (segment, from) = (at / object, at % object);
+    (segment, from..object.min(from + (end - at)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +94,19 @@ mod tests {
         );
         assert_eq!(segment_of(chunk_at(segment)), 1);
         assert_eq!(segment_of(chunk_at(segment - 1)), 0);
+    }
+
+    #[test]
+    fn objects_are_as_long_as_their_chunks_and_a_header() {
+        let (segment, object) = (SEGMENT_BYTES as u64, OBJECT_BYTES as u64);
+        assert_eq!(sealed_bytes(1), 8 + 1 + 16);
+        assert_eq!(sealed_bytes(segment), object);
+        assert_eq!(sealed_bytes(segment + 1), object + 8 + 1 + 16);
+        let all = 0..SEGMENT;
+        assert_eq!(sealed(&all, segment).end, object);
+        assert_eq!(in_object(3, 7), (0, 3..7));
+        assert_eq!(in_object(object - 1, object + 9), (0, object - 1..object));
+        assert_eq!(in_object(object, object + 9), (1, 0..9));
     }
 
     #[test]

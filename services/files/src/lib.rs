@@ -1,7 +1,8 @@
 //! Files that people send: they come in piece by piece, lie sealed in an object store, and go with the last
 //! message that carries them.
 //!
-//! Owns: uploads and how they resume ([`Writer`]), reading ([`Reader`]), the encryption of what lies in the
+//! Owns: uploads and how they resume ([`Writer`]), reading ([`Reader`]), copies of what lies there
+//! ([`SealedFiles`]), the encryption of what lies in the
 //! object store, quotas, and the removal of what nobody needs ([`Files::sweep`]).
 //!
 //! ```text
@@ -21,9 +22,8 @@
 //! - **A file is taken by one message, in that message's transaction**, and a quota is exact: it changes in
 //!   the transactions that change what it counts.
 //!
-//! Leaves out: who may send into a room or read from it, and messages (`services/rooms`); gRPC; backups, which hold
-//! neither objects nor rows of files. Writers of one upload on several nodes at a time are not kept apart: an upload stays on the node
-//! that took it.
+//! Leaves out: who may send into a room or read from it, and messages (`services/rooms`); gRPC. Writers of one upload on
+//! several nodes at a time are not kept apart: an upload stays on the node that took it.
 
 mod cipher;
 mod descriptor;
@@ -35,6 +35,7 @@ mod layout;
 pub mod limits;
 mod objects;
 mod reader;
+mod sealed;
 mod store;
 mod sweep;
 mod taken;
@@ -46,5 +47,6 @@ pub use descriptor::{Descriptor, FileName, InvalidFileName};
 pub use error::{FinishError, ReadError, StartError, TakeError, WriteError};
 pub use files::{Files, NewUpload, Parts, Policy, Upload};
 pub use reader::Reader;
+pub use sealed::{SealedFiles, SealedWriter};
 pub use sweep::{People, Swept};
 pub use writer::Writer;

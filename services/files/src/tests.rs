@@ -1,5 +1,6 @@
 //! Files over a store in memory and a folder, through the public handle.
 
+mod copying;
 mod refusals;
 mod sweeping;
 mod travelling;
