@@ -40,6 +40,7 @@ async fn a_copy_of_the_objects_is_a_copy_of_the_file() {
             vault: world.vault.clone(),
             clock: world.clock.clone(),
             rng: world.rng.fork(),
+            people: world.gone.clone(),
             policy: Policy::default(),
         })
         .reader(&of, 0..of.size)
