@@ -1,5 +1,6 @@
 //! What can go wrong with files, one enum for each thing that is done.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use cluster_store::{AsStoreError, StoreError};
 use cluster_types::{Coded, ErrorCode, FieldViolation, FileId};
 use services_vault::Broken;
 
-use crate::limits::{UPLOADS_MAX, WRITERS_RETRY};
+use crate::limits::{TRANSFERS_RETRY, UPLOADS_MAX};
 
 /// Why an upload was not begun.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -65,7 +66,7 @@ pub enum WriteError {
     #[error("the upload went on elsewhere: ask where it stands")]
     Moved,
     /// The node takes as many uploads as it can. Nothing happened.
-    #[error("too many uploads are under way")]
+    #[error("this node takes as many uploads as it can")]
     Busy,
     /// The store failed.
     #[error(transparent)]
@@ -154,7 +155,11 @@ pub enum ReadError {
 
 impl From<object_store::Error> for WriteError {
     fn from(error: object_store::Error) -> Self {
-        Self::Objects(Arc::new(error))
+        if is_full(&error) {
+            Self::Store(StoreError::Full)
+        } else {
+            Self::Objects(Arc::new(error))
+        }
     }
 }
 
@@ -166,6 +171,19 @@ impl From<object_store::Error> for ReadError {
             Self::Objects(Arc::new(error))
         }
     }
+}
+
+/// Whether it is for want of space on the disk: that is answered as a full store is.
+fn is_full(error: &object_store::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let kind = error.downcast_ref().map(std::io::Error::kind);
+        if let Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) = kind {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 impl From<Broken> for ReadError {
@@ -245,15 +263,15 @@ impl Coded for WriteError {
             Self::TooMany { .. } => "UPLOAD_TOO_LONG",
             Self::RefusedType { .. } => "FILE_TYPE_REFUSED",
             Self::Moved => "UPLOAD_MOVED",
-            Self::Busy => "TOO_MANY_UPLOADS",
+            Self::Busy => "TOO_MANY_TRANSFERS",
             Self::Store(error) => error.reason(),
-            Self::Objects(_) => "OBJECT_STORE_FAILED",
+            Self::Objects(_) => "STORE_UNAVAILABLE",
         }
     }
 
     fn violations(&self) -> Vec<FieldViolation> {
         match self {
-            Self::WrongOffset { .. } => violation("offset", self),
+            Self::WrongOffset { .. } => violation("start.offset", self),
             Self::TooMany { .. } => violation("data", self),
             Self::NoSuchUpload
             | Self::Finished
@@ -266,7 +284,7 @@ impl Coded for WriteError {
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        let busy = matches!(self, Self::Busy).then_some(WRITERS_RETRY);
+        let busy = matches!(self, Self::Busy).then_some(TRANSFERS_RETRY);
         busy.or_else(|| self.as_store_error().and_then(Coded::retry_after))
     }
 }
@@ -337,7 +355,7 @@ impl Coded for ReadError {
             Self::Gone => "FILE_GONE",
             Self::Broken => "FILE_BROKEN",
             Self::Store(error) => error.reason(),
-            Self::Objects(_) => "OBJECT_STORE_FAILED",
+            Self::Objects(_) => "STORE_UNAVAILABLE",
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cluster_store::schema::{File, FileQuota, Upload as UploadRow};
-use cluster_store::{Store, StoreError, Transaction};
+use cluster_store::{Store, StoreError, Table, Transaction};
 use cluster_types::{AccountId, Clock, FileId, Rng, RoomId};
 use object_store::ObjectStore;
 use parking_lot::Mutex;
@@ -20,7 +20,7 @@ use crate::limits::{
 use crate::objects::Objects;
 use crate::store::{self, Private, Progress};
 use crate::sweep::People;
-use crate::{Descriptor, FileName, StartError};
+use crate::{Descriptor, FileName, InvalidFileName, StartError};
 
 /// What files need.
 #[derive(Debug)]
@@ -77,16 +77,22 @@ pub struct NewUpload {
 }
 
 /// How an upload stands.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Upload {
     /// The room that it is for.
     pub room: RoomId,
+    /// What its sender calls it.
+    pub name: FileName,
     /// How many bytes it has.
     pub size: u64,
     /// How many of them are durable. What comes next begins here.
     pub received: u64,
     /// Whether all came and hash to what they should.
     pub finished: bool,
+    /// What it is served as; empty as long as nothing is durable.
+    pub media_type: String,
+    /// Of all its bytes, once it is finished.
+    pub sha256: Option<[u8; 32]>,
 }
 
 /// Files that people send. A cheap handle; clones are the same.
@@ -206,9 +212,24 @@ impl Files {
     ) -> Result<Option<Upload>, StoreError> {
         let key = &UploadRow { account, file };
         let read = |tx: Transaction| async move { tx.row(key).await };
-        let row = self.inner.store.read(read).await?;
-        let row = row.map(|row| store::progress(&row)).transpose()?;
-        Ok(row.map(Upload::from))
+        let Some(row) = self.inner.store.read(read).await? else {
+            return Ok(None);
+        };
+        let sealer = self.sealer(account).await?;
+        let (progress, private) = (store::progress(&row)?, store::private(&sealer, key, &row)?);
+        Ok(Some(Upload {
+            room: progress.room,
+            size: progress.size,
+            received: progress.received,
+            finished: progress.finished,
+            sha256: if progress.finished {
+                Some(sha256(&private)?)
+            } else {
+                None
+            },
+            name: file_name(private.name)?,
+            media_type: private.media_type,
+        }))
     }
 
     /// Gives an upload up. Whether there was one.
@@ -234,24 +255,6 @@ impl Files {
     }
 }
 
-impl From<Progress> for Upload {
-    fn from(progress: Progress) -> Self {
-        let Progress {
-            room,
-            size,
-            received,
-            finished,
-            day: _,
-        } = progress;
-        Self {
-            room,
-            size,
-            received,
-            finished,
-        }
-    }
-}
-
 impl fmt::Debug for Files {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Files")
@@ -267,13 +270,21 @@ pub(crate) fn descriptor(
     progress: &Progress,
     private: Private,
 ) -> Result<Descriptor, StoreError> {
-    let broken = || store::corrupt(cluster_store::Table::Upload);
     Ok(Descriptor {
         file,
+        sha256: sha256(&private)?,
         key: private.key,
-        name: FileName::new(private.name).map_err(|_| broken())?,
+        name: file_name(private.name)?,
         size: progress.size,
         media_type: private.media_type,
-        sha256: private.sha256[..].try_into().map_err(|_| broken())?,
     })
+}
+
+fn file_name(name: String) -> Result<FileName, StoreError> {
+    FileName::new(name).map_err(|InvalidFileName| store::corrupt(Table::Upload))
+}
+
+fn sha256(private: &Private) -> Result<[u8; 32], StoreError> {
+    let hash = private.sha256[..].try_into();
+    hash.map_err(|_| store::corrupt(Table::Upload))
 }

@@ -2,11 +2,11 @@
 //! message that carries them.
 //!
 //! Owns: uploads and how they resume ([`Writer`]), reading ([`Reader`]), copies of what lies there
-//! ([`SealedFiles`]), the encryption of what lies in the
-//! object store, quotas, and the removal of what nobody needs ([`Files::sweep`]).
+//! ([`SealedFiles`]), the encryption of what lies in the object store, quotas, the removal of what nobody needs
+//! ([`Files::sweep`]), and the Files service ([`Transfers`]).
 //!
 //! ```text
-//! start ──► Upload row ── Writer ── segment, sealed ── object `files/{file}/{segment}`
+//! start ──► Upload row ── Writer ── segment, sealed ── object `{file}/{segment}`
 //!              │ finish                                     │
 //!           descriptor (key, name, hash) ──► whoever sends a message seals it there
 //!              │ take, in the transaction of the message    │
@@ -22,17 +22,19 @@
 //! - **A file is taken by one message, in that message's transaction**, and a quota is exact: it changes in
 //!   the transactions that change what it counts.
 //!
-//! Leaves out: who may send into a room or read from it, and messages (`services/rooms`); gRPC. Writers of one upload on
-//! several nodes at a time are not kept apart: an upload stays on the node that took it.
+//! Leaves out: who may send into a room or read from it, and messages (`services/rooms`, behind [`Carriers`]).
+//! Writers of one upload on several nodes at a time are not kept apart: an upload stays on the node that took it.
 
 mod cipher;
 mod descriptor;
 mod error;
 mod files;
 mod finish;
+mod grpc;
 mod kind;
 mod layout;
 pub mod limits;
+mod neighbours;
 mod objects;
 mod reader;
 mod sealed;
@@ -41,12 +43,16 @@ mod sweep;
 mod taken;
 #[cfg(test)]
 mod tests;
+mod transfers;
+mod wire;
 mod writer;
 
 pub use descriptor::{Descriptor, FileName, InvalidFileName};
 pub use error::{FinishError, ReadError, StartError, TakeError, WriteError};
 pub use files::{Files, NewUpload, Parts, Policy, Upload};
+pub use neighbours::{Carriers, Pace, Refused, SignIns};
 pub use reader::Reader;
 pub use sealed::{SealedFiles, SealedWriter};
 pub use sweep::{People, Swept};
+pub use transfers::{Dependencies, TransferError, Transfers};
 pub use writer::Writer;

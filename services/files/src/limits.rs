@@ -19,6 +19,32 @@ pub const READ_CHUNKS: usize = 8;
 /// Uploads that are written at a time on one node. Each holds a segment in memory: 128 MiB in all.
 pub const WRITERS_MAX: usize = 32;
 
+/// Transfers, up and down, of one account at a time on one node: a person with a few devices. It bounds
+/// what one account can take of the two limits around it.
+pub const TRANSFERS_PER_ACCOUNT_MAX: usize = 8;
+
+/// Transfers at a time on one node. One that is fetched holds [`READ_CHUNKS`] sealed and opened: 128 MiB
+/// in all.
+pub const TRANSFERS_MAX: usize = 128;
+
+/// When to come back to a node that has as many transfers as it can.
+pub const TRANSFERS_RETRY: Duration = Duration::from_secs(1);
+
+/// Most bytes of a file in one message. With the largest name beside it this is below the 80 KiB that
+/// the edge takes; larger pieces are hardly faster.
+pub const PIECE_BYTES_MAX: usize = 64 * 1024;
+
+/// How long the next piece of an upload may take. The slowest client that goes on has 2 KiB/s; one that
+/// stands still gives its place back.
+pub const PIECE_WITHIN: Duration = Duration::from_secs(30);
+
+/// A transfer counts as one more call of its account after so many bytes, and waits where that is too fast.
+/// Before a reader gets as many again, its membership and the message are looked up once more.
+pub const TURN_BYTES: usize = 4 * 1024 * 1024;
+
+/// How often files are swept, beside each start: uploads live for days.
+pub const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+
 /// Files of one account that are in no message yet: more than one message carries, for several devices.
 pub const UPLOADS_MAX: u32 = 64;
 
@@ -43,6 +69,3 @@ pub const SWEEP_BATCH: usize = 64;
 
 /// Pause after each of them: a sweep leaves the disk to those who wait for it.
 pub const SWEEP_PAUSE: Duration = Duration::from_millis(20);
-
-/// When to come back to a node that takes as many uploads as it can.
-pub const WRITERS_RETRY: Duration = Duration::from_secs(1);

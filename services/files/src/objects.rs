@@ -14,9 +14,6 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt as _};
 
-/// What all names begin with.
-const FOLDER: &str = "files";
-
 /// Where the bytes of files lie.
 #[derive(Clone)]
 pub(crate) struct Objects(pub(crate) Arc<dyn ObjectStore>);
@@ -50,7 +47,7 @@ impl Objects {
 
     /// All objects, in no order, with the file of each; `None` if it has another name than files have.
     pub(crate) fn all(&self) -> BoxStream<'static, Result<(Path, Option<FileId>), Error>> {
-        let all = self.0.list(Some(&Path::from(FOLDER)));
+        let all = self.0.list(None);
         let named = |object: ObjectMeta| {
             let file = file_of(&object.location);
             (object.location, file)
@@ -66,9 +63,9 @@ impl fmt::Debug for Objects {
 }
 
 fn path(file: FileId, segment: u64) -> Path {
-    Path::from(format!("{FOLDER}/{file}/{segment}"))
+    Path::from(format!("{file}/{segment}"))
 }
 
 fn file_of(path: &Path) -> Option<FileId> {
-    path.parts().nth(1)?.as_ref().parse().ok()
+    path.parts().next()?.as_ref().parse().ok()
 }

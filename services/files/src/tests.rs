@@ -23,9 +23,9 @@ use tempfile::TempDir;
 
 use crate::{Descriptor, FileName, Files, NewUpload, Parts, People, Policy, ReadError, TakeError};
 
-const ACCOUNT: AccountId = AccountId::from_bytes([1; 16]);
-const OTHER: AccountId = AccountId::from_bytes([2; 16]);
-const ROOM: RoomId = RoomId::from_bytes([3; 16]);
+pub(crate) const ACCOUNT: AccountId = AccountId::from_bytes([1; 16]);
+pub(crate) const OTHER: AccountId = AccountId::from_bytes([2; 16]);
+pub(crate) const ROOM: RoomId = RoomId::from_bytes([3; 16]);
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 /// What the name of each file has in it.
 const NAME: &str = "canary-name-4711.bin";
@@ -42,7 +42,7 @@ impl People for Gone {
 }
 
 /// A node, its store and its folder.
-struct World {
+pub(crate) struct World {
     folder: TempDir,
     store: Store,
     vault: Vault,
@@ -50,11 +50,11 @@ struct World {
     rng: Rng,
     gone: Arc<Gone>,
     policy: Policy,
-    files: Files,
+    pub(crate) files: Files,
 }
 
 impl World {
-    async fn new(policy: Policy) -> Self {
+    pub(crate) async fn new(policy: Policy) -> Self {
         let (rng, folder) = (Rng::seeded(1), tempfile::tempdir().expect("a folder"));
         let store = Store::new(Simulated::reliable());
         let parts = services_vault::Parts {
@@ -102,7 +102,7 @@ impl World {
     }
 
     /// Uploads these bytes.
-    async fn upload(&self, bytes: &[u8]) -> Descriptor {
+    pub(crate) async fn upload(&self, bytes: &[u8]) -> Descriptor {
         let file = self.begin(bytes.len()).await;
         let mut writer = self.files.writer(ACCOUNT, file).await.expect("a writer");
         writer.write(0, bytes).await.expect("is taken");
@@ -154,7 +154,7 @@ impl World {
     }
 
     /// Every object, in the order of their names.
-    fn objects(&self) -> Vec<PathBuf> {
+    pub(crate) fn objects(&self) -> Vec<PathBuf> {
         let (mut found, mut folders) = (Vec::new(), vec![self.folder.path().join("objects")]);
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).expect("a folder") {
@@ -207,12 +207,12 @@ fn new(size: usize, sha256: Option<[u8; 32]>) -> NewUpload {
 }
 
 /// So many bytes that repeat nowhere near.
-fn bytes(length: usize) -> Vec<u8> {
+pub(crate) fn bytes(length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
     Rng::seeded(7).fill(&mut bytes);
     bytes
 }
 
-fn hash(bytes: &[u8]) -> [u8; 32] {
+pub(crate) fn hash(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }

@@ -14,7 +14,8 @@ use proto::storage::v1;
 use crate::limits::{EVENTS_PAGE_BYTES_MAX, ROOMS_PAGE_MAX, ROOMS_PER_ACCOUNT_MAX};
 use crate::store::{self, Info, Opener};
 use crate::{
-    FutureSeq, Kind, Member, ReadError, ReadMark, RoomStanding, RoomView, Rooms, ServerRoomView,
+    CommandError, FutureSeq, Kind, Member, ReadError, ReadMark, RoomStanding, RoomView, Rooms,
+    ServerRoomView,
 };
 
 mod log;
@@ -188,6 +189,29 @@ impl Rooms {
             self.with.publisher.typing(room, account);
         }
         Ok(())
+    }
+
+    /// Whether `account` may send into the room now.
+    ///
+    /// # Errors
+    /// As a message of its own would be refused.
+    pub async fn check_may_send(
+        &self,
+        account: AccountId,
+        room: RoomId,
+    ) -> Result<(), CommandError> {
+        let read = |tx| async move {
+            let entered = self.enter(&tx, account, room).await?;
+            Ok::<_, ReadError>((entered.member, entered.info.archived))
+        };
+        let (member, archived) = self.with.store.read(read).await?;
+        if member.is_muted(self.with.clock.now()) {
+            Err(CommandError::Muted)
+        } else if archived {
+            Err(CommandError::Archived)
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether `account` is in the room now.

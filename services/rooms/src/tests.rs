@@ -9,4 +9,5 @@ mod neighbours;
 mod people;
 mod promises;
 mod repeats;
+mod sending;
 mod weather;

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cluster_store::StoreError;
-use cluster_types::{AccountId, Caller, SignInId};
+use cluster_types::{AccountId, Caller, Coded, ErrorCode, FileId, RoomId, Seq, SignInId};
 use services_accounts::{Accounts, FindError, SignInEnded};
+use services_files::{Carriers, Descriptor, Refused, Transfers};
 use services_gateway::{AccountRates, Authenticate, AuthenticateError};
-use services_rooms::People;
+use services_rooms::{People, Rooms};
 use services_sessions::{Hub, Pace, SignIns};
 
 /// Accounts, as the gateway, rooms and sessions need them.
@@ -32,6 +33,19 @@ impl Authenticate for Known {
 #[async_trait]
 impl People for Known {
     async fn exists(&self, account: AccountId) -> Result<bool, StoreError> {
+        self.has(account).await
+    }
+}
+
+#[async_trait]
+impl services_files::People for Known {
+    async fn exists(&self, account: AccountId) -> Result<bool, StoreError> {
+        self.has(account).await
+    }
+}
+
+impl Known {
+    async fn has(&self, account: AccountId) -> Result<bool, StoreError> {
         match self.0.exists(account).await {
             Ok(exists) => Ok(exists),
             Err(FindError::Store(error)) => Err(error),
@@ -44,12 +58,65 @@ impl People for Known {
 #[async_trait]
 impl SignIns for Known {
     async fn is_current(&self, caller: &Caller) -> Result<bool, StoreError> {
+        self.is_signed_in(caller).await
+    }
+}
+
+#[async_trait]
+impl services_files::SignIns for Known {
+    async fn is_current(&self, caller: &Caller) -> Result<bool, StoreError> {
+        self.is_signed_in(caller).await
+    }
+}
+
+impl Known {
+    async fn is_signed_in(&self, caller: &Caller) -> Result<bool, StoreError> {
         match self.0.check_signed_in(*caller).await {
             Ok(()) => Ok(true),
             Err(services_accounts::AuthenticateError::Store(error)) => Err(error),
             // It is not to be found, or over.
             Err(_) => Ok(false),
         }
+    }
+}
+
+/// Rooms, as files need them: whoever may send into one may send files, and whoever reads a message may fetch
+/// what it carries.
+#[derive(Debug)]
+pub(crate) struct Members(pub(crate) Rooms);
+
+#[async_trait]
+impl Carriers for Members {
+    async fn may_send(&self, account: AccountId, room: RoomId) -> Result<(), Refused> {
+        let may_send = self.0.check_may_send(account, room).await;
+        may_send.map_err(|error| Box::new(error) as Refused)
+    }
+
+    async fn carried(
+        &self,
+        account: AccountId,
+        room: RoomId,
+        seq: Seq,
+        file: FileId,
+    ) -> Result<Descriptor, Refused> {
+        let event = self.0.event(account, room, seq).await;
+        let _event = event.map_err(|error| Box::new(error) as Refused)?;
+        Err(Box::new(NotCarried(file)))
+    }
+}
+
+/// A message does not carry this file.
+#[derive(Debug, thiserror::Error)]
+#[error("the message does not carry the file {0}")]
+struct NotCarried(FileId);
+
+impl Coded for NotCarried {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::NotFound
+    }
+
+    fn reason(&self) -> &'static str {
+        "ATTACHMENT_NOT_FOUND"
     }
 }
 
@@ -64,18 +131,31 @@ impl Pace for AsCalls {
     }
 }
 
+impl services_files::Pace for AsCalls {
+    fn take(&self, caller: &Caller) -> Result<(), Duration> {
+        Pace::take(self, caller, 1)
+    }
+}
+
 /// Ends the streams of a sign-in with it.
-pub(crate) struct EndStreams(pub(crate) Hub);
+pub(crate) struct EndStreams {
+    hub: Hub,
+    transfers: Transfers,
+}
 
 impl SignInEnded for EndStreams {
     fn sign_in_ended(&self, account: AccountId, sign_in: SignInId) {
-        self.0.sign_in_ended(account, sign_in);
+        self.hub.sign_in_ended(account, sign_in);
+        self.transfers.sign_in_ended(account, sign_in);
     }
 }
 
 impl EndStreams {
-    pub(crate) fn hook(hub: Hub) -> Arc<dyn SignInEnded> {
-        Arc::new(Self(hub))
+    pub(crate) fn hook(hub: &Hub, transfers: &Transfers) -> Arc<dyn SignInEnded> {
+        Arc::new(Self {
+            hub: hub.clone(),
+            transfers: transfers.clone(),
+        })
     }
 }
 
@@ -118,12 +198,12 @@ mod tests {
         };
         let accounts = Accounts::start(parts, Options::default()).await;
         let (known, caller) = (Known(accounts.expect("accounts")), somebody(&rng));
-        assert_eq!(known.is_current(&caller).await, Ok(false));
+        assert_eq!(known.is_signed_in(&caller).await, Ok(false));
         disk.set_faults(Faults {
             unavailable: 1_000_000,
             ..Faults::NONE
         });
-        let unread = known.is_current(&caller).await;
+        let unread = known.is_signed_in(&caller).await;
         assert!(unread.is_err(), "{unread:?}");
     }
 
@@ -140,9 +220,9 @@ mod tests {
         let (pace, caller) = (AsCalls(rates.clone()), somebody(&Rng::seeded(1)));
         assert_eq!(rates.count(caller.account), Ok(()));
         let too_fast = Err(Duration::from_millis(100));
-        assert_eq!(pace.take(&caller, 3), too_fast);
-        assert_eq!(pace.take(&caller, 2), Ok(()));
-        assert_eq!(pace.take(&caller, 1), too_fast);
+        assert_eq!(Pace::take(&pace, &caller, 3), too_fast);
+        assert_eq!(Pace::take(&pace, &caller, 2), Ok(()));
+        assert_eq!(services_files::Pace::take(&pace, &caller), too_fast);
         assert!(rates.count(caller.account).is_err());
     }
 }

@@ -7,6 +7,7 @@ use cluster_types::{Caller, RoomId};
 use proto::v1;
 use proto::v1::administration_server::Administration as Service;
 use services_accounts::{Accounts, AdministerError, administration};
+use services_files::Transfers;
 use services_gateway::Certificates;
 use services_rooms::{Action, Command, Rooms, wire};
 use services_sessions::Hub;
@@ -29,6 +30,7 @@ pub(crate) struct Administration {
     pub(crate) accounts: Accounts,
     pub(crate) rooms: Rooms,
     pub(crate) hub: Hub,
+    pub(crate) transfers: Transfers,
     pub(crate) certificates: Arc<Certificates>,
     pub(crate) rotations: Rotations,
     pub(crate) upgrading: Upgrading,
@@ -149,6 +151,7 @@ impl Service for Administration {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             sessions: self.hub.count(),
             active_rooms: self.rooms.active() as u64,
+            file_transfers: self.transfers.count(),
             certificate_sha256: self.certificates.fingerprint().to_string(),
             upgrading_from_schema: self.upgrading.from(),
         }))

@@ -7,12 +7,15 @@ use std::thread::available_parallelism;
 use cluster_runtime::Tasks;
 use cluster_store::{OpenError, Store, StoreError};
 use cluster_types::{Clock, Rng, SystemClock};
+use object_store::ObjectStore;
 use proto::v1::accounts_server::AccountsServer;
 use proto::v1::administration_server::AdministrationServer;
+use proto::v1::files_server::FilesServer;
 use proto::v1::messages_server::MessagesServer;
 use proto::v1::rooms_server::RoomsServer;
 use services_accounts::{Accounts, Argon2id, HashCost, HashError, InvitationSecret, Parts};
 use services_backup::socket;
+use services_files::{Files, Transfers};
 use services_gateway::{
     AccountRates, CertificateError, CertificateSource, Certificates, Gateway, GatewayError,
     GatewayOptions, Handle, MessageLimits, listen,
@@ -23,9 +26,10 @@ use services_vault::Vault;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
-use crate::adapters::{AsCalls, EndStreams, Known};
+use crate::adapters::{AsCalls, EndStreams, Known, Members};
 use crate::administration::Administration;
 use crate::config::Config;
+use crate::files::{self, FilesError};
 use crate::keys::{self, PassphraseError};
 use crate::rotation::Rotations;
 use crate::stores::{self, StoreAt};
@@ -63,6 +67,9 @@ pub enum StartError {
     /// The store does not open with the key that was given.
     #[error("what is stored cannot be opened or sealed")]
     Vault(#[from] services_vault::OpenError),
+    /// Files cannot be kept.
+    #[error("files cannot be kept")]
+    Files(#[from] FilesError),
     /// The certificate cannot be used.
     #[error("the certificate cannot be used")]
     Certificate(#[from] CertificateError),
@@ -100,6 +107,7 @@ pub struct App {
     pub(crate) rooms: Rooms,
     pub(crate) hub: Hub,
     pub(crate) sessions: Sessions,
+    pub(crate) transfers: Transfers,
     pub(crate) gateway: Handle,
     pub(crate) tasks: Tasks,
 }
@@ -121,6 +129,7 @@ impl App {
         let (rng, clock) = (Rng::from_os(), Arc::new(SystemClock) as Arc<dyn Clock>);
         let tasks = Tasks::new();
         let (listener, certificates, store) = open(&config, &clock, &rng).await?;
+        let objects = files::open(&config).await?;
         let deployment = match stores::deployment(&store, &rng).await? {
             Some(deployment) => deployment,
             None => {
@@ -137,6 +146,7 @@ impl App {
         let base = Base {
             store,
             vault,
+            objects,
             clock,
             rng,
             tasks,
@@ -153,24 +163,12 @@ impl App {
             accounts: services.accounts.clone(),
             rooms: services.rooms.clone(),
             hub: services.hub.clone(),
+            transfers: services.transfers.clone(),
             certificates: Arc::clone(&certificates),
             upgrading,
             rotations: Rotations::new(base.vault.clone(), base.tasks.clone()),
         };
-        let gateway = Gateway {
-            routes: routes(&config.limits.messages, &services, administration),
-            authenticate: services.known,
-            certificates,
-            account_rates: services.account_rates,
-            options: GatewayOptions {
-                tls_min: config.tls_min,
-                reflection: config.reflection,
-                web_origins: config.web_origins.clone(),
-            },
-            limits: config.limits.clone(),
-            tasks: base.tasks.clone(),
-            rng: base.rng,
-        };
+        let gateway = gateway(&config, &base, &services, certificates, administration);
         let gateway = gateway.serve(listener).await?;
         Ok(Self {
             config: Arc::new(config),
@@ -181,6 +179,7 @@ impl App {
             rooms: services.rooms,
             hub: services.hub,
             sessions: services.sessions,
+            transfers: services.transfers,
             gateway,
             tasks: base.tasks,
         })
@@ -221,6 +220,7 @@ fn offer_backups(config: &Config, store: &Store, tasks: &Tasks) {
 struct Base {
     store: Store,
     vault: Vault,
+    objects: Arc<dyn ObjectStore>,
     clock: Arc<dyn Clock>,
     rng: Rng,
     tasks: Tasks,
@@ -233,6 +233,7 @@ struct Services {
     hub: Hub,
     rooms: Rooms,
     sessions: Sessions,
+    transfers: Transfers,
     account_rates: AccountRates,
 }
 
@@ -249,8 +250,6 @@ impl Services {
         let accounts = Accounts::start(parts, config.account_options()).await?;
         let known = Arc::new(Known(accounts.clone()));
         let hub = Hub::start(available_parallelism().map_or(1, usize::from), &base.tasks);
-        // Nobody else has had the chance to be told.
-        let _first = accounts.on_sign_in_ended(EndStreams::hook(hub.clone()));
         let rooms = Rooms::start(services_rooms::Dependencies {
             store: base.store.clone(),
             vault: base.vault.clone(),
@@ -262,10 +261,29 @@ impl Services {
         })
         .await?;
         let account_rates = AccountRates::new(&config.limits.calls);
+        let pace = Arc::new(AsCalls(account_rates.clone()));
+        let files = Files::new(services_files::Parts {
+            store: base.store.clone(),
+            vault: base.vault.clone(),
+            clock: Arc::clone(&base.clock),
+            rng: base.rng.fork(),
+            objects: Arc::clone(&base.objects),
+            people: known.clone(),
+            policy: config.files.policy(),
+        });
+        let transfers = Transfers::new(services_files::Dependencies {
+            files,
+            carriers: Arc::new(Members(rooms.clone())),
+            sign_ins: known.clone(),
+            pace: pace.clone(),
+        });
+        transfers.sweep(&base.tasks);
+        // Nobody else has had the chance to be told, and nobody has a stream yet.
+        let _first = accounts.on_sign_in_ended(EndStreams::hook(&hub, &transfers));
         let dependencies = services_sessions::Dependencies {
             rooms: rooms.clone(),
             sign_ins: known.clone(),
-            pace: Arc::new(AsCalls(account_rates.clone())),
+            pace,
             frame_bytes_max: config.limits.messages.request_bytes_max.as_usize(),
         };
         let sessions = Sessions::start(hub.clone(), dependencies).await?;
@@ -275,8 +293,33 @@ impl Services {
             hub,
             rooms,
             sessions,
+            transfers,
             account_rates,
         })
+    }
+}
+
+/// The edge, in front of all services.
+fn gateway(
+    config: &Config,
+    base: &Base,
+    services: &Services,
+    certificates: Arc<Certificates>,
+    administration: Administration,
+) -> Gateway {
+    Gateway {
+        routes: routes(&config.limits.messages, services, administration),
+        authenticate: services.known.clone(),
+        certificates,
+        account_rates: services.account_rates.clone(),
+        options: GatewayOptions {
+            tls_min: config.tls_min,
+            reflection: config.reflection,
+            web_origins: config.web_origins.clone(),
+        },
+        limits: config.limits.clone(),
+        tasks: base.tasks.clone(),
+        rng: base.rng.fork(),
     }
 }
 
@@ -296,6 +339,7 @@ fn routes(limits: &MessageLimits, services: &Services, administration: Administr
         .add_service(bounded!(AdministrationServer, administration))
         .add_service(bounded!(RoomsServer, services.rooms.clone()))
         .add_service(bounded!(MessagesServer, services.rooms.clone()))
+        .add_service(bounded!(FilesServer, services.transfers.clone()))
         .add_service(services.sessions.clone())
 }
 

@@ -19,6 +19,7 @@ use services_accounts::PasswordPolicy;
 use services_gateway::{CertificateSource, Limits, Span, TlsVersion, web_origin};
 
 use crate::cli::ServeOptions;
+use crate::files::FilesConfig;
 use crate::stores::StoreAt;
 #[cfg(feature = "foundationdb")]
 use crate::stores::{self, ClusterConfig};
@@ -78,6 +79,8 @@ pub struct Config {
     /// How to reach the cluster that `store` names.
     #[cfg(feature = "foundationdb")]
     pub fdb: ClusterConfig,
+    /// Where files lie that people send, and which are taken.
+    pub files: FilesConfig,
     /// The limits of the edge.
     pub limits: Limits,
 }
@@ -146,6 +149,7 @@ impl Default for Config {
             sign_in_try_every: Span::seconds(peers.refill.as_secs()),
             #[cfg(feature = "foundationdb")]
             fdb: ClusterConfig::default(),
+            files: FilesConfig::default(),
             limits: Limits::default(),
         }
     }
@@ -245,6 +249,9 @@ impl Config {
         #[cfg(feature = "foundationdb")]
         for (key, text) in stores::mistakes(&self.fdb) {
             found.add(key, text);
+        }
+        for (key, text) in self.files.mistakes() {
+            found.add(&format!("files.{key}"), text);
         }
         for origin in &self.web_origins {
             found.failed("web_origins", web_origin(origin));

@@ -14,6 +14,7 @@ mod backup;
 pub mod cli;
 pub mod config;
 mod descriptors;
+pub mod files;
 mod greeting;
 mod job;
 mod key_files;

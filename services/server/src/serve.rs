@@ -106,6 +106,7 @@ pub(crate) fn code(error: &StartError) -> u8 {
         | StartError::Store(_)
         | StartError::Passphrase(_)
         | StartError::Vault(_)
+        | StartError::Files(_)
         | StartError::Certificate(_) => EXIT_IO,
         #[cfg(feature = "foundationdb")]
         StartError::Cluster(_) => EXIT_IO,

@@ -29,7 +29,10 @@ impl App {
     /// loses nothing; a stop that is not lets clients finish what they have under way.
     pub async fn stop(&self) -> Stopped {
         let within = self.config.stop_within.duration();
-        let tell = async { self.hub.drain() };
+        let tell = async {
+            self.hub.drain();
+            self.transfers.drain();
+        };
         let Drained { connections_cut } = self.gateway.shutdown(within, tell).await;
         let services = async {
             self.sessions.stop().await;

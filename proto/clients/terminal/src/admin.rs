@@ -205,6 +205,7 @@ async fn status(client: &Client) -> Result<Found, Failure> {
     table.row(&["version", &status.version]);
     table.row(&["sessions", &sessions]);
     table.row(&["active rooms", &rooms]);
+    table.row(&["file transfers", &status.file_transfers.to_string()]);
     table.row(&["certificate SHA-256", &status.certificate_sha256]);
     if status.upgrading_from_schema != 0 {
         let from = format!("from schema version {}", status.upgrading_from_schema);
@@ -216,6 +217,7 @@ async fn status(client: &Client) -> Result<Found, Failure> {
             "version": status.version,
             "sessions": status.sessions,
             "active_rooms": status.active_rooms,
+            "file_transfers": status.file_transfers,
             "certificate_sha256": status.certificate_sha256,
             "upgrading_from_schema": status.upgrading_from_schema,
         }),

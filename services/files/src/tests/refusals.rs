@@ -59,7 +59,7 @@ async fn bytes_that_do_not_belong_are_not_taken() {
         let elsewhere = refused(writer.write(offset, b"w").await);
         assert_eq!(
             elsewhere,
-            (ErrorCode::Invalid, "UPLOAD_OFFSET", field("offset"))
+            (ErrorCode::Invalid, "UPLOAD_OFFSET", field("start.offset"))
         );
     }
     let more = refused(writer.write(5, b"worlds").await);

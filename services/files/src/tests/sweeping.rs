@@ -88,7 +88,7 @@ async fn an_upload_that_was_given_up_is_gone_for_its_writer_too() {
 async fn an_object_of_no_file_is_swept_and_what_is_not_ours_is_left() {
     let world = World::new(Policy::default()).await;
     let of = world.upload(b"hello").await;
-    let folder = world.folder.path().join("objects/files");
+    let folder = world.folder.path().join("objects");
     let stray = folder.join(FileId::random(&world.rng).to_string());
     std::fs::create_dir(&stray).expect("a folder");
     std::fs::write(stray.join("0"), b"left by a crash").expect("writes");

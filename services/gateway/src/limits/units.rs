@@ -129,6 +129,11 @@ impl ByteCount {
         Self::bytes(kib * 1_024)
     }
 
+    /// As a number.
+    pub const fn as_u64(self) -> u64 {
+        self.bytes
+    }
+
     /// As a number for lengths; a count that does not fit is as good as no limit.
     pub fn as_usize(self) -> usize {
         usize::try_from(self.bytes).unwrap_or(usize::MAX)

@@ -1,7 +1,7 @@
 //! Who may do what: one row for each call and each command of a stream, one column for each standing.
 //!
 //! `ok` it works, `U` UNAUTHENTICATED, `N` NOT_FOUND (as if it did not exist), `P` PERMISSION_DENIED,
-//! `F` FAILED_PRECONDITION, `-` UNIMPLEMENTED. What is done to somebody is done to a plain member who is none of the
+//! `F` FAILED_PRECONDITION. What is done to somebody is done to a plain member who is none of the
 //! columns, what is said was said by that one.
 
 /// The rows, in the order of the .proto files. A call without a row fails the tests.
@@ -30,11 +30,11 @@ Administration/GetServerStatus      U    P        P      P     P       P      P 
 Administration/RotateKeys           U    P        P      P     P       P      P         P     ok
 Administration/GetKeyRotation       U    P        P      P     P       P      P         P     ok
 
-Files/StartUpload                   U    -        -      -     -       -      -         -     -
-Files/GetUpload                     U    -        -      -     -       -      -         -     -
-Files/DeleteUpload                  U    -        -      -     -       -      -         -     -
-Files/UploadFile                    U    -        -      -     -       -      -         -     -
-Files/DownloadFile                  U    -        -      -     -       -      -         -     -
+Files/StartUpload                   U    N        ok     P     N       N      ok        ok    N
+Files/GetUpload                     U    N        N      N     N       N      N         N     N
+Files/DeleteUpload                  U    N        N      N     N       N      N         N     N
+Files/UploadFile                    U    N        N      N     N       N      N         N     N
+Files/DownloadFile                  U    N        N      N     N       N      N         N     N
 
 Rooms/CreateRoom                    U    ok       ok     ok    ok      ok     ok        ok    ok
 Rooms/OpenDirectRoom                U    ok       ok     ok    ok      ok     ok        ok    ok
@@ -86,7 +86,6 @@ pub(crate) fn code(word: &str) -> i32 {
         "N" => 5,
         "P" => 7,
         "F" => 9,
-        "-" => 12,
         "U" => 16,
         other => panic!("{other} is no word of the matrix"),
     }

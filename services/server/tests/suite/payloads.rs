@@ -3,7 +3,9 @@
 use prost::Message;
 use proto::v1;
 
-use crate::world::{PASSWORD, Person, Room, Standing, World, member, message, uuid};
+use crate::world::{
+    PASSWORD, Person, Room, Standing, World, member, message, upload, upload_start, uuid,
+};
 
 pub(crate) fn edit(room: &Room) -> v1::EditMessageRequest {
     v1::EditMessageRequest {
@@ -23,7 +25,7 @@ pub(crate) async fn payload(
 ) -> Vec<u8> {
     match call.split_once('/').expect("a service") {
         ("Accounts", method) => account_payload(world, method, caller).await,
-        ("Files", _) => Vec::new(),
+        ("Files", method) => file_payload(world, room, method).await,
         ("Administration", method) => administration_payload(world, room, method).await,
         ("Rooms", method) => room_payload(world, room, method),
         ("Messages", method) => message_payload(room, method),
@@ -78,6 +80,29 @@ async fn account_payload(world: &World, method: &str, caller: Option<&Person>) -
                 .to_owned();
             v1::UpdateAccountRequest { display_name }.encode_to_vec()
         }
+        other => panic!("no call {other}"),
+    }
+}
+
+async fn file_payload(world: &World, room: &Room, method: &str) -> Vec<u8> {
+    let new = upload(&room.name, "notes.txt", 5);
+    if method == "StartUpload" {
+        return new.encode_to_vec();
+    }
+    // One of the target's, of which it may begin more than there are cells.
+    let begun: v1::Upload = world.ok(&world.target, "Files/StartUpload", &new).await;
+    let name = begun.name;
+    match method {
+        "GetUpload" => v1::GetUploadRequest { name }.encode_to_vec(),
+        "DeleteUpload" => v1::DeleteUploadRequest { name }.encode_to_vec(),
+        "UploadFile" => upload_start(&name, 0).encode_to_vec(),
+        "DownloadFile" => v1::DownloadFileRequest {
+            room: room.name.clone(),
+            seq: room.said,
+            file: name,
+            ..v1::DownloadFileRequest::default()
+        }
+        .encode_to_vec(),
         other => panic!("no call {other}"),
     }
 }

@@ -203,6 +203,25 @@ pub(crate) fn message(room: &str, body: &str) -> v1::SendMessageRequest {
     }
 }
 
+/// A file to be sent.
+pub(crate) fn upload(room: &str, display_name: &str, size: u64) -> v1::StartUploadRequest {
+    v1::StartUploadRequest {
+        room: room.to_owned(),
+        display_name: display_name.to_owned(),
+        size,
+        sha256: Vec::new(),
+    }
+}
+
+/// The first message of those that send it.
+pub(crate) fn upload_start(name: &str, offset: u64) -> v1::UploadFileRequest {
+    let name = name.to_owned();
+    let start = v1::UploadStart { name, offset };
+    v1::UploadFileRequest {
+        part: Some(v1::upload_file_request::Part::Start(start)),
+    }
+}
+
 pub(crate) fn uuid() -> String {
     uuid::Uuid::new_v4().to_string()
 }

@@ -1,0 +1,95 @@
+//! The stream that an upload comes by.
+//!
+//! Invariant: nothing is read from the client while what it has sent is made durable, so HTTP/2's windows are all
+//! that waits in memory beside one segment.
+
+use cluster_types::{Caller, FileId};
+use proto::v1;
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Status, Streaming};
+
+use super::{status, stored};
+use crate::limits::PIECE_WITHIN;
+use crate::transfers::{Transfer, Transfers};
+use crate::{FinishError, WriteError, Writer, wire};
+
+type Pieces = Streaming<v1::UploadFileRequest>;
+
+/// Takes what comes. Which upload it was, once the client has ended the stream.
+pub(super) async fn receive(
+    transfers: &Transfers,
+    caller: Caller,
+    leaving: CancellationToken,
+    mut pieces: Pieces,
+) -> Result<FileId, Status> {
+    let begun = transfers.begin(caller, leaving).await;
+    let mut transfer = begun.map_err(|error| status(&error))?;
+    let first = next(&transfer, &mut pieces).await?;
+    let (file, offset) = wire::upload_start(first.and_then(|first| first.part))?;
+    let files = &transfers.with.files;
+    match files.writer(caller.account, file).await {
+        Ok(writer) => take(&mut transfer, writer, offset, &mut pieces).await?,
+        // What is sent once more because the answer got lost.
+        Err(WriteError::Finished) => is_over(&transfer, file, offset, &mut pieces).await?,
+        Err(error) => return Err(stored(&error)),
+    }
+    match files.finish(caller.account, file).await {
+        Ok(_) | Err(FinishError::Incomplete { .. }) => Ok(file),
+        Err(error) => Err(status(&error)),
+    }
+}
+
+/// Takes pieces from `offset` on, which has to be where the upload stands.
+async fn take(
+    transfer: &mut Transfer,
+    mut writer: Writer,
+    offset: u64,
+    pieces: &mut Pieces,
+) -> Result<(), Status> {
+    let at_its_place = writer.write(offset, &[]).await;
+    at_its_place.map_err(|error| stored(&error))?;
+    while let Some(piece) = next(transfer, pieces).await? {
+        let bytes = wire::piece(piece.part)?;
+        let taken = writer.write(writer.taken(), &bytes).await;
+        taken.map_err(|error| stored(&error))?;
+        let counted = transfer.count(bytes.len()).await;
+        counted.map_err(|error| status(&error))?;
+    }
+    Ok(())
+}
+
+/// Whether the client, which goes on at `offset`, has nothing more to send of a finished upload.
+async fn is_over(
+    transfer: &Transfer,
+    file: FileId,
+    offset: u64,
+    pieces: &mut Pieces,
+) -> Result<(), Status> {
+    let (files, account) = (&transfer.with().files, transfer.caller().account);
+    let found = files.upload(account, file).await;
+    let is_at_end = found
+        .map_err(|error| status(&error))?
+        .is_some_and(|upload| upload.size == offset);
+    if is_at_end && next(transfer, pieces).await?.is_none() {
+        Ok(())
+    } else {
+        Err(status(&WriteError::Finished))
+    }
+}
+
+/// The next message of the client; `None` once it has ended the stream.
+async fn next(
+    transfer: &Transfer,
+    pieces: &mut Pieces,
+) -> Result<Option<v1::UploadFileRequest>, Status> {
+    let message = transfer.next(PIECE_WITHIN, pieces.message()).await;
+    let message = message.map_err(|error| status(&error))?;
+    message.map_err(|error| {
+        // tonic's word for a message that is larger than the edge takes.
+        if error.code() == Code::OutOfRange {
+            wire::too_long().into()
+        } else {
+            error
+        }
+    })
+}

@@ -1,0 +1,203 @@
+//! Where the bytes of files lie, and which files are taken: the settings below `files`, and the object store that
+//! they name.
+//!
+//! Invariant: a folder is there, writable and its owner's alone before the server takes a connection; what is
+//! put into it is synced before it counts.
+//!
+//! Leaves out: what lies there (`services-files`), and what an operator does with it (`ops/files.md`).
+
+use std::fs::{DirBuilder, File, read_dir, remove_file};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
+use rustix::fs::{Access, access};
+use serde::{Deserialize, Serialize};
+use services_files::Policy;
+use services_files::limits::{ACCOUNT_QUOTA_DEFAULT, FILE_BYTES_MAX, SIZE_MAX_DEFAULT};
+use services_gateway::ByteCount;
+
+use crate::config::Config;
+
+#[cfg(feature = "s3")]
+mod s3;
+#[cfg(test)]
+mod tests;
+
+#[cfg(feature = "s3")]
+pub use s3::S3Config;
+
+/// The folder in the data directory, unless another is named.
+const FOLDER: &str = "files";
+
+/// What an operator can set about files.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct FilesConfig {
+    /// Where they lie, if not in the data directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
+    /// The largest file that is taken.
+    pub size_max: ByteCount,
+    /// What all files of an account may take.
+    pub account_quota: ByteCount,
+    /// Media types that are refused, by what the first bytes of a file show.
+    pub refused_types: Vec<String>,
+    /// The bucket in which they lie instead.
+    #[cfg(feature = "s3")]
+    pub s3: S3Config,
+}
+
+/// Why files cannot be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum FilesError {
+    /// The folder cannot be made.
+    #[error(
+        "the folder {} cannot be made: see the cause, or name another (files.folder)",
+        path.display()
+    )]
+    Make {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The folder cannot be used.
+    #[error(
+        "the folder {} cannot be written: make it writable for the user that runs the server (chown, chmod \
+         u+rwx, remount), or name another (files.folder)",
+        path.display()
+    )]
+    NotWritable {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The object store refuses its settings.
+    #[error("the object store cannot be used as it is set")]
+    Objects(#[from] object_store::Error),
+    /// The credentials do not read.
+    #[cfg(feature = "s3")]
+    #[error(transparent)]
+    Credentials(#[from] s3::CredentialsError),
+}
+
+impl Default for FilesConfig {
+    fn default() -> Self {
+        Self {
+            folder: None,
+            size_max: ByteCount::bytes(SIZE_MAX_DEFAULT),
+            account_quota: ByteCount::bytes(ACCOUNT_QUOTA_DEFAULT),
+            refused_types: Vec::new(),
+            #[cfg(feature = "s3")]
+            s3: S3Config::default(),
+        }
+    }
+}
+
+impl FilesConfig {
+    /// Which files are taken.
+    pub(crate) fn policy(&self) -> Policy {
+        Policy {
+            size_max: self.size_max.as_u64(),
+            account_quota: self.account_quota.as_u64(),
+            refused_types: self.refused_types.clone(),
+        }
+    }
+
+    /// What cannot work although each value has its form: keys below `files`, and what would be right.
+    pub(crate) fn mistakes(&self) -> Vec<(&'static str, String)> {
+        let mut found = Vec::new();
+        let largest = ByteCount::bytes(FILE_BYTES_MAX);
+        if self.size_max == ByteCount::bytes(0) || self.size_max > largest {
+            found.push(("size_max", format!("has to be from 1B to {largest}")));
+        }
+        let strange = |text: &&String| !is_media_type(text);
+        if let Some(text) = self.refused_types.iter().find(strange) {
+            let text = format!("`{text}` is no media type; write it as application/zip");
+            found.push(("refused_types", text));
+        }
+        #[cfg(feature = "s3")]
+        found.extend(self.s3.mistakes(self.folder.is_some()));
+        found
+    }
+}
+
+/// Whether it has the form of one, in lower case as types are compared.
+fn is_media_type(text: &str) -> bool {
+    let is_part = |part: &str| {
+        let known =
+            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "!#$&-^_.+".contains(c);
+        !part.is_empty() && part.chars().all(known)
+    };
+    text.split_once('/')
+        .is_some_and(|(kind, rest)| is_part(kind) && is_part(rest))
+}
+
+/// The object store that the configuration names. Makes a folder, and does not ask a bucket anything.
+pub(crate) async fn open(config: &Config) -> Result<Arc<dyn ObjectStore>, FilesError> {
+    #[cfg(feature = "s3")]
+    if let Some(bucket) = config.files.s3.open()? {
+        return Ok(bucket);
+    }
+    let in_data_dir = || config.data_dir.join(FOLDER);
+    let path = config.files.folder.clone().unwrap_or_else(in_data_dir);
+    let made = path.clone();
+    let open = tokio::task::spawn_blocking(move || folder(&made));
+    open.await.map_err(|panic| FilesError::Make {
+        path,
+        source: io::Error::other(panic),
+    })?
+}
+
+fn folder(path: &Path) -> Result<Arc<dyn ObjectStore>, FilesError> {
+    make(path).map_err(|source| FilesError::Make {
+        path: path.to_owned(),
+        source,
+    })?;
+    let not_writable = |source| FilesError::NotWritable {
+        path: path.to_owned(),
+        source,
+    };
+    let rights = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
+    access(path, rights).map_err(|error| not_writable(error.into()))?;
+    remove_halves(path).map_err(not_writable)?;
+    let folder = LocalFileSystem::new_with_prefix(path)?;
+    Ok(Arc::new(
+        folder.with_fsync(true).with_automatic_cleanup(true),
+    ))
+}
+
+/// Makes the folder, durably and for its owner alone, unless it is there.
+fn make(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
+        Some(_) | None => File::open(".")?.sync_all(),
+    }
+}
+
+/// Removes what the last process had begun to write when it was killed. The library writes an object beside its
+/// place first, under its name with `#` and a number, and lists nothing that is called so.
+fn remove_halves(path: &Path) -> io::Result<()> {
+    for of_file in read_dir(path)? {
+        let of_file = of_file?;
+        if !of_file.file_type()?.is_dir() {
+            continue;
+        }
+        for object in read_dir(of_file.path())? {
+            let object = object?;
+            let name = object.file_name();
+            let half = name.to_str().and_then(|name| name.split_once('#'));
+            let is_number = |text: &str| text.parse::<u64>().is_ok();
+            if half.is_some_and(|(name, number)| is_number(name) && is_number(number)) {
+                remove_file(object.path())?;
+            }
+        }
+    }
+    Ok(())
+}
