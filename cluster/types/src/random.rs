@@ -7,7 +7,7 @@
 //! restores it from an image knows the tokens to come.
 //!
 //! A draw of 16 bytes is a system call, of about 500 ns; from a seed it takes 13 ns. What draws is what
-//! costs a commit, a hash or a handshake all the same: ids of rooms and accounts, tokens, nonces, salts (those
+//! costs a commit, a hash or a handshake all the same: ids of rooms and accounts, tokens, salts and nonces (those
 //! of all messages in a commit at once), the jitter of a connection. Reading and delivering messages draws
 //! nothing.
 
