@@ -44,6 +44,8 @@ pub(crate) struct CallKind {
     pub(crate) access: Access,
     /// One request, one answer: it has a deadline.
     pub(crate) unary: bool,
+    /// One request, and a stream that the client does nothing with but take.
+    pub(crate) taken: bool,
 }
 
 /// All calls that are treated in a way of their own.
@@ -58,6 +60,8 @@ pub(crate) struct Calls {
 struct Method {
     /// It streams in either direction.
     stream: bool,
+    /// It streams to the client only, until there is no more.
+    taken: bool,
     /// Of its request.
     fields: Arc<Fields>,
 }
@@ -101,9 +105,11 @@ impl Calls {
         } else {
             Access::Caller
         };
+        let method = self.methods.get(path);
         CallKind {
             access,
-            unary: !self.methods.get(path).is_some_and(|method| method.stream),
+            unary: !method.is_some_and(|method| method.stream),
+            taken: method.is_some_and(|method| method.taken),
         }
     }
 }
@@ -150,6 +156,7 @@ fn methods() -> Result<HashMap<String, Method>, prost::DecodeError> {
                 let fields = messages.get(method.input_type());
                 let method = Method {
                     stream: method.client_streaming() || method.server_streaming(),
+                    taken: method.server_streaming() && !method.client_streaming(),
                     fields: fields.map(Arc::clone).unwrap_or_default(),
                 };
                 methods.insert(path, method);
@@ -189,6 +196,14 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_a_stream_that_is_only_taken() {
+        let calls = Calls::new(true).expect("descriptors");
+        let taken = methods().expect("descriptors").into_keys();
+        let taken: Vec<_> = taken.filter(|path| calls.kind(path).taken).collect();
+        assert_eq!(taken, ["/rookery.v1.Files/DownloadFile"]);
+    }
+
+    #[test]
     fn reflection_is_anonymous_only_where_it_is_served() {
         for (served, access) in [(true, Access::Anonymous), (false, Access::Caller)] {
             let calls = Calls::new(served).expect("descriptors");
@@ -197,7 +212,8 @@ mod tests {
                     calls.kind(path),
                     CallKind {
                         access,
-                        unary: false
+                        unary: false,
+                        taken: false,
                     }
                 );
             }

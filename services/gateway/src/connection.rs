@@ -5,6 +5,7 @@
 //! last of its calls and streams has ended.
 
 mod drive;
+mod moving;
 mod serve;
 mod slots;
 mod stalled;
@@ -20,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use moving::Moving;
 pub(crate) use serve::serve;
 pub(crate) use slots::{Full, Slot, Slots, UnauthenticatedSlot};
 
@@ -48,9 +50,21 @@ pub(crate) struct Connection {
     leaving: CancellationToken,
     /// To end at once, without grace.
     cut: AtomicBool,
-    /// Whether the call that was received last is unary.
-    last_call_unary: AtomicBool,
+    /// The call that was received last.
+    last_call: Mutex<Received>,
     _slot: Slot,
+}
+
+/// What is known of a call by whoever runs its stream.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Received {
+    /// It ends in bounded time.
+    #[default]
+    Unary,
+    /// It lasts as long as both sides like.
+    Stream,
+    /// It lasts as long as the client takes what it is sent.
+    Taken(Arc<Moving>),
 }
 
 /// What a connection counts as, beside one of the node's.
@@ -89,7 +103,7 @@ impl Connection {
             cancelled_calls: Bucket::new(limits.connections.cancelled_calls),
             leaving,
             cut: AtomicBool::new(false),
-            last_call_unary: AtomicBool::new(true),
+            last_call: Mutex::default(),
             _slot: slot,
         })
     }
@@ -172,12 +186,12 @@ impl Connection {
     }
 
     /// Notes what kind of call was received, for whoever runs it.
-    pub(crate) fn received(&self, unary: bool) {
-        self.last_call_unary.store(unary, Ordering::Relaxed);
+    pub(crate) fn received(&self, call: Received) {
+        *self.last_call.lock() = call;
     }
 
-    fn last_call_is_unary(&self) -> bool {
-        self.last_call_unary.load(Ordering::Relaxed)
+    fn last_call(&self) -> Received {
+        self.last_call.lock().clone()
     }
 
     /// Ends the connection without grace.

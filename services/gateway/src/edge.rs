@@ -17,8 +17,8 @@ use tonic_web::{GrpcWebLayer, GrpcWebService};
 use tower::{Layer as _, Service as _};
 use tower_http::cors::{AllowOrigin, Cors, CorsLayer};
 
-use crate::calls::Calls;
-use crate::connection::Connection;
+use crate::calls::{CallKind, Calls};
+use crate::connection::{Connection, Received};
 use crate::guard::Guard;
 
 /// Headers about the client that no service needs: its program, and what a proxy says of its address.
@@ -86,7 +86,12 @@ impl Edge {
     /// The answer to `request`, which came over `connection`.
     pub(crate) fn call(&self, connection: &Arc<Connection>, request: Request<Incoming>) -> Answer {
         let kind = self.calls.kind(request.uri().path());
-        connection.received(kind.unary);
+        let received = match kind {
+            CallKind { unary: true, .. } => Received::Unary,
+            CallKind { taken: true, .. } => Received::Taken(Arc::default()),
+            CallKind { .. } => Received::Stream,
+        };
+        connection.received(received.clone());
         let is_web = request.headers().contains_key(header::ORIGIN);
         match *request.method() {
             Method::POST => {}
@@ -98,6 +103,9 @@ impl Edge {
         strip(&mut head.headers);
         head.extensions.insert(connection.peer);
         head.extensions.insert(Arc::clone(connection));
+        if let Received::Taken(moving) = received {
+            head.extensions.insert(moving);
+        }
         let request = Request::from_parts(head, Body::new(body));
         if is_web {
             Box::pin(self.web.clone().call(request))

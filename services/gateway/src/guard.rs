@@ -33,7 +33,7 @@ use tower::Service;
 
 use crate::authenticate::Authenticate;
 use crate::calls::{Access, CallKind, Calls};
-use crate::connection::Connection;
+use crate::connection::{Connection, Moving};
 use crate::counts::{Counted, Counts};
 use crate::limits::{Limits, RATED_ADDRESSES_MAX};
 use crate::metrics::{Gauged, Metrics};
@@ -186,6 +186,7 @@ impl Guard {
         if kind.unary {
             request = shared.enveloped(request);
         }
+        let moving = request.extensions_mut().remove::<Arc<Moving>>();
         let answer = self.routes.call(request).await;
         let answer = answer.unwrap_or_else(|never| match never {});
         if kind.unary {
@@ -195,6 +196,9 @@ impl Guard {
         if kind.access != Access::Caller {
             let leaving = connection.leaving().clone();
             return Ok(answer.map(|body| Body::new(Parting::new(body, leaving))));
+        }
+        if let Some(moving) = moving {
+            return Ok(answer.map(|body| Body::new(Fetched::moving(body, moving))));
         }
         Ok(answer)
     }

@@ -130,7 +130,9 @@ pub struct Http2Limits {
     pub error_resets_max: u32,
     /// Largest frame that a client may send. HTTP/2 does not allow less than 16 KiB.
     pub frame_bytes_max: ByteCount,
-    /// What a client may send on one stream before it is read: one message of the largest size.
+    /// What a client may send on one stream before it is read: three messages of the largest size. This over the
+    /// time of a round trip is how fast a file can be sent: 5 MB/s at 50 ms. It is no memory of a stream that is
+    /// quiet, and no more of a connection than the next limit, of which one stream that is not read leaves half.
     pub stream_window_bytes: ByteCount,
     /// What a client may send on all its streams before it is read. The library also takes half of it as
     /// its budget for the overhead of small frames that wait to be read (RUSTSEC-2026-0258): 512 KiB
@@ -167,8 +169,8 @@ pub struct CallLimits {
     /// How long a unary call may take, from its headers to its answer. A shorter `grpc-timeout` of
     /// the client counts instead. Streams are exempt.
     pub unary_within: Span,
-    /// How long a client may take to fetch the answer of a unary call. Then its connection is closed:
-    /// an answer that nobody reads takes memory.
+    /// How long a client may take to fetch the answer of a unary call, or the next piece of a stream that it only
+    /// takes. Then its connection is closed: an answer that nobody reads takes memory.
     pub fetched_within: Span,
     /// Unary calls of one connection that are worked on, or whose answer is not fetched yet, at a time.
     /// Further ones wait, while their deadline runs; those of a stranger are refused.
@@ -243,7 +245,7 @@ impl Default for Http2Limits {
             pending_resets_max: 20,
             error_resets_max: 256,
             frame_bytes_max: ByteCount::kib(16),
-            stream_window_bytes: ByteCount::kib(80),
+            stream_window_bytes: ByteCount::kib(256),
             connection_window_bytes: ByteCount::kib(512),
             send_buffer_bytes_max: ByteCount::kib(32),
             keepalive_every: Span::seconds(30),

@@ -56,6 +56,7 @@ where
             Arc::clone(&connection),
             Arc::clone(&metrics),
             unary_within,
+            calls.fetched_within.duration(),
         );
         let http =
             http2_builder(streams, &limits.http2).serve_connection(TokioIo::new(stream), service);

@@ -1,6 +1,7 @@
 //! Runs the streams of an HTTP/2 connection, each as a task.
 //!
-//! Invariant: the stream of a unary call ends in bounded time, or its connection does. HTTP/2's flow
+//! Invariant: the stream of a unary call ends in bounded time, and one that is only taken moves, or the connection
+//! ends. HTTP/2's flow
 //! control would let a client keep answers waiting for as long as it likes; hyper does not look at an
 //! answer again before there is room for it, and h2 keeps what it was given of a stream that was
 //! dropped. So a client that does not fetch its answers loses the connection.
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use cluster_runtime::{TaskKind, Tasks};
 
-use super::Connection;
+use super::{Connection, Received};
 use crate::metrics::Metrics;
 
 /// Starts the streams of one connection.
@@ -21,6 +22,8 @@ pub(super) struct Streams {
     metrics: Arc<Metrics>,
     /// From the headers of a unary call to the last byte of its answer.
     unary_within: Duration,
+    /// For each piece of a stream that is only taken.
+    taken_within: Duration,
 }
 
 impl Streams {
@@ -29,12 +32,14 @@ impl Streams {
         connection: Arc<Connection>,
         metrics: Arc<Metrics>,
         unary_within: Duration,
+        taken_within: Duration,
     ) -> Self {
         Self {
             tasks,
             connection,
             metrics,
             unary_within,
+            taken_within,
         }
     }
 }
@@ -48,18 +53,37 @@ where
     fn execute(&self, stream: F) {
         // Boxed, since a task keeps what it is given twice over while it is wrapped.
         let stream = Box::pin(stream);
-        if self.connection.last_call_is_unary() {
-            let bounded = tokio::time::timeout(self.unary_within, stream);
-            let (connection, metrics) = (Arc::clone(&self.connection), Arc::clone(&self.metrics));
-            let call = async move {
-                if bounded.await.is_err() && !connection.is_cut() {
-                    Metrics::count(&metrics.connections_not_fetching);
-                    connection.cut();
-                }
-            };
-            drop(self.tasks.spawn(TaskKind::Connection, "call", call));
-        } else {
-            drop(self.tasks.spawn(TaskKind::Connection, "stream", stream));
+        let (connection, metrics) = (Arc::clone(&self.connection), Arc::clone(&self.metrics));
+        let not_fetching = move || {
+            if !connection.is_cut() {
+                Metrics::count(&metrics.connections_not_fetching);
+                connection.cut();
+            }
+        };
+        match self.connection.last_call() {
+            Received::Unary => {
+                let bounded = tokio::time::timeout(self.unary_within, stream);
+                let call = async move {
+                    if bounded.await.is_err() {
+                        not_fetching();
+                    }
+                };
+                drop(self.tasks.spawn(TaskKind::Connection, "call", call));
+            }
+            Received::Taken(moving) => {
+                let within = self.taken_within;
+                let call = async move {
+                    tokio::select! {
+                        biased;
+                        () = stream => {}
+                        () = moving.stands_still(within) => not_fetching(),
+                    }
+                };
+                drop(self.tasks.spawn(TaskKind::Connection, "download", call));
+            }
+            Received::Stream => {
+                drop(self.tasks.spawn(TaskKind::Connection, "stream", stream));
+            }
         }
     }
 }

@@ -6,6 +6,7 @@
 //! Invariant: what the client has not taken of an answer beyond `send_buffer_bytes_max` holds a place.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -15,14 +16,17 @@ use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
 use tonic::body::Body;
 
+use crate::connection::Moving;
 use crate::counts::Counted;
 use crate::limits::ANSWER_PIECE_BYTES;
 
-/// The body of a unary answer.
+/// The body of an answer that is fetched: of a unary call, or of one whose stream is only taken.
 pub(super) struct Fetched {
     body: Body,
     /// Of a chunk that was too large for one piece.
     rest: Bytes,
+    /// Who watches whether it is taken.
+    moving: Option<Arc<Moving>>,
     _on_connection: Option<OwnedSemaphorePermit>,
     _of_account: Option<Counted<AccountId>>,
 }
@@ -37,8 +41,17 @@ impl Fetched {
         Self {
             body,
             rest: Bytes::new(),
+            moving: None,
             _on_connection: on_connection,
             _of_account: of_account,
+        }
+    }
+
+    /// `body` of a stream, whose every piece has to be taken in time.
+    pub(super) fn moving(body: Body, moving: Arc<Moving>) -> Self {
+        Self {
+            moving: Some(moving),
+            ..Self::new(body, None, None)
         }
     }
 
@@ -56,6 +69,9 @@ impl http_body::Body for Fetched {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if let Some(moving) = &self.moving {
+            moving.asked();
+        }
         if self.rest.is_empty() {
             let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 Some(Ok(frame)) => frame,
@@ -65,6 +81,9 @@ impl http_body::Body for Fetched {
                 Ok(data) => self.rest = data,
                 Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
             }
+        }
+        if let Some(moving) = &self.moving {
+            moving.handed();
         }
         Poll::Ready(Some(Ok(self.next_piece())))
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proto::v1::{ClientFrame, GetAccountRequest, SignInRequest};
+use proto::v1::{ClientFrame, DownloadFileRequest, GetAccountRequest, SignInRequest};
 use services_gateway::{ByteCount, Limits, Rate, Span};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -309,6 +309,63 @@ async fn who_does_not_fetch_answers_loses_the_connection() {
     fixture
         .until(|m| m.connections_not_fetching == 1 && m.connections_open == 0)
         .await;
+}
+
+/// Asks for a file of 1 MiB and waits until it has begun.
+async fn ask_for_a_file(http: &mut Http2) -> h2::RecvStream {
+    http.ready().await.expect("room");
+    let request = call("/rookery.v1.Files/DownloadFile", Some("alice"));
+    let (answer, mut send) = http.requests.send_request(request, false).expect("sent");
+    let file = DownloadFileRequest::default();
+    send.send_data(framed(&file), true).expect("sent");
+    soon(answer).await.expect("the answer begins").into_body()
+}
+
+#[tokio::test]
+async fn who_stands_still_in_a_file_loses_the_connection() {
+    let still = |limits: &mut Limits, _: &mut _| {
+        limits.calls.fetched_within = Span::millis(50);
+    };
+    let fixture = Fixture::with(still).await;
+    let mut http = reluctant(&fixture).await;
+    let mut body = ask_for_a_file(&mut http).await;
+    let mut fetched = 0;
+    while let Some(Ok(bytes)) = soon(body.data()).await {
+        fetched += bytes.len();
+    }
+    assert_eq!(fetched, 1_000);
+    let _ = soon(http.ended).await.expect("it ended");
+    fixture
+        .until(|m| m.connections_not_fetching == 1 && m.connections_open == 0)
+        .await;
+}
+
+#[tokio::test]
+async fn who_takes_a_file_slowly_or_waits_for_the_server_keeps_the_connection() {
+    let still = |limits: &mut Limits, _: &mut _| {
+        limits.calls.unary_within = Span::millis(10);
+        limits.calls.fetched_within = Span::millis(200);
+    };
+    let fixture = Fixture::with(still).await;
+    let mut http = reluctant(&fixture).await;
+    let mut body = ask_for_a_file(&mut http).await;
+    let mut fetched = 0;
+    while fetched < 16 * (64 << 10) {
+        let bytes = soon(body.data()).await.expect("more").expect("goes on");
+        fetched += bytes.len();
+        body.flow_control()
+            .release_capacity(bytes.len())
+            .expect("is ours");
+    }
+    // All that there is was taken: now the server is the one that is waited for.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(fixture.metrics().connections_not_fetching, 0);
+    fixture.services.gate.send_replace(true);
+    while let Some(more) = soon(body.data()).await {
+        more.expect("goes on");
+    }
+    let end = soon(body.trailers()).await.expect("trailers");
+    assert_eq!(end.expect("trailers")["grpc-status"], "0");
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use std::time::Duration;
 use cluster_runtime::Tasks;
 use cluster_types::{Rng, SystemClock};
 use proto::v1::accounts_server::AccountsServer;
+use proto::v1::files_server::FilesServer;
 use proto::v1::sessions_server::SessionsServer;
 use services_gateway::{
     AccountRates, CertificateSource, Certificates, Gateway, GatewayOptions, Handle, Limits,
@@ -62,7 +63,8 @@ impl Fixture {
         let certificates = Certificates::load(source, Arc::new(SystemClock)).expect("a pair");
         let (services, tasks) = (Services::default(), Tasks::new());
         let routes = Routes::new(AccountsServer::new(services.clone()))
-            .add_service(SessionsServer::new(services.clone()));
+            .add_service(SessionsServer::new(services.clone()))
+            .add_service(FilesServer::new(services.clone()));
         let address: SocketAddr = ([127, 0, 0, 1], 0).into();
         let listener = listen(address, &limits.connections).expect("a port");
         let gateway = Gateway {

@@ -7,11 +7,14 @@ use cluster_types::{AccountId, Caller, Coded, ErrorCode, PeerAddr, SignInId};
 use futures::{Stream, StreamExt as _};
 use parking_lot::Mutex;
 use proto::v1::accounts_server::Accounts;
+use proto::v1::files_server::Files;
 use proto::v1::sessions_server::Sessions;
 use proto::v1::{
-    Account, ChangePasswordRequest, ClientFrame, DeleteSignInRequest, GetAccountRequest,
+    Account, ChangePasswordRequest, ClientFrame, DeleteSignInRequest, DeleteUploadRequest,
+    DownloadFileRequest, DownloadFileResponse, GetAccountRequest, GetUploadRequest,
     ListSignInsRequest, ListSignInsResponse, LookUpAccountRequest, RegisterAccountRequest, Reply,
-    ServerFrame, ServerItem, SignInRequest, SignInResponse, SignOutRequest, UpdateAccountRequest,
+    ServerFrame, ServerItem, SignInRequest, SignInResponse, SignOutRequest, StartUploadRequest,
+    UpdateAccountRequest, Upload, UploadFileRequest, download_file_response::Part,
     server_item::Item,
 };
 use services_gateway::{Authenticate, AuthenticateError};
@@ -193,6 +196,53 @@ impl Accounts for Services {
         &self,
         _: Request<UpdateAccountRequest>,
     ) -> Result<Response<Account>, Status> {
+        not_part_of_this()
+    }
+}
+
+#[tonic::async_trait]
+impl Files for Services {
+    type DownloadFileStream =
+        Pin<Box<dyn Stream<Item = Result<DownloadFileResponse, Status>> + Send>>;
+
+    /// 1 MiB, and then nothing until the gate opens.
+    async fn download_file(
+        &self,
+        request: Request<DownloadFileRequest>,
+    ) -> Result<Response<Self::DownloadFileStream>, Status> {
+        self.see(&request);
+        let piece = bytes::Bytes::from(vec![7; 64 << 10]);
+        let piece = DownloadFileResponse {
+            part: Some(Part::Data(piece)),
+        };
+        let mut gate = self.gate.subscribe();
+        let end = futures::stream::once(async move {
+            gate.wait_for(|open| *open).await.expect("the gate stays");
+            Ok(DownloadFileResponse::default())
+        });
+        let pieces = futures::stream::iter(vec![Ok(piece); 16]);
+        Ok(Response::new(Box::pin(pieces.chain(end))))
+    }
+
+    async fn start_upload(
+        &self,
+        _: Request<StartUploadRequest>,
+    ) -> Result<Response<Upload>, Status> {
+        not_part_of_this()
+    }
+
+    async fn get_upload(&self, _: Request<GetUploadRequest>) -> Result<Response<Upload>, Status> {
+        not_part_of_this()
+    }
+
+    async fn delete_upload(&self, _: Request<DeleteUploadRequest>) -> Result<Response<()>, Status> {
+        not_part_of_this()
+    }
+
+    async fn upload_file(
+        &self,
+        _: Request<Streaming<UploadFileRequest>>,
+    ) -> Result<Response<Upload>, Status> {
         not_part_of_this()
     }
 }
