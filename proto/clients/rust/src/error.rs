@@ -161,7 +161,7 @@ impl Error {
     pub(crate) fn file(path: &Path, problem: &std::io::Error) -> Self {
         Self::File {
             path: path.to_owned(),
-            problem: problem.to_string(),
+            problem: in_words(problem),
         }
     }
 
@@ -221,6 +221,13 @@ impl From<CommandError> for Error {
         let status = Status::with_details(code, error.message, error.status_details.into());
         Self::Refused(Box::new(Refusal::from(&status)))
     }
+}
+
+/// What the system says, without its number.
+fn in_words(problem: &std::io::Error) -> String {
+    let text = problem.to_string();
+    let words = text.split(" (os error").next().unwrap_or_default();
+    words.to_owned()
 }
 
 /// The first error of this type among `error` and its causes.

@@ -16,6 +16,7 @@ use proto::v1::{Attachment, Event};
 
 pub use name::local_name;
 pub use save::Existing;
+pub use upload::name_and_size;
 
 /// How far a transfer is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

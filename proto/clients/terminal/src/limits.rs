@@ -18,6 +18,22 @@ pub(crate) const FOLLOWED_ROOMS_MAX: usize = 32;
 /// Messages of one's own that wait for the server. More are refused: something is wrong by then.
 pub(crate) const UNSENT_MAX: usize = 100;
 
+/// Files on their way, waiting or failed: a few messages' worth. Somebody who wants more waits for some of them.
+pub(crate) const TRANSFERS_MAX: usize = 32;
+
+/// How often a transfer says how far it is: as often as eyes follow a bar.
+pub(crate) const PROGRESS_EVERY: Duration = Duration::from_millis(250);
+
+/// How often back a transfer's pace is seen: five seconds of [`PROGRESS_EVERY`], so that it neither jumps nor
+/// lags.
+pub(crate) const PACE_SEEN_MAX: usize = 20;
+
+/// Numbers that are tried for a name that is taken. Whoever has more of one name has another problem.
+pub(crate) const NUMBERED_MAX: u32 = 100;
+
+/// Files of a folder that Tab looks at: it answers at once or not at all.
+pub(crate) const FOLDER_ENTRIES_MAX: usize = 10_000;
+
 /// A typing mark is good for this long: the protocol's span.
 pub(crate) const TYPING_SHOWN: Duration = Duration::from_secs(6);
 

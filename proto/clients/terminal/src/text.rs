@@ -73,6 +73,25 @@ pub(crate) fn elide(text: &str, columns: usize) -> String {
     out
 }
 
+/// A number of bytes, as people say it: `1.4 MB`.
+pub(crate) fn size(bytes: u64) -> String {
+    let mut scaled = bytes;
+    let mut unit = "B";
+    let mut tenths = None;
+    for larger in ["kB", "MB", "GB", "TB"] {
+        if scaled < 1_000 {
+            break;
+        }
+        tenths = Some(scaled % 1_000 / 100);
+        scaled /= 1_000;
+        unit = larger;
+    }
+    match tenths.filter(|_| scaled < 100) {
+        Some(tenths) => format!("{scaled}.{tenths} {unit}"),
+        None => format!("{scaled} {unit}"),
+    }
+}
+
 /// A text in exactly this many columns, shortened or filled up with blanks.
 pub(crate) fn fit(text: &str, columns: usize) -> String {
     let mut out = elide(text, columns);
@@ -106,6 +125,21 @@ mod tests {
         assert_eq!(clean("a\r\nb\rc\td"), "a\nb\nc    d");
         assert_eq!(clean("👩‍🚀 é 漢"), "👩‍🚀 é 漢");
         assert_eq!(clean_line("a\nb"), "a b");
+    }
+
+    #[test]
+    fn sizes_are_short() {
+        for (bytes, said) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1_450, "1.4 kB"),
+            (123_456, "123 kB"),
+            (99_950_000, "99.9 MB"),
+            (2_147_483_648, "2.1 GB"),
+            (u64::MAX, "18446744 TB"),
+        ] {
+            assert_eq!(size(bytes), said);
+        }
     }
 
     #[test]

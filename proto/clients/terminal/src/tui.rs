@@ -3,18 +3,21 @@
 //! Invariant: the model changes in `update` alone; what it does to the world goes through `perform`.
 
 mod calls;
+mod carry;
 mod command;
 mod composer;
 mod form;
 mod history;
 mod left;
 mod model;
+mod paths;
 mod people;
 mod perform;
 mod room;
 mod scroll;
 mod switch;
 mod terminal;
+mod transfers;
 mod update;
 mod view;
 

@@ -37,10 +37,25 @@ impl Client {
         path: &Path,
         progress: impl FnMut(Progress) + Send,
     ) -> Result<Upload, Error> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let (display_name, size) = name_and_size(path).await?;
+        let name = self.begin(room, &display_name, size).await?;
+        let sent = self.continue_upload_file(&name, path, progress).await;
+        self.given_up_unless_sent(&name, sent).await
+    }
+
+    /// As [`Client::continue_upload`], from a file.
+    ///
+    /// # Errors
+    /// [`Error::File`] if it cannot be read; else as [`Client::continue_upload`].
+    pub async fn continue_upload_file(
+        &self,
+        name: &str,
+        path: &Path,
+        progress: impl FnMut(Progress) + Send,
+    ) -> Result<Upload, Error> {
         let file = File::open(path).await.map_err(|e| Error::file(path, &e))?;
         let mut source = BufReader::with_capacity(limits::FILE_BUFFER_BYTES, file);
-        let sent = self.upload(room, &name, &mut source, progress).await;
+        let sent = self.continue_upload(name, &mut source, progress).await;
         sent.map_err(|error| error.about(path))
     }
 
@@ -60,19 +75,9 @@ impl Client {
         S: AsyncRead + AsyncSeek + Send + Unpin,
     {
         let size = source.seek(SeekFrom::End(0)).await.map_err(Error::Read)?;
-        let started = self.start_upload(StartUploadRequest {
-            room: room.to_owned(),
-            display_name: display_name.to_owned(),
-            size,
-            sha256: Vec::new(),
-        });
-        let name = started.await?.name;
+        let name = self.begin(room, display_name, size).await?;
         let sent = self.continue_upload(&name, source, progress).await;
-        if sent.is_err() {
-            // Nobody knows its name any more. If this fails too, the server sweeps it a day later.
-            let _ = self.delete_upload(&name).await;
-        }
-        sent
+        self.given_up_unless_sent(&name, sent).await
     }
 
     /// Sends what is missing of one's own upload `files/{file}`, also of one that another program began.
@@ -100,6 +105,45 @@ impl Client {
         };
         sending.run(name).await
     }
+
+    async fn begin(&self, room: &str, display_name: &str, size: u64) -> Result<String, Error> {
+        let started = self.start_upload(StartUploadRequest {
+            room: room.to_owned(),
+            display_name: display_name.to_owned(),
+            size,
+            sha256: Vec::new(),
+        });
+        Ok(started.await?.name)
+    }
+
+    async fn given_up_unless_sent(
+        &self,
+        name: &str,
+        sent: Result<Upload, Error>,
+    ) -> Result<Upload, Error> {
+        if sent.is_err() {
+            // Nobody knows its name any more. If this fails too, the server sweeps it a day later.
+            let _ = self.delete_upload(name).await;
+        }
+        sent
+    }
+}
+
+/// What [`StartUploadRequest`] says of a file on this machine: its name, and its bytes.
+///
+/// # Errors
+/// [`Error::File`] if it cannot be looked at, or is a folder or a device.
+pub async fn name_and_size(path: &Path) -> Result<(String, u64), Error> {
+    let about = tokio::fs::metadata(path).await;
+    let about = about.map_err(|e| Error::file(path, &e))?;
+    if !about.is_file() {
+        return Err(Error::File {
+            path: path.to_owned(),
+            problem: "is no file".to_owned(),
+        });
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Ok((name.into_owned(), about.len()))
 }
 
 /// One upload on its way.

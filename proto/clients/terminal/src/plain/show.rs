@@ -1,11 +1,11 @@
 //! How events are printed: a line for people, an object for programs.
 
 use rookery_client::v1::event::Kind;
-use rookery_client::v1::{Account, Event, Format, Message, Priority};
+use rookery_client::v1::{Account, Attachment, Event, Format, Message, Priority};
 use serde_json::{Value, json};
 
 use crate::out;
-use crate::text::{clean, clean_line};
+use crate::text::{clean, clean_line, size};
 use crate::time::Zone;
 
 /// Prints what happens in a room.
@@ -77,7 +77,15 @@ impl Show {
             Priority::Normal | Priority::Unspecified => "",
         };
         let body = clean(&message.body).replace('\n', "\n      ");
-        Some(format!("{clock} {name}: {mark}{loud}{body}"))
+        let mut line = format!("{clock} {name}: {mark}{loud}{body}");
+        for file in &message.attachments {
+            let (name, bytes) = (clean_line(&file.display_name), size(file.size));
+            line.push_str(&format!(
+                "\n      [{name}, {bytes}, {}]",
+                clean_line(&file.media_type)
+            ));
+        }
+        Some(line)
     }
 }
 
@@ -126,6 +134,17 @@ fn event_json(event: &Event, by: &Person) -> Value {
     value
 }
 
+fn file_json(file: &Attachment) -> Value {
+    let sha256 = file.sha256.iter().map(|byte| format!("{byte:02x}"));
+    json!({
+        "file": file.file,
+        "name": file.display_name,
+        "size": file.size,
+        "media_type": file.media_type,
+        "sha256": sha256.collect::<String>(),
+    })
+}
+
 fn message_json(kind: &str, message: &Message) -> Value {
     let format = match message.format() {
         Format::Markdown => "markdown",
@@ -146,6 +165,7 @@ fn message_json(kind: &str, message: &Message) -> Value {
         "client_message_id": message.client_message_id,
         "edited_seq": message.edited_seq,
         "deleted": message.deleted,
+        "attachments": message.attachments.iter().map(file_json).collect::<Vec<_>>(),
     })
 }
 

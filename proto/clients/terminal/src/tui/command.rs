@@ -2,17 +2,20 @@
 //!
 //! Invariant: pure. A line is a message, a command, or an error that shows how the command is written.
 
+use std::path::PathBuf;
+
 use prost_types::Timestamp;
 use rookery_client::v1::member::Role;
 use rookery_client::v1::{Format, Priority};
 
 use super::model::Act;
+use super::paths;
 use crate::time::{Zone, parse_span};
 
 mod complete;
 mod entries;
 
-pub(crate) use complete::{complete, suggestions};
+pub(crate) use complete::{complete, ends_in_path, suggestions};
 pub(crate) use entries::ENTRIES;
 
 /// What a line asks for.
@@ -25,6 +28,7 @@ pub(crate) enum Command {
     Join(String),
     Retry,
     Discard,
+    Cancel,
     Nick(String),
     SignOut,
     Help,
@@ -48,6 +52,10 @@ pub(crate) enum Here {
     Delete,
     Readers,
     Goto(Timestamp),
+    /// A file, and what to say with it.
+    Send(PathBuf, Words),
+    /// A file of a message by its number, or all; in a folder or at a path.
+    Save(Option<usize>, Option<PathBuf>),
 }
 
 /// Something to say.
@@ -112,6 +120,11 @@ fn command(name: &str, text: &str, zone: &Zone) -> Option<Command> {
         "/code" => as_format(some()?, Format::Code),
         "/plain" => as_format(some()?, Format::Plain),
         "/nick" => Command::Nick(some()?),
+        "/send" => {
+            let (path, words) = paths::first(text)?;
+            Command::Here(Here::Send(path, say(words, Priority::Normal)))
+        }
+        "/save" => Command::Here(save(text)?),
         other => return without_text(other).filter(|_| text.is_empty()),
     };
     // Nothing may be left over of what takes words.
@@ -128,6 +141,8 @@ fn command(name: &str, text: &str, zone: &Zone) -> Option<Command> {
             | "/code"
             | "/plain"
             | "/nick"
+            | "/send"
+            | "/save"
     );
     (takes_all || words.next().is_none()).then_some(command)
 }
@@ -145,11 +160,29 @@ fn without_text(name: &str) -> Option<Command> {
         "/readers" => Command::Here(Here::Readers),
         "/retry" => Command::Retry,
         "/discard" => Command::Discard,
+        "/cancel" => Command::Cancel,
         "/signout" => Command::SignOut,
         "/help" => Command::Help,
         "/quit" => Command::Quit,
         _ => return None,
     })
+}
+
+/// A number, a path, both or neither.
+fn save(text: &str) -> Option<Here> {
+    let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    let (number, path) = match word.parse() {
+        Ok(number) => (Some(number), rest),
+        Err(_) => (None, text),
+    };
+    if number == Some(0) {
+        return None;
+    }
+    if path.trim().is_empty() {
+        return Some(Here::Save(number, None));
+    }
+    let (path, rest) = paths::first(path)?;
+    rest.is_empty().then_some(Here::Save(number, Some(path)))
 }
 
 /// A message, as Markdown if it has any.
@@ -251,11 +284,32 @@ mod tests {
             ("/role bo", "/role USER member|moderator|owner"),
             ("/goto tomorrow", "/goto DATE [TIME]"),
             ("/quit now", "/quit"),
+            ("/send", "/send PATH [TEXT]"),
+            ("/send 'a", "/send PATH [TEXT]"),
+            ("/save 0", "/save [N] [PATH]"),
+            ("/save 1 a b", "/save [N] [PATH]"),
             ("/new", "/new NAME"),
         ] {
             assert_eq!(read(line), Err(usage.to_owned()), "{line}");
         }
         assert!(read("/nope").expect_err("unknown").contains("/help"));
+    }
+
+    #[test]
+    fn files_are_named_by_path_and_by_number() {
+        let send = |path: &str, words| {
+            let words = say(words, Priority::Normal);
+            Ok(Command::Here(Here::Send(path.into(), words)))
+        };
+        assert_eq!(read("/send a.png"), send("a.png", ""));
+        assert_eq!(read("/send 'a b.png' *look*"), send("a b.png", "*look*"));
+        let save = |number, path: Option<&str>| {
+            Ok(Command::Here(Here::Save(number, path.map(PathBuf::from))))
+        };
+        assert_eq!(read("/save"), save(None, None));
+        assert_eq!(read("/save 2"), save(Some(2), None));
+        assert_eq!(read("/save ~/x"), save(None, Some("~/x")));
+        assert_eq!(read(r"/save 2 my\ file"), save(Some(2), Some("my file")));
     }
 
     #[test]
@@ -267,7 +321,8 @@ mod tests {
                 .replace("[10m|2h|7d]", "10m")
                 .replace("[member|moderator|owner]", "owner")
                 .replace("member|moderator|owner", "owner")
-                .replace("[TEXT]", "text");
+                .replace("[TEXT]", "text")
+                .replace("[N] [PATH]", "1 path");
             let line = format!("{} {example}", entry.name);
             assert!(read(line.trim_end()).is_ok(), "{line}");
         }

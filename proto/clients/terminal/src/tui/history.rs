@@ -167,6 +167,7 @@ impl History {
         let what = match event.kind {
             Some(Kind::Message(mut message)) => {
                 message.body = clean(&message.body);
+                clean_names(&mut message);
                 What::Said(message)
             }
             Some(Kind::MembershipChange(_)) if self.hides_membership => return,
@@ -186,6 +187,7 @@ impl History {
                 if let Some(message) = self.said(deletion.target_seq) {
                     message.deleted = true;
                     message.body.clear();
+                    message.attachments.clear();
                 }
                 return;
             }
@@ -201,7 +203,8 @@ impl History {
     }
 
     /// An edit that is older than what is shown changes nothing: events are read in both directions.
-    fn edit(&mut self, target: u64, to: Message) {
+    fn edit(&mut self, target: u64, mut to: Message) {
+        clean_names(&mut to);
         if let Some(message) = self.said(target)
             && to.edited_seq >= message.edited_seq
             && !message.deleted
@@ -223,6 +226,13 @@ impl History {
             What::Said(message) => Some(message),
             What::Membership(_) | What::Room(_) => None,
         }
+    }
+}
+
+fn clean_names(message: &mut Message) {
+    for file in &mut message.attachments {
+        file.display_name = clean_line(&file.display_name);
+        file.media_type = clean_line(&file.media_type);
     }
 }
 

@@ -4,6 +4,7 @@
 //! another's.
 
 use super::model::{Chat, Connection, Model, Screen};
+use super::transfers::Errand;
 
 impl Model {
     /// Shows something else than the chat, which is kept for when the same person comes back.
@@ -22,17 +23,36 @@ impl Model {
                 self.left.as_ref()?
             }
         };
-        let count = chat.unsent.len();
-        let mut text = match count {
+        let title = |name: &String| {
+            let room = chat.rooms.get(name);
+            room.map_or_else(|| name.clone(), |room| chat.title(room))
+        };
+        let messages = chat.unsent.iter().map(|unsent| {
+            let request = unsent.message.request();
+            let file = unsent.file.as_ref();
+            let file = file.map_or_else(String::new, |file| format!(" [{file}]"));
+            format!("{}:{file} {}", title(&request.room), request.body)
+        });
+        let files = chat.transfers.iter().filter_map(|transfer| {
+            let Errand::Send { room, words, .. } = &transfer.errand else {
+                return None;
+            };
+            Some(format!(
+                "{}: [{}] {}",
+                title(room),
+                transfer.name(),
+                words.body
+            ))
+        });
+        let lines: Vec<String> = messages.chain(files).collect();
+        let mut text = match lines.len() {
             0 => return None,
             1 => "1 message was not sent:".to_owned(),
-            _ => format!("{count} messages were not sent:"),
+            count => format!("{count} messages were not sent:"),
         };
-        for unsent in &chat.unsent {
-            let request = unsent.message.request();
-            let room = chat.rooms.get(&request.room);
-            let title = room.map_or_else(|| request.room.clone(), |room| chat.title(room));
-            text.push_str(&format!("\n  {title}: {}", request.body));
+        for line in lines {
+            text.push_str("\n  ");
+            text.push_str(line.trim_end());
         }
         Some(text)
     }

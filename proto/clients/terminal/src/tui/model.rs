@@ -4,17 +4,19 @@
 //! done outside comes out of `update` as [`Effect`]s and comes back as [`Msg`]s.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crossterm::event::KeyEvent;
 use prost_types::Timestamp;
 use rookery_client::v1::member::Role;
 use rookery_client::v1::{Account, EditMessageRequest, Event, Member, Room, SendMessageResponse};
-use rookery_client::{Error, Fingerprint, Item, Outgoing};
+use rookery_client::{Error, Fingerprint, Item, Outgoing, Progress};
 
 use super::form::SignInForm;
 use super::people::People;
 use super::room::RoomState;
+use super::transfers::{Errand, Transfers};
 use crate::time::Zone;
 
 /// The whole screen.
@@ -75,6 +77,8 @@ pub(crate) struct Chat {
     /// Grows with each room that is opened.
     pub(crate) openings: u64,
     pub(crate) unsent: Vec<Unsent>,
+    /// Files on their way.
+    pub(crate) transfers: Transfers,
     pub(crate) connection: Connection,
     /// Whether the list of rooms has come.
     pub(crate) listed: bool,
@@ -88,6 +92,8 @@ pub(crate) struct Chat {
 #[derive(Clone, Debug)]
 pub(crate) struct Unsent {
     pub(crate) message: Outgoing,
+    /// What the file is called that it carries.
+    pub(crate) file: Option<String>,
     /// Why the server does not want it.
     pub(crate) failed: Option<String>,
 }
@@ -154,6 +160,21 @@ pub(crate) enum Msg {
     Edited(EditMessageRequest, Result<(), Error>),
     /// A command was carried out, or not.
     Done(Result<Outcome, Error>),
+    /// A transfer is that far, so long after it began.
+    Moved(u64, Duration, Progress),
+    /// A transfer is over.
+    Carried(u64, Result<Carried, Error>),
+    /// What the line before the cursor becomes.
+    Completed(String, String),
+}
+
+/// What a transfer led to.
+#[derive(Debug)]
+pub(crate) enum Carried {
+    /// It is on the server, as `files/{file}`.
+    Up(String),
+    /// It was saved there.
+    Down(PathBuf),
 }
 
 /// A page of a room's log.
@@ -217,6 +238,12 @@ pub(crate) enum Effect {
     Ask(Ask),
     Tell(Tell),
     Send(Outgoing),
+    /// Carry a file.
+    Carry(u64, Errand),
+    /// Let go of a transfer.
+    GiveUp(u64),
+    /// Complete the path that this line ends in.
+    Complete(String),
     Bell,
     Quit,
 }
@@ -331,6 +358,7 @@ impl Chat {
             lobby: RoomState::default(),
             openings: 0,
             unsent: Vec::new(),
+            transfers: Transfers::default(),
             connection: Connection::Opening,
             listed: false,
             watched: Vec::new(),

@@ -3,6 +3,7 @@
 //! Invariant: nothing here waits; each effect is a task, and comes back as something that happened. Own
 //! messages go out one after the other, so that they arrive in the order in which they were written.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use rookery_client::v1::presence::State;
@@ -11,11 +12,12 @@ use rookery_client::{
     Backoff, Client, Code, Error, Fingerprint, Follow, Incoming, Outgoing, Place as From,
     Registration, Session, SessionOptions, Token,
 };
-use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinSet;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::{JoinSet, spawn_blocking};
 
 use super::model::{Ask, Effect, Msg, Page, Secret, Tell, Want};
-use super::{calls, terminal};
+use super::transfers::Errand;
+use super::{calls, carry, paths, terminal};
 use crate::args::UserArgs;
 use crate::connect::{Place, device_label};
 use crate::limits;
@@ -38,6 +40,8 @@ pub(super) struct Performer {
     client: Option<Client>,
     session: Option<Session>,
     sends: Option<mpsc::Sender<Outgoing>>,
+    /// The transfer that goes on, until this is dropped.
+    carrying: Option<(u64, oneshot::Sender<Infallible>)>,
     calls: Arc<Semaphore>,
     tasks: JoinSet<()>,
 }
@@ -57,6 +61,7 @@ impl Performer {
             client: None,
             session: None,
             sends: None,
+            carrying: None,
             calls: Arc::new(Semaphore::new(limits::CALLS_MAX)),
             tasks: JoinSet::new(),
         }
@@ -136,6 +141,11 @@ impl Performer {
                     let _ = sends.try_send(message);
                 }
             }
+            Effect::Carry(id, errand) => self.carry(id, errand),
+            Effect::GiveUp(id) => {
+                self.carrying.take_if(|(carried, _)| *carried == id);
+            }
+            Effect::Complete(line) => self.complete(line),
             Effect::Bell => terminal::bell(),
             Effect::Quit => {}
             Effect::Tell(tell) => self.tell(tell),
@@ -189,6 +199,27 @@ impl Performer {
                 Err(error) => msg(Msg::Opened(Err(error))),
             };
             tell(&out, happened).await;
+        });
+    }
+
+    fn carry(&mut self, id: u64, errand: Errand) {
+        let Some(client) = self.client.clone() else {
+            return;
+        };
+        let (keep, given_up) = oneshot::channel();
+        self.carrying = Some((id, keep));
+        let out = self.out.clone();
+        self.tasks
+            .spawn(carry::carry(client, id, errand, given_up, out));
+    }
+
+    fn complete(&mut self, line: String) {
+        let out = self.out.clone();
+        self.tasks.spawn(async move {
+            let read = spawn_blocking(move || (paths::completed(&line), line)).await;
+            if let Ok((Some(to), line)) = read {
+                tell(&out, msg(Msg::Completed(line, to))).await;
+            }
         });
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Nothing here needs a terminal, a server or a clock.
 
+mod files;
 mod keys;
 mod live;
 mod moderation;

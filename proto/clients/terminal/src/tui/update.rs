@@ -10,6 +10,7 @@ mod overlay;
 mod results;
 mod settle;
 mod sign_in;
+mod transfers;
 
 use std::time::Duration;
 
@@ -41,6 +42,9 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Sent(id, result) => results::sent(model, &id, result, &mut effects),
         Msg::Edited(request, result) => results::edited(model, request, result),
         Msg::Done(result) => results::done(model, result, &mut effects),
+        Msg::Moved(id, at, progress) => transfers::moved(model, id, at, progress),
+        Msg::Carried(id, result) => transfers::carried(model, id, result, &mut effects),
+        Msg::Completed(line, to) => transfers::completed(model, &line, &to),
     }
     settle::settle(model, &mut effects);
     effects

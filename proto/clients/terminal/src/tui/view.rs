@@ -11,6 +11,7 @@ mod markdown;
 mod overlay;
 mod sign_in;
 mod theme;
+mod transfers;
 mod wrap;
 
 pub(super) use overlay::help_lines;

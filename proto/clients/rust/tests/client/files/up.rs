@@ -158,6 +158,9 @@ async fn a_file_is_sent_under_its_own_name() {
     let nothing = folder.path().join("none");
     let error = client.upload_file(ROOM, &nothing, unseen).await;
     assert!(matches!(error, Err(Error::File { path, .. }) if path == nothing));
+    let error = client.upload_file(ROOM, folder.path(), unseen).await;
+    let error = error.expect_err("a folder is no file").to_string();
+    assert!(error.ends_with("is no file"), "{error}");
 }
 
 #[tokio::test]

@@ -21,6 +21,16 @@ pub(crate) fn suggestions(line: &str) -> Vec<&'static Entry> {
     ENTRIES.iter().filter(fits).collect()
 }
 
+/// Whether what a line up to the cursor ends in is a path.
+pub(crate) fn ends_in_path(line: &str) -> bool {
+    let name = line.split_once(char::is_whitespace).map(|(name, _)| name);
+    name.is_some_and(|name| {
+        ENTRIES
+            .iter()
+            .any(|e| e.name == name && e.usage.contains("PATH"))
+    })
+}
+
 /// What Tab makes of a line up to the cursor, given the user names that there are: the longest beginning
 /// that all candidates share.
 pub(crate) fn complete(line: &str, users: &[&str]) -> Option<String> {

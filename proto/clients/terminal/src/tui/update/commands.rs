@@ -4,10 +4,12 @@ use rookery_client::v1::{EditMessageRequest, Priority, SendMessageRequest};
 use rookery_client::{Outgoing, new_request_id};
 
 use super::keys::to_the_end;
+use super::transfers;
 use crate::limits;
 use crate::tui::command::{self, Command, Here, Words};
 use crate::tui::history::Entry;
 use crate::tui::model::{Act, Ask, Call, Chat, Effect, Model, Overlay, Unsent, Want};
+use crate::tui::transfers::Errand;
 
 pub(super) fn run(model: &mut Model, command: Command, effects: &mut Vec<Effect>) {
     // What was said about the one before is old.
@@ -35,8 +37,10 @@ pub(super) fn run(model: &mut Model, command: Command, effects: &mut Vec<Effect>
         Command::Discard => {
             if let Some(chat) = model.chat_mut() {
                 chat.unsent.retain(|unsent| unsent.failed.is_none());
+                chat.transfers.discard();
             }
         }
+        Command::Cancel => transfers::cancel(model, effects),
     }
 }
 
@@ -44,6 +48,8 @@ pub(super) fn run(model: &mut Model, command: Command, effects: &mut Vec<Effect>
 pub(super) fn in_room(model: &mut Model, room: String, here: Here, effects: &mut Vec<Effect>) {
     let call = match here {
         Here::Say(words) => return say(model, room, words, effects),
+        Here::Send(path, words) => return transfers::send(model, room, path, words),
+        Here::Save(number, to) => return transfers::save(model, number, to),
         Here::Reply(text) => return reply(model, room, &text, effects),
         Here::Edit => return edit(model),
         Here::Delete => return delete(model, room),
@@ -138,15 +144,44 @@ fn say(model: &mut Model, room: String, words: Words, effects: &mut Vec<Effect>)
         reply_to_seq: reply_to_seq.unwrap_or(0),
         attachments: Vec::new(),
     });
-    chat.unsent.push(Unsent {
-        message: message.clone(),
-        failed: None,
-    });
     chat.typing_told = None;
     to_the_end(chat);
     if let Some(state) = chat.room_mut() {
         state.new_after = None;
     }
+    send(chat, message, None, effects);
+}
+
+/// Says something with a file that has come up.
+pub(super) fn say_with(chat: &mut Chat, errand: Errand, file: String, effects: &mut Vec<Effect>) {
+    let called = errand.name();
+    let Errand::Send {
+        room,
+        words,
+        reply_to,
+        ..
+    } = errand
+    else {
+        return;
+    };
+    let message = Outgoing::from(SendMessageRequest {
+        room,
+        client_message_id: new_request_id(),
+        body: words.body,
+        format: words.format.into(),
+        priority: words.priority.into(),
+        reply_to_seq: reply_to,
+        attachments: vec![file],
+    });
+    send(chat, message, Some(called), effects);
+}
+
+fn send(chat: &mut Chat, message: Outgoing, file: Option<String>, effects: &mut Vec<Effect>) {
+    chat.unsent.push(Unsent {
+        message: message.clone(),
+        file,
+        failed: None,
+    });
     effects.push(Effect::Send(message));
 }
 
@@ -218,7 +253,7 @@ fn delete(model: &mut Model, room: String) {
 }
 
 /// The chosen message, or the newest that fits.
-fn about(model: &mut Model, fits: impl Fn(&Chat, &Entry) -> bool) -> Option<u64> {
+pub(super) fn about(model: &mut Model, fits: impl Fn(&Chat, &Entry) -> bool) -> Option<u64> {
     let chat = model.chat_mut()?;
     let room = chat.room()?;
     let chosen = room.selected.and_then(|seq| room.history.get(seq));
@@ -235,6 +270,7 @@ fn retry(model: &mut Model, effects: &mut Vec<Effect>) {
     let Some(chat) = model.chat_mut() else {
         return;
     };
+    chat.transfers.retry();
     for unsent in chat
         .unsent
         .iter_mut()

@@ -164,6 +164,7 @@ fn selection(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
         (KeyCode::Delete, _) => Here::Delete,
         (_, Some('e')) => Here::Edit,
         (_, Some('i')) => Here::Readers,
+        (_, Some('s')) => Here::Save(None, None),
         _ => {
             if let Some(room) = model.chat_mut().and_then(Chat::room_mut) {
                 room.selected = None;
@@ -220,7 +221,7 @@ fn input(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
         KeyCode::Enter if newline => write(model, "\n", effects),
         KeyCode::Char('j') if is_ctrl(key, 'j') => write(model, "\n", effects),
         KeyCode::Enter => enter(model, effects),
-        KeyCode::Tab => complete(model),
+        KeyCode::Tab => complete(model, effects),
         KeyCode::Char(c) if edit::is_text(key) => write(model, &c.to_string(), effects),
         _ => {
             if let Some(chat) = model.chat_mut() {
@@ -248,10 +249,15 @@ fn write(model: &mut Model, text: &str, effects: &mut Vec<Effect>) {
     }
 }
 
-fn complete(model: &mut Model) {
+fn complete(model: &mut Model, effects: &mut Vec<Effect>) {
     let Some(chat) = model.chat_mut() else {
         return;
     };
+    let before = chat.writing().composer.before();
+    if command::ends_in_path(before) {
+        effects.push(Effect::Complete(before.to_owned()));
+        return;
+    }
     let users: Vec<String> = chat
         .people
         .user_names()

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rookery_client::v1::room::Kind;
 
+use super::transfers;
 use crate::limits;
 use crate::tui::history::{Entry, What};
 use crate::tui::model::{Ask, Chat, Connection, Effect, Model, Screen, Tell, Want};
@@ -22,6 +23,7 @@ pub(super) fn settle(model: &mut Model, effects: &mut Vec<Effect>) {
     if chat.connection != Connection::Up {
         return;
     }
+    transfers::begin(chat, effects);
     follow(chat, now, effects);
     if let Some(room) = chat.room_mut() {
         load(room, now, wants_older, effects);

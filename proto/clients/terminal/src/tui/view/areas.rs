@@ -16,6 +16,8 @@ pub(crate) struct Areas {
     pub(crate) list: Rect,
     pub(crate) title: Rect,
     pub(crate) history: Rect,
+    /// The file that is on its way.
+    pub(crate) transfer: Rect,
     /// Who writes, what goes wrong, what is being answered.
     pub(crate) hint: Rect,
     pub(crate) input: Rect,
@@ -40,14 +42,16 @@ impl Areas {
             .max(u16::from(body >= 1));
         let hint = u16::from(body >= input + 4);
         let title = u16::from(body >= input + 3);
-        let history = body - input - hint - title;
+        let transfer = u16::from(body >= input + 5 && !chat.transfers.is_empty());
+        let history = body - input - hint - title - transfer;
         let row = |top: u16, height: u16| Rect::new(left, top, wide, height);
         Self {
             list: Rect::new(0, 0, list, body),
             title: row(0, title),
             history: row(title, history),
-            hint: row(title + history, hint),
-            input: row(title + history + hint, input),
+            transfer: row(title + history, transfer),
+            hint: row(title + history + transfer, hint),
+            input: row(title + history + transfer + hint, input),
             status: Rect::new(0, body, columns, status),
         }
     }

@@ -10,9 +10,10 @@ use rookery_client::v1::presence::State;
 
 use super::areas::Areas;
 use super::layout::Entries;
-use super::{input, theme};
+use super::{input, theme, transfers};
 use crate::limits;
 use crate::text::{elide, fit, width};
+use crate::tui::history::Entry;
 use crate::tui::model::{Chat, Connection, Model};
 use crate::tui::room::RoomState;
 use crate::tui::scroll::{Scroll, Stack as _};
@@ -29,6 +30,7 @@ pub(super) fn draw(model: &Model, chat: &Chat, frame: &mut Frame<'_>) {
         draw_nowhere(chat, frame, areas.history);
         draw_notice(model, frame, areas.hint);
     }
+    transfers::draw(chat, frame, areas.transfer);
     input::draw(model, chat, frame, areas);
     draw_status(model, chat, frame, areas.status);
 }
@@ -229,14 +231,14 @@ fn draw_hint(model: &Model, chat: &Chat, room: &RoomState, frame: &mut Frame<'_>
             elide(&format!("answering {who}: Esc for no answer"), columns),
             theme::ACCENT,
         )
-    } else if room.selected.is_some() {
-        Line::styled(
-            elide(
-                "↑↓  r answer  e change  Del delete  i readers  Esc",
-                columns,
-            ),
-            theme::ACCENT,
-        )
+    } else if let Some(seq) = room.selected {
+        let message = room.history.get(seq).and_then(Entry::message);
+        let keys = if message.is_some_and(|message| !message.attachments.is_empty()) {
+            "↑↓  s save  r answer  e change  Del delete  i readers  Esc"
+        } else {
+            "↑↓  r answer  e change  Del delete  i readers  Esc"
+        };
+        Line::styled(elide(keys, columns), theme::ACCENT)
     } else if room.scroll != Scroll::Bottom || !room.history.is_live() {
         let new = room.room.unread_count;
         let text = if new > 0 {

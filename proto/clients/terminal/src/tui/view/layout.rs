@@ -8,6 +8,7 @@ use rookery_client::v1::{Format, MembershipChange, Message, Priority, RoomChange
 
 use super::markdown;
 use super::theme;
+use super::transfers;
 use super::wrap::wrap;
 use crate::limits;
 use crate::text::{elide, fit, width};
@@ -78,7 +79,14 @@ impl Entries<'_> {
     /// The lines of a message that the room does not have yet.
     pub(super) fn unsent(&self, unsent: &Unsent) -> Vec<Line<'static>> {
         let body = crate::text::clean(&unsent.message.request().body);
-        let mut lines: Vec<_> = markdown::plain(&body, self.inner())
+        let mut lines = Vec::new();
+        if !body.is_empty() {
+            lines = markdown::plain(&body, self.inner());
+        }
+        if let Some(file) = &unsent.file {
+            lines.push(Line::from(elide(&format!("▤ {file}"), self.inner())));
+        }
+        let mut lines: Vec<_> = lines
             .into_iter()
             .map(|line| indented(line).style(theme::DIM))
             .collect();
@@ -118,11 +126,14 @@ impl Entries<'_> {
             return lines;
         }
         let columns = self.inner();
-        let body = match message.format() {
+        let mut body = match message.format() {
+            _ if message.body.is_empty() && !message.attachments.is_empty() => Vec::new(),
             Format::Markdown => markdown::lines(&message.body, columns),
             Format::Code => markdown::code(&message.body, columns),
             Format::Plain | Format::Unspecified => markdown::plain(&message.body, columns),
         };
+        let files = (1..).zip(&message.attachments);
+        body.extend(files.map(|(number, file)| transfers::attached(number, file, columns)));
         let first = lines.len();
         lines.extend(body.into_iter().map(indented));
         match message.priority() {

@@ -16,11 +16,11 @@ use crate::tui::switch;
 const KEYS: &[(&str, &str)] = &[
     ("Enter", "send"),
     ("Alt-Enter, Ctrl-J", "a new line"),
-    ("Tab", "complete a command or a @name"),
+    ("Tab", "complete a command, a @name or a path"),
     ("PgUp, PgDn", "scroll; End goes to the newest"),
     (
         "↑ in an empty line",
-        "choose a message: r answer, e change, Del delete, i readers",
+        "choose a message: r answer, e change, Del delete, i readers, s save its files",
     ),
     ("Alt-↑, Alt-↓", "the room above, below"),
     ("Ctrl-N", "the next room with something new"),
