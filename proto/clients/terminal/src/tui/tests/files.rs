@@ -36,9 +36,11 @@ fn sends(stage: &mut Stage, seq: u64, body: &str, names: &[&str]) {
 
 /// The transfers that were begun.
 fn begun(stage: &mut Stage) -> Vec<(u64, Errand)> {
-    let carried = stage.asked().into_iter().filter_map(|effect| match effect {
-        Effect::Carry(id, errand) => Some((id, errand)),
-        _ => None,
+    let carried = stage.asked().into_iter().filter_map(|effect| {
+        let Effect::Carry(id, errand) = effect else {
+            return None;
+        };
+        Some((id, errand))
     });
     carried.collect()
 }
@@ -123,9 +125,11 @@ fn a_file_is_sent_up_and_then_said() {
     moved(&mut stage, *id, 3, 5_000_000);
     stage.shows_all(&["↑ my file.png ━━━━", "╌  50%  2.5 MB/s  0:02 left"]);
     stage.take(Msg::Carried(*id, Ok(Carried::Up("files/x".to_owned()))));
-    let said = stage.asked().into_iter().find_map(|effect| match effect {
-        Effect::Send(message) => Some(message.request().clone()),
-        _ => None,
+    let said = stage.asked().into_iter().find_map(|effect| {
+        let Effect::Send(message) = effect else {
+            return None;
+        };
+        Some(message.request().clone())
     });
     let said = said.expect("the message follows");
     assert_eq!(said.attachments, ["files/x"]);
@@ -228,7 +232,7 @@ fn what_failed_says_why_and_waits_for_its_sender() {
     assert!(begun(&mut stage).is_empty());
     stage.enter("/retry");
     assert_eq!(begun(&mut stage), [(id, errand)]);
-    stage.take(Msg::Carried(id, Err(rookery_client::Error::Altered)));
+    stage.take(Msg::Carried(id, Err(Error::Altered)));
     stage.enter("/discard");
     assert!(!stage.text().contains("a.png"));
 }
