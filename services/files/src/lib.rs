@@ -23,7 +23,7 @@
 //!   the transactions that change what it counts.
 //!
 //! Leaves out: who may send into a room or read from it, and messages (`services/rooms`, behind [`Carriers`]).
-//! Writers of one upload on several nodes at a time are not kept apart: an upload stays on the node that took it.
+//! Two nodes that are sent one upload at a time are told apart by its row; see [`Writer`] for what is left.
 
 mod cipher;
 mod descriptor;

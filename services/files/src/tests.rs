@@ -1,6 +1,8 @@
 //! Files over a store in memory and a folder, through the public handle.
 
 mod copying;
+mod faults;
+mod faulty;
 mod refusals;
 mod sweeping;
 mod travelling;

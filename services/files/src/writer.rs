@@ -2,7 +2,9 @@
 //!
 //! Invariants: a segment is durable before the row counts it, and the row holds the state of the hash after
 //! exactly what it counts: so whoever goes on, in another process too, hashes and seals as if nothing had been.
-//! Of two writers of an upload on this node the later one wins: the other finds out before it writes anything.
+//! Of two writers of an upload, on two nodes too, one that was overtaken is told and counts nothing: the row decides.
+//! On one node it finds out before it writes anything. Of another node an object can still be on its way then, and
+//! lie where the winner's lay: the same bytes, unless the sender sends two files as one; then the hash does not hold.
 
 use std::fmt;
 use std::sync::Arc;

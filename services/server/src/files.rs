@@ -28,7 +28,7 @@ mod s3;
 mod tests;
 
 #[cfg(feature = "s3")]
-pub use s3::S3Config;
+pub use s3::{CredentialsError, S3Config};
 
 /// The folder in the data directory, unless another is named.
 const FOLDER: &str = "files";
@@ -83,7 +83,7 @@ pub enum FilesError {
     /// The credentials do not read.
     #[cfg(feature = "s3")]
     #[error(transparent)]
-    Credentials(#[from] s3::CredentialsError),
+    Credentials(#[from] CredentialsError),
 }
 
 impl Default for FilesConfig {
