@@ -1,4 +1,4 @@
-//! The format of an archive, version 1.
+//! The format of an archive, version 2.
 //!
 //! ```text
 //! opening  "rookery backup\n", version (1 byte), backup id (16 bytes)
@@ -20,6 +20,9 @@
 //!
 //! `progress` is not encrypted: it holds a cursor and counts, for who goes on with the archive.
 //!
+//! Version 1 is the same, and has rows alone: it was written before there were files. It is read, and not gone on
+//! with.
+//!
 //! **Invariant: [`Reader`] hands out the records of a chunk after all of the chunk has been checked.**
 //!
 //! Leaves out: what records mean, and files (any reader and writer will do).
@@ -37,6 +40,9 @@ pub use age;
 pub use error::{ReadError, ResumeError, WriteError};
 pub use reader::{Chunk, Reader};
 pub use writer::{Resumed, Writer, resume};
+
+/// The first format that holds files.
+pub const FORMAT_WITH_FILES: u8 = 2;
 
 /// Which archive it is, by chance.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

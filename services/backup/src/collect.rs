@@ -12,26 +12,33 @@
 //! one is copied anew after it; a key that was destroyed in between is left behind in the records, under a
 //! generation that the vault does not name, and who restores leaves it out.
 //!
+//! Files come last, so that none of a message that was copied is missed: those that are in some message by
+//! then, in the order of their ids. One that went meanwhile is not in the backup.
+//!
 //! After any step [`Collector::progress`] says where it stands, and another collector goes on from there, as
 //! much later as it likes.
 
-use std::collections::BTreeMap;
+mod files;
+mod progress;
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
-use cluster_store::schema::{Deployment, Room, Vault};
-use cluster_store::{RangeQuery, Row as _, Store, StoreError, Table, Transaction};
-use cluster_types::{RoomId, Seq};
+use cluster_store::schema::{Deployment, FileQuota, Room, RoomHead, Vault};
+use cluster_store::{RangeQuery, Row, Store, StoreError, Table, Transaction};
+use cluster_types::{FileId, RoomId, Seq};
 use proto::storage::v1;
+use services_files::{ReadError, SealedFiles};
 
 use crate::RawRow;
 use crate::limits::ROWS_AT_ONCE;
 use crate::plan::{self, Plan};
 use crate::rooms::{RoomCopy, Step};
 use crate::wire;
-pub use crate::wire::InvalidRecord;
 
-#[cfg(test)]
-mod tests;
+use progress::{EVENTS, ROOMS};
+pub(crate) use progress::{Expected, Place};
+pub use progress::{InvalidRecord, Progress, Scope};
 
 /// One thing that a backup holds.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -42,6 +49,12 @@ pub enum Record {
     RoomEnd(RoomId, Seq),
     /// This room was deleted on the way: its rows do not count.
     RoomGone(RoomId),
+    /// The bytes of this file follow. It has so many when it is opened.
+    File(FileId, u64),
+    /// Those that come next of the file, as they lie.
+    FileBytes(Bytes),
+    /// This file went on the way: its bytes do not count.
+    FileGone(FileId),
 }
 
 impl Record {
@@ -59,104 +72,6 @@ impl Record {
     }
 }
 
-/// How much of a store is collected.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Scope {
-    /// All that a backup holds.
-    #[default]
-    All,
-    /// Which deployment it is and what was erased: what the restore of an older backup has to know.
-    Erasures,
-}
-
-/// How far a backup has come.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Progress {
-    /// What is collected.
-    pub scope: Scope,
-    /// The id of the deployment, as stored; empty before the first step, or if the store has none.
-    pub(crate) deployment: Bytes,
-    /// The generation that all keys copied so far are wrapped under; 0 before the first.
-    pub(crate) generation: u32,
-    /// What stands next.
-    pub(crate) place: Place,
-    /// Records so far.
-    pub records: u64,
-    /// Rooms and events that were copied whole, and rows of the other tables, by their names.
-    pub counts: BTreeMap<String, u64>,
-}
-
-impl Progress {
-    /// The beginning of a backup.
-    pub fn new(scope: Scope) -> Self {
-        Self {
-            scope,
-            ..Self::default()
-        }
-    }
-
-    /// The part that is done, from 0 to 1, as far as it can be told without counting first: ids are random, so
-    /// where the copy stands among all possible ones tells how many are done. It moves in steps where there
-    /// are few rooms, or one that is larger than all others.
-    pub fn part_done(&self) -> f64 {
-        let (from, share, place) = match &self.place {
-            Place::Start | Place::RoomAfter(None) => return 0.0,
-            Place::RoomAfter(Some(room)) | Place::Room(room, _) => {
-                (0.0, ROOMS_SHARE, among(room.as_bytes()))
-            }
-            Place::RowAfter(key) => {
-                let tables = Plan::after_rooms(self.scope);
-                let count = tables.clone().count().max(1) as f64;
-                let table = Table::of_key(key);
-                let before = tables.take_while(|known| Some(*known) < table).count() as f64;
-                let place = (before + among(key.get(2..).unwrap_or_default())) / count;
-                (ROOMS_SHARE, 1.0 - ROOMS_SHARE, place)
-            }
-        };
-        (from + share * place).min(1.0)
-    }
-
-    /// The progress, as it lies beside a chunk of an archive.
-    pub fn encode(&self) -> Vec<u8> {
-        wire::progress(self)
-    }
-
-    /// Reads the progress of an archive.
-    ///
-    /// # Errors
-    /// If it is none.
-    pub fn decode(bytes: &[u8]) -> Result<Self, InvalidRecord> {
-        wire::read_progress(bytes)
-    }
-}
-
-/// How much of a backup rooms are, as a guess: logs are the bulk of every store.
-const ROOMS_SHARE: f64 = 0.75;
-
-/// Where these bytes stand among all, from 0 to 1.
-fn among(bytes: &[u8]) -> f64 {
-    let first = bytes
-        .iter()
-        .take(4)
-        .fold((0.0, 1.0 / 256.0), |(sum, unit), byte| {
-            (sum + f64::from(*byte) * unit, unit / 256.0)
-        });
-    first.0
-}
-
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) enum Place {
-    /// What the store is.
-    #[default]
-    Start,
-    /// The room after this one.
-    RoomAfter(Option<RoomId>),
-    /// This event of this room.
-    Room(RoomId, Seq),
-    /// The rows after this key, of the tables that come after the rooms.
-    RowAfter(Bytes),
-}
-
 /// Why a store is not read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -167,29 +82,64 @@ pub enum CollectError {
     /// Its keys are wrapped under two generations.
     #[error("its keys are being rotated: run the backup again when that is over")]
     Rotating,
+    /// A file is there and does not read.
+    #[error("the file {file} cannot be read")]
+    File {
+        /// Which.
+        file: FileId,
+        /// What went wrong.
+        #[source]
+        source: ReadError,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl CollectError {
+    /// Whether it passes by itself, so that the same may be tried later.
+    pub const fn passes(&self) -> bool {
+        match self {
+            Self::Rotating => true,
+            Self::OtherDeployment | Self::File { .. } => false,
+            Self::Store(error) => matches!(
+                error,
+                StoreError::Unavailable
+                    | StoreError::Contended
+                    | StoreError::TooOld
+                    | StoreError::Closed
+            ),
+        }
+    }
 }
 
 /// Reads a store from one end to the other.
 #[derive(Debug)]
 pub struct Collector {
     store: Store,
+    files: SealedFiles,
     progress: Progress,
 }
 
 impl Collector {
     /// Begins, or goes on where another one was.
-    pub(crate) const fn new(store: Store, progress: Progress) -> Self {
-        Self { store, progress }
+    pub(crate) const fn new(store: Store, files: SealedFiles, progress: Progress) -> Self {
+        Self {
+            store,
+            files,
+            progress,
+        }
     }
 
     /// The same, after a look whether it goes on with the store with which it began.
     ///
     /// # Errors
     /// If it is the store of another deployment, or fails.
-    pub async fn open(store: Store, progress: Progress) -> Result<Self, CollectError> {
+    pub async fn open(
+        store: Store,
+        files: SealedFiles,
+        progress: Progress,
+    ) -> Result<Self, CollectError> {
         let row = store.read::<_, StoreError, _, _>(|tx: Transaction| async move {
             tx.row(&Deployment {}).await
         });
@@ -197,7 +147,7 @@ impl Collector {
         if progress.place != Place::Start && progress.deployment != row.deployment_id {
             return Err(CollectError::OtherDeployment);
         }
-        Ok(Self::new(store, progress))
+        Ok(Self::new(store, files, progress))
     }
 
     /// Where it stands.
@@ -223,8 +173,17 @@ impl Collector {
             Place::Room(room, next) => self.room(RoomCopy::from(room, next)).await?,
             Place::RowAfter(key) => match self.rows(key).await? {
                 Some(records) => records,
+                None if self.progress.scope == Scope::All => {
+                    self.progress.place = Place::FileAfter(None);
+                    Vec::new()
+                }
                 None => return Ok(None),
             },
+            Place::FileAfter(file) => match self.next_file(file).await? {
+                Some(records) => records,
+                None => return Ok(None),
+            },
+            Place::File { file, size, at } => self.file_bytes(file, size, at).await?,
         };
         self.progress.records += records.len() as u64;
         Ok(Some(records))
@@ -238,9 +197,16 @@ impl Collector {
             self.progress.deployment = wire::decoded::<Deployment>(row)?.deployment_id;
         }
         self.progress.place = match self.progress.scope {
-            Scope::All => Place::RoomAfter(None),
+            Scope::All | Scope::Rows => {
+                self.progress.expected.events = sum::<RoomHead>(&self.store, |row| row.seq).await?;
+                Place::RoomAfter(None)
+            }
             Scope::Erasures => Place::RowAfter(Bytes::new()),
         };
+        if self.progress.scope == Scope::All {
+            let bytes = sum::<FileQuota>(&self.store, |row| row.bytes);
+            self.progress.expected.file_bytes = bytes.await?;
+        }
         let key = key.clone();
         let row = row.map(|value| Record::Row(RawRow { key, value }));
         Ok(row.into_iter().collect())
@@ -255,8 +221,8 @@ impl Collector {
                 (rows, None)
             }
             Step::Last(rows, head) => {
-                self.count("rooms", 1);
-                self.count("events", head.0);
+                self.progress.add(ROOMS, 1);
+                self.progress.add(EVENTS, head.0);
                 (rows, Some(Record::RoomEnd(room, head)))
             }
             Step::Gone => (Vec::new(), Some(Record::RoomGone(room))),
@@ -286,7 +252,8 @@ impl Collector {
             }
             if let Some((last, _)) = page.rows.last() {
                 self.progress.place = Place::RowAfter(last.clone());
-                self.count(&format!("{table:?}"), page.rows.len() as u64);
+                let count = page.rows.len() as u64;
+                self.progress.add(&format!("{table:?}"), count);
                 let rows = page.rows.into_iter().map(RawRow::from);
                 return Ok(Some(rows.map(Record::Row).collect()));
             }
@@ -313,10 +280,6 @@ impl Collector {
             self.progress.counts.remove(&format!("{table:?}"));
         }
         Ok(false)
-    }
-
-    fn count(&mut self, what: &str, more: u64) {
-        *self.progress.counts.entry(what.to_owned()).or_default() += more;
     }
 }
 
@@ -349,4 +312,22 @@ async fn next_room(store: &Store, after: Option<RoomId>) -> Result<Option<RoomId
         }
         begin = Bytes::from([&key[..], &[0]].concat());
     }
+}
+
+/// The sum of a number in all rows of a table. A row that does not read does not count.
+async fn sum<K: Row>(store: &Store, of: fn(&K::Value) -> u64) -> Result<u64, StoreError> {
+    let (begin, end) = bounds(K::TABLE, &[]);
+    let (mut rest, mut sum) = (Some(RangeQuery::new(begin, end).snapshot()), 0);
+    while let Some(query) = rest {
+        let read = |tx: Transaction| {
+            let query = query.clone();
+            async move { tx.get_range(query).await }
+        };
+        let page = store.read::<_, StoreError, _, _>(read).await?;
+        rest = query.after(&page);
+        let rows = page.rows.iter();
+        let numbers = rows.filter_map(|(_, value)| wire::decoded::<K>(value).ok());
+        sum += numbers.map(|row| of(&row)).sum::<u64>();
+    }
+    Ok(sum)
 }

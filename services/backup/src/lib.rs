@@ -2,14 +2,14 @@
 //!
 //! Owns: the format of an archive ([`archive`]), the file that it lies in ([`file`](mod@file)) and whom it is
 //! encrypted to ([`keys`]), what goes into one: all that a store holds ([`collect`]), room by room as each
-//! stood at one moment ([`rooms`]), read here or by the server that has the store open ([`origin`], [`socket`]);
-//! and the way back, into an empty store ([`mod@restore`]).
+//! stood at one moment ([`rooms`]), then files, as they lie; read here or by the server that has the store open
+//! ([`origin`], [`socket`]); and the way back, into an empty store and an empty place for files ([`mod@restore`]).
 //!
 //! Invariants: an archive that is read to its end without an error is whole, in order and unaltered; what
 //! is wrong with another one is said with the chunk at fault. A copy of a room is of one moment. A store that
 //! a restore did not finish does not open.
 //!
-//! Leaves out: the keys that open what rows hold, which are sealed as they lie in the store. The key that
+//! Leaves out: the keys that open what rows and files hold, which are sealed as they lie in the store. The key that
 //! opens these in turn is in no backup.
 
 pub mod archive;

@@ -36,6 +36,9 @@ pub const ROWS_AT_ONCE: usize = 1_000;
 /// its message can be as long as a row: these are some 7 MB, and as many as a page has events would fit nowhere.
 pub const REWRITTEN_AT_ONCE: usize = 100;
 
+/// Bytes of a file that are copied in one step: a few milliseconds of a disk, and a few of them fill a chunk.
+pub const FILE_BYTES_AT_ONCE: u64 = 512 * 1024;
+
 /// Members, bans or read marks that are read at a time. All of a room are read in one transaction, and held
 /// in memory: 200,000 members with their marks and indexes are some 40 MB.
 pub const MEMBERS_AT_ONCE: usize = 10_000;
@@ -72,6 +75,9 @@ pub const BACKUPS_AT_ONCE: usize = 1;
 
 // A chunk is closed by the record that fills it.
 const _: () = assert!(CHUNK_BYTES_TARGET + RECORD_BYTES_MAX < CHUNK_PLAIN_MAX);
+
+// Some bytes of a file are one record, with its head.
+const _: () = assert!(FILE_BYTES_AT_ONCE + 64 < RECORD_BYTES_MAX as u64);
 
 // The last chunk holds the hash of each other one.
 const _: () = assert!(CHUNKS_MAX as usize * 36 < CHUNK_PLAIN_MAX);

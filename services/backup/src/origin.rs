@@ -1,6 +1,6 @@
 //! [`Origin`]: where the rows of a backup come from.
 //!
-//! A store that nobody has open is read here. One that a server has open is read by that server, which
+//! A store that nobody has open is read here, with its files. One that a server has open is read by that server, which
 //! hands its rows out over a socket ([`socket`](crate::socket)); what becomes of them is the same.
 
 use std::io;
@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use cluster_store::{Store, StoreError};
+use cluster_types::FileId;
+use services_files::{ReadError, SealedFiles};
 
 use crate::collect::{CollectError, Collector, InvalidRecord, Progress, Record};
 use crate::socket::Remote;
@@ -15,8 +17,8 @@ use crate::socket::Remote;
 /// Where the rows of a backup come from.
 #[derive(Clone, Debug)]
 pub enum Origin {
-    /// A store that is open here.
-    Store(Store),
+    /// A store that is open here, and its files.
+    Store(Store, SealedFiles),
     /// The server that listens on this socket.
     Server(PathBuf),
 }
@@ -33,6 +35,15 @@ pub enum SourceError {
     /// The keys of the store are wrapped under two generations.
     #[error("the keys of the store are being rotated: run the backup again when that is over")]
     Rotating,
+    /// A file is there and does not read.
+    #[error("the file {file} cannot be read: mend the object store, or back up --without-files")]
+    File {
+        /// Which.
+        file: FileId,
+        /// What went wrong.
+        #[source]
+        source: ReadError,
+    },
     /// There is no way to the server, or there is none any more.
     #[error("the server that has the store open cannot be reached, or has ended")]
     Socket(#[from] io::Error),
@@ -41,6 +52,8 @@ pub enum SourceError {
     Refused {
         /// In its words.
         trouble: String,
+        /// Whether that passes by itself.
+        passes: bool,
     },
     /// The server says what this program does not understand.
     #[error("the server is of another release: use the program that it runs")]
@@ -52,6 +65,7 @@ impl From<CollectError> for SourceError {
         match error {
             CollectError::OtherDeployment => Self::OtherDeployment,
             CollectError::Rotating => Self::Rotating,
+            CollectError::File { file, source } => Self::File { file, source },
             CollectError::Store(error) => Self::Store(error),
         }
     }
@@ -74,7 +88,9 @@ impl Origin {
     /// Begins, or goes on where another one was.
     pub(crate) async fn open(self, progress: Progress) -> Result<Source, SourceError> {
         Ok(match self {
-            Self::Store(store) => Source::Store(Collector::open(store, progress).await?),
+            Self::Store(store, files) => {
+                Source::Store(Collector::open(store, files, progress).await?)
+            }
             Self::Server(path) => Source::Server(Remote::connect(&path, progress).await?),
         })
     }

@@ -50,8 +50,8 @@ impl Plan {
             | Table::AccountKey
             | Table::RoomKey
             | Table::Erasure => Self::AfterRooms,
-            // Sign-ins and invitations would come back to life that were revoked or used since. The rest is
-            // work under way, or about files, whose bytes do not lie in the store.
+            // Sign-ins and invitations would come back to life that were revoked or used since. Which files there
+            // are follows from the messages that are restored. The rest is work under way.
             Table::SignIn
             | Table::Token
             | Table::Invitation
@@ -70,7 +70,7 @@ impl Plan {
     pub(crate) fn after_rooms(scope: Scope) -> impl Iterator<Item = Table> + Clone {
         let tables = Table::ALL.into_iter();
         tables.filter(move |table| match scope {
-            Scope::All => Self::of(*table) == Self::AfterRooms,
+            Scope::All | Scope::Rows => Self::of(*table) == Self::AfterRooms,
             Scope::Erasures => *table == Table::Erasure,
         })
     }

@@ -1,15 +1,17 @@
-//! The way back: a backup becomes a store.
+//! The way back: a backup becomes a store, and the files beside it.
 //!
-//! The file is read twice. First to its end, which finds whatever is wrong with it: **the store is not touched
-//! before that has passed.** Then again, and what belongs into the store is written in bounded transactions.
-//! A row does if the account and the room that it hangs on are restored.
+//! The file is read twice. First to its end ([`prepare`]), which finds whatever is wrong with it: **nothing is
+//! touched before that has passed**, and so it need not even be open. Then again ([`Prepared::write`]), and what belongs
+//! into the store is written in bounded transactions. A row does if the account and the room that it hangs on are
+//! restored, and a file if a message does that carries it.
 //!
 //! A backup does not know what was erased after it was made, so a restore takes the ledger of
 //! [`erasures`](cluster_store::erasures) of the newest backup or of the old store too. What it names is not
 //! written, so there is no moment at which it could be read.
 //!
 //! **Invariant: a store opens after a restore that ended, and not before**, since the row that says what it is
-//! is written last. A store that a restore did not end in is to be emptied: it serves nobody.
+//! is written last, when the files that its rows speak of are there. A store that a restore did not end in is to be
+//! emptied: it serves nobody.
 //!
 //! A backup of an earlier release is restored as it is; the server upgrades the store when it starts.
 //!
@@ -17,29 +19,30 @@
 
 mod chunks;
 mod error;
+mod files;
+mod known;
 mod sift;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod writing;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use cluster_store::schema::{Deployment, SCHEMA_VERSION};
-use cluster_store::{MaybeCommitted, Row as _, Store, StoreError, Transaction, is_empty};
+use cluster_store::Store;
+use cluster_store::schema::SCHEMA_VERSION;
 use cluster_types::Rng;
 use proto::storage::v1::BackupManifest;
+use services_files::SealedFiles;
 
 pub use error::{Holds, RestoreError, VerifyError};
 
-use crate::RawRow;
-use crate::archive::BackupId;
-use crate::collect::Scope;
+use crate::archive::{BackupId, FORMAT_WITH_FILES};
+use crate::collect::{Progress, Scope};
 use crate::keys::Identities;
-use crate::limits::RESTORE_BYTES_TARGET;
 use crate::wire;
 use chunks::{Chunks, Part};
-use sift::Sift;
 use survey::Survey;
 
 /// A file that was read to its end, and is whole.
@@ -57,10 +60,14 @@ pub struct Verified {
     pub chunks: u32,
     /// Records in them.
     pub records: u64,
-    /// Rooms, events, and rows of the other tables by their names.
+    /// Rooms, events, files, and rows of the other tables by their names.
     pub counts: BTreeMap<String, u64>,
     /// What was erased before it was made.
     pub erasures: usize,
+    /// Files that are in it.
+    pub files: usize,
+    /// Files that its messages carry, and that are not: they went while it was made, or it was made without.
+    pub files_missing: usize,
     manifest: BackupManifest,
     survey: Survey,
 }
@@ -72,6 +79,12 @@ pub struct Restored {
     pub rooms: usize,
     /// Accounts.
     pub accounts: usize,
+    /// Files.
+    pub files: usize,
+    /// Their bytes.
+    pub file_bytes: u64,
+    /// Files that messages which are restored carry, and that are not in the backup.
+    pub files_missing: usize,
     /// Rows that were written.
     pub rows: u64,
     /// Their bytes, keys and values.
@@ -93,13 +106,22 @@ pub struct Source {
     pub identities: Identities,
 }
 
-/// What is being done, and how many bytes of the backup are read with it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Stage {
-    /// It is verified.
-    Verifying(u64),
-    /// It is written to the store.
-    Writing(u64),
+/// Where it is restored to. Both have to be empty.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// For rows.
+    pub store: Store,
+    /// For files.
+    pub files: SealedFiles,
+}
+
+/// A backup that was verified and can be written.
+#[derive(Debug)]
+pub struct Prepared {
+    source: Source,
+    backup: Verified,
+    accounts_erased: usize,
+    rooms_erased: usize,
 }
 
 /// Reads a backup to its end. `watch` hears how many bytes of it are read.
@@ -113,15 +135,14 @@ pub async fn verify(
 ) -> Result<Verified, VerifyError> {
     let mut chunks = Chunks::open(path, identities).await?;
     let mut survey = Survey::default();
-    let mut unknown = None;
+    let mut unfit = None;
     let manifest = loop {
         match chunks.next().await? {
             Part::End(manifest) => break manifest,
             Part::Records(records, place) => {
                 for record in &records {
-                    let added = survey.add(record);
-                    if added.is_err() || survey.has_unknown {
-                        unknown.get_or_insert(place.chunk);
+                    if let Err(what) = survey.add(record) {
+                        unfit.get_or_insert((what, place.chunk));
                     }
                 }
                 watch(place.bytes);
@@ -140,12 +161,21 @@ pub async fn verify(
             known: SCHEMA_VERSION,
         });
     }
-    if let Some(chunk) = unknown {
-        return Err(chunks::unknown(path, chunk));
+    if let Some((what, chunk)) = unfit {
+        return Err(chunks::unfit(path, chunk, what));
     }
     let last = manifest.chunks + 1;
+    survey
+        .files
+        .end()
+        .map_err(|what| chunks::unfit(path, last, what.into()))?;
     let scope = wire::scope(manifest.scope).map_err(|_| chunks::unknown(path, last))?;
-    Ok(Verified {
+    let scope = match scope {
+        // There were no files then.
+        Scope::All if chunks.format() < FORMAT_WITH_FILES => Scope::Rows,
+        Scope::All | Scope::Rows | Scope::Erasures => scope,
+    };
+    let verified = Verified {
         id: chunks.id(),
         scope,
         deployment: about.deployment_id.to_vec(),
@@ -154,181 +184,116 @@ pub async fn verify(
         records: manifest.records,
         counts: manifest.counts.clone().into_iter().collect(),
         erasures: survey.ledger.len(),
+        files: survey.files.whole(),
+        files_missing: survey.files.missing(),
         manifest,
         survey,
-    })
+    };
+    if verified.agrees() {
+        Ok(verified)
+    } else {
+        Err(chunks::other_manifest(path, last))
+    }
 }
 
-/// Restores a backup into `store`, which is empty. `rng` draws the ids that logs get. `watch` hears of the
-/// progress after each chunk.
+impl Verified {
+    /// Whether there is as much as its manifest says.
+    fn agrees(&self) -> bool {
+        let count = |what: &str| self.counts.get(what).copied().unwrap_or(0);
+        let (rooms, files) = Progress::wholes();
+        count(rooms) == self.survey.rooms.len() as u64 && count(files) == self.files as u64
+    }
+}
+
+/// Whether a store is empty: what there is to say before a backup is verified, for nobody should wait for that.
+/// One of some deployment passes: [`Prepared::write`] says of which.
 ///
 /// # Errors
-/// What is wrong with the files or the store. If the backup failed the first reading, or the store is not
-/// empty, nothing was written.
-pub async fn restore(
-    store: &Store,
-    source: &Source,
-    rng: &Rng,
-    mut watch: impl FnMut(Stage),
-) -> Result<Restored, RestoreError> {
-    let from = &source.from;
-    // Nobody should wait for a verification to hear that.
-    check(store, None).await?;
-    let verifying = |bytes| watch(Stage::Verifying(bytes));
-    let mut verified = verify(from, &source.identities, verifying).await?;
-    if verified.scope == Scope::Erasures {
-        let path = from.clone();
+/// If it is not, or does not say.
+pub async fn check_store(store: &Store) -> Result<(), RestoreError> {
+    writing::check_store(store, None).await
+}
+
+/// Whether a place for files is empty.
+///
+/// # Errors
+/// If it is not, or does not say.
+pub async fn check_files(files: &SealedFiles) -> Result<(), RestoreError> {
+    let location = files.to_string();
+    match files.is_empty().await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(RestoreError::FilesNotEmpty { location }),
+        Err(source) => Err(RestoreError::FilesUnread { location, source }),
+    }
+}
+
+/// Verifies a backup, and what says what was erased since. `watch` hears how many bytes of the backup are read.
+///
+/// # Errors
+/// What is wrong with the files.
+pub async fn prepare(source: Source, watch: impl FnMut(u64)) -> Result<Prepared, RestoreError> {
+    let mut backup = verify(&source.from, &source.identities, watch).await?;
+    if backup.scope == Scope::Erasures {
+        let path = source.from;
         return Err(RestoreError::OnlyErasures { path });
     }
     if let Some(path) = &source.erasures {
         let newer = verify(path, &source.identities, |_| ()).await?;
-        if newer.deployment != verified.deployment {
+        if newer.deployment != backup.deployment {
             let path = path.clone();
             return Err(RestoreError::OtherErasures { path });
         }
         for (entry, about) in newer.survey.ledger.entries() {
-            verified.survey.ledger.add(entry.clone(), *about);
+            backup.survey.ledger.add(entry.clone(), *about);
         }
     }
-    let (accounts_erased, rooms_erased) = verified.survey.erase();
-    check(store, Some(&verified.deployment)).await?;
-    let mut writing = Writing::new(store.clone());
-    let mut sift = Sift::new(verified.survey, rng.clone());
-    let mut chunks = Chunks::open(from, &source.identities).await?;
-    let manifest = loop {
-        match chunks.next().await? {
-            Part::End(manifest) => break manifest,
-            Part::Records(records, place) => {
-                for record in records {
-                    let rows = sift.take(record);
-                    let rows = rows.map_err(|_| chunks::unknown(from, place.chunk))?;
-                    writing.add(rows).await?;
-                }
-                watch(Stage::Writing(place.bytes));
-            }
-        }
-    };
-    if chunks.id() != verified.id || manifest != verified.manifest {
-        let path = from.clone();
-        return Err(RestoreError::Changed { path });
-    }
-    let Survey {
-        deployment,
-        rooms,
-        accounts,
-        ledger,
-        ..
-    } = sift.into_survey();
-    for (entry, about) in ledger.entries() {
-        writing.add(vec![wire::row(entry, about)]).await?;
-    }
-    let written = writing.end(deployment.map(|(row, _)| row)).await?;
-    Ok(Restored {
-        rooms: rooms.len(),
-        accounts: accounts.len(),
+    let (accounts_erased, rooms_erased) = backup.survey.erase();
+    Ok(Prepared {
+        source,
+        backup,
         accounts_erased,
         rooms_erased,
-        ..written
     })
 }
 
-/// Whether the store is empty, and if not, what is in it. `deployment` is the one of the backup.
-async fn check(store: &Store, deployment: Option<&[u8]>) -> Result<(), RestoreError> {
-    let read = |tx: Transaction| async move {
-        let row = tx.row(&Deployment {}).await?;
-        Ok::<_, StoreError>((row, is_empty(&tx).await?))
-    };
-    let read = store.read(read).await;
-    let (row, is_empty) = read.map_err(|source| failed(store, source))?;
-    let holds = match row {
-        None if is_empty => return Ok(()),
-        None => Holds::Unfinished,
-        Some(row) if row.schema_version > SCHEMA_VERSION => Holds::Newer,
-        Some(row) => match deployment {
-            // The second look says which.
-            None => return Ok(()),
-            Some(wanted) if row.deployment_id == wanted => Holds::Same,
-            Some(_) => Holds::Other,
-        },
-    };
-    let location = store.location();
-    Err(RestoreError::NotEmpty { location, holds })
-}
-
-fn failed(store: &Store, source: StoreError) -> RestoreError {
-    RestoreError::Store {
-        location: store.location(),
-        source,
-    }
-}
-
-/// Rows on their way into a store.
-struct Writing {
-    store: Store,
-    rows: Vec<RawRow>,
-    rows_bytes: usize,
-    is_begun: bool,
-    written: Restored,
-}
-
-impl Writing {
-    fn new(store: Store) -> Self {
-        Self {
-            store,
-            rows: Vec::new(),
-            rows_bytes: 0,
-            is_begun: false,
-            written: Restored::default(),
-        }
-    }
-
-    async fn add(&mut self, rows: Vec<RawRow>) -> Result<(), RestoreError> {
-        for row in rows {
-            self.rows_bytes += row.key.len() + row.value.len();
-            self.rows.push(row);
-            if self.rows_bytes >= RESTORE_BYTES_TARGET {
-                self.write().await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes what is left, and then what says that this is all.
-    async fn end(mut self, deployment: Option<RawRow>) -> Result<Restored, RestoreError> {
-        self.write().await?;
-        self.add(deployment.into_iter().collect()).await?;
-        self.write().await?;
-        Ok(self.written)
-    }
-
-    async fn write(&mut self) -> Result<(), RestoreError> {
-        let rows = std::mem::take(&mut self.rows);
-        let rows = &rows;
-        let is_begun = self.is_begun;
-        let write = |tx: Transaction, maybe: MaybeCommitted| async move {
-            // Another restore, or a server, may have come to the same idea. What an earlier run of this
-            // transaction has written is ours.
-            let key = Deployment {}.encode();
-            let is_ours = match tx.get(&key).await? {
-                None => is_begun || maybe.is_yes() || is_empty(&tx).await?,
-                Some(value) => maybe.is_yes() && rows.contains(&RawRow { key, value }),
-            };
-            if is_ours {
-                rows.iter()
-                    .try_for_each(|row| tx.set(&row.key, &row.value))?;
-            }
-            Ok::<_, StoreError>(is_ours)
+impl Prepared {
+    /// Writes the backup into `target`, which is empty. `rng` draws the ids that logs get. `watch` hears how many
+    /// bytes of the backup are read.
+    ///
+    /// # Errors
+    /// What is wrong with the target, or if the backup is another one now. If the target is not empty, nothing
+    /// was written.
+    pub async fn write(
+        self,
+        target: &Target,
+        rng: &Rng,
+        watch: impl FnMut(u64),
+    ) -> Result<Restored, RestoreError> {
+        writing::check_store(&target.store, Some(&self.backup.deployment)).await?;
+        check_files(&target.files).await?;
+        let Self {
+            source,
+            backup,
+            accounts_erased,
+            rooms_erased,
+        } = self;
+        let survey = &backup.survey;
+        let (files, file_bytes) = survey.files.restored();
+        let restored = Restored {
+            rooms: survey.rooms.len(),
+            accounts: survey.accounts.len(),
+            files,
+            file_bytes,
+            files_missing: survey.files.missing(),
+            accounts_erased,
+            rooms_erased,
+            ..Restored::default()
         };
-        let written = self.store.run(write).await;
-        if !written.map_err(|source| failed(&self.store, source))? {
-            return Err(RestoreError::NotEmpty {
-                location: self.store.location(),
-                holds: Holds::Other,
-            });
-        }
-        self.is_begun = true;
-        self.written.rows += rows.len() as u64;
-        self.written.bytes += std::mem::take(&mut self.rows_bytes) as u64;
-        Ok(())
+        let (rows, bytes) = writing::write(source, backup, target, rng, watch).await?;
+        Ok(Restored {
+            rows,
+            bytes,
+            ..restored
+        })
     }
 }

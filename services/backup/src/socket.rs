@@ -32,6 +32,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cluster_runtime::{TaskKind, Tasks};
 use cluster_store::Store;
+use services_files::SealedFiles;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
@@ -42,7 +43,7 @@ use crate::limits::{
     ACCEPT_PAUSE, BACKUPS_AT_ONCE, PART_BYTES_MAX, PROGRESS_BYTES_MAX, READER_PATIENCE, REST_MAX,
 };
 use crate::origin::SourceError;
-use crate::wire::{self, Part};
+use crate::wire::{self, Part, Trouble};
 
 #[cfg(test)]
 mod tests;
@@ -55,12 +56,12 @@ pub fn path_in(data_dir: &Path) -> PathBuf {
     data_dir.join(SOCKET_NAME)
 }
 
-/// Listens at `path`, and hands the rows of `store` to whoever asks, until `tasks` stop. What an earlier
+/// Listens at `path`, and hands the rows of `store` and its files to whoever asks, until `tasks` stop. What an earlier
 /// process has left there is removed: whoever has the store open is the only one to listen.
 ///
 /// # Errors
 /// If nobody can listen there.
-pub fn listen(path: &Path, store: Store, tasks: &Tasks) -> io::Result<()> {
+pub fn listen(path: &Path, store: Store, files: SealedFiles, tasks: &Tasks) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
@@ -69,6 +70,7 @@ pub fn listen(path: &Path, store: Store, tasks: &Tasks) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
     let server = Server {
         store,
+        files,
         tasks: tasks.clone(),
         places: Arc::new(Semaphore::new(BACKUPS_AT_ONCE)),
         path: path.to_owned(),
@@ -79,6 +81,7 @@ pub fn listen(path: &Path, store: Store, tasks: &Tasks) -> io::Result<()> {
 
 struct Server {
     store: Store,
+    files: SealedFiles,
     tasks: Tasks,
     places: Arc<Semaphore>,
     path: PathBuf,
@@ -101,10 +104,11 @@ impl Server {
     }
 
     fn serve(&self, stream: UnixStream) {
-        let (store, places) = (self.store.clone(), Arc::clone(&self.places));
+        let (store, files) = (self.store.clone(), self.files.clone());
+        let places = Arc::clone(&self.places);
         let stopping = self.tasks.stopping().clone();
         let work = async move {
-            let handed = stopping.run_until_cancelled(hand_out(stream, store, &places));
+            let handed = stopping.run_until_cancelled(hand_out(stream, store, files, &places));
             if let Some(Err(error)) = handed.await {
                 tracing::info!(%error, "a backup was broken off");
             }
@@ -115,25 +119,28 @@ impl Server {
 }
 
 /// Hands out rows until there are no more, the program goes, or something is wrong.
-async fn hand_out(mut stream: UnixStream, store: Store, places: &Semaphore) -> io::Result<()> {
+async fn hand_out(
+    mut stream: UnixStream,
+    store: Store,
+    files: SealedFiles,
+    places: &Semaphore,
+) -> io::Result<()> {
     let peer = stream.peer_cred()?.uid();
     if peer != rustix::process::geteuid().as_raw() && peer != 0 {
-        return refuse(
-            &mut stream,
-            "it does so for its own user and for root alone",
-        )
-        .await;
+        let text = "it does so for its own user and for root alone";
+        return refuse(&mut stream, text, false).await;
     }
     let Ok(place) = places.try_acquire() else {
-        return refuse(&mut stream, "another backup is under way").await;
+        return refuse(&mut stream, "another backup is under way", true).await;
     };
     let said = patiently(receive(&mut stream, PROGRESS_BYTES_MAX.into())).await?;
     let Ok(progress) = Progress::decode(&said) else {
-        return refuse(&mut stream, "the backup was begun by another release").await;
+        let text = "the backup was begun by another release";
+        return refuse(&mut stream, text, false).await;
     };
-    let mut collector = match Collector::open(store, progress).await {
+    let mut collector = match Collector::open(store, files, progress).await {
         Ok(collector) => collector,
-        Err(error) => return refuse(&mut stream, &error.to_string()).await,
+        Err(error) => return refuse(&mut stream, &error.to_string(), error.passes()).await,
     };
     tracing::info!("a backup is being handed out");
     loop {
@@ -148,7 +155,7 @@ async fn hand_out(mut stream: UnixStream, store: Store, places: &Semaphore) -> i
                 sleep(begun.elapsed().min(REST_MAX)).await;
             }
             Ok(None) => break,
-            Err(error) => return refuse(&mut stream, &error.to_string()).await,
+            Err(error) => return refuse(&mut stream, &error.to_string(), error.passes()).await,
         }
     }
     // Whoever has heard the end may begin the next one.
@@ -158,8 +165,11 @@ async fn hand_out(mut stream: UnixStream, store: Store, places: &Semaphore) -> i
     Ok(())
 }
 
-async fn refuse(stream: &mut UnixStream, trouble: &str) -> io::Result<()> {
-    patiently(send(stream, &Part::Trouble(trouble.to_owned()).encode())).await
+/// Says why nothing comes, and whether that passes by itself.
+async fn refuse(stream: &mut UnixStream, text: &str, passes: bool) -> io::Result<()> {
+    let text = text.to_owned();
+    let trouble = Part::Trouble(Trouble { text, passes });
+    patiently(send(stream, &trouble.encode())).await
 }
 
 /// Waits for a program, but not for ever.
@@ -212,8 +222,13 @@ impl Remote {
                 self.progress = progress;
                 Ok(Some(records))
             }
-            Part::End => Ok(None),
-            Part::Trouble(trouble) => Err(SourceError::Refused { trouble }),
+            Part::End if self.progress.is_at_end() => Ok(None),
+            // A server of an earlier release ends before the files.
+            Part::End => Err(SourceError::OtherRelease),
+            Part::Trouble(Trouble { text, passes }) => Err(SourceError::Refused {
+                trouble: text,
+                passes,
+            }),
         }
     }
 }

@@ -1,16 +1,21 @@
-//! A room as its service writes it, for tests: rows alone, without the service.
+//! A room and files as their services write them, for tests: rows and objects alone, without the services.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use cluster_store::schema::{
-    AccountRoom, ReadMark, Room, RoomBan, RoomEvent, RoomHead, RoomLink, RoomMember,
+    AccountRoom, File, ReadMark, Room, RoomBan, RoomEvent, RoomHead, RoomLink, RoomMember,
 };
 use cluster_store::{RangeQuery, Store, Transaction};
-use cluster_types::{AccountId, RoomId, Seq};
+use cluster_types::{AccountId, FileId, RoomId, Seq};
+use futures::TryStreamExt as _;
+use object_store::memory::InMemory;
+use object_store::{ObjectStore as _, ObjectStoreExt as _};
 use proptest::prelude::*;
 use proto::storage::v1;
 use proto::storage::v1::room_event::Kind;
+use services_files::SealedFiles;
 
 pub(crate) type Rows = BTreeMap<Bytes, Bytes>;
 
@@ -187,4 +192,48 @@ pub(crate) async fn dump(store: &Store) -> Rows {
         rows.extend(page.rows);
     }
     rows
+}
+
+/// A place for files.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Files {
+    pub(crate) objects: Arc<InMemory>,
+}
+
+impl Files {
+    pub(crate) fn sealed(&self) -> SealedFiles {
+        SealedFiles::new(self.objects.clone())
+    }
+
+    /// A file of so many bytes, which as many messages carry.
+    pub(crate) async fn put(&self, store: &Store, file: FileId, size: u64, uses: u32) {
+        let row = v1::File {
+            size,
+            uses,
+            ..Default::default()
+        };
+        let tx = store.begin().await.expect("begins");
+        tx.set_row(&File { file }, &row).expect("sets");
+        tx.commit().await.expect("commits");
+        let lies_in = SealedFiles::bytes(size).expect("a file has this size");
+        let bytes: Vec<u8> = (0..lies_in)
+            .map(|at| (at % 251) as u8 ^ file.as_bytes()[0])
+            .collect();
+        let mut writer = self.sealed().writer(file, size).expect("a writer");
+        writer.write(&bytes).await.expect("is written");
+    }
+
+    /// All objects.
+    pub(crate) async fn dump(&self) -> BTreeMap<String, Bytes> {
+        let listed: Vec<_> = self.objects.list(None).try_collect().await.expect("lists");
+        let mut found = BTreeMap::new();
+        for object in listed {
+            let read = self.objects.get(&object.location).await.expect("is there");
+            found.insert(
+                object.location.to_string(),
+                read.bytes().await.expect("reads"),
+            );
+        }
+        found
+    }
 }

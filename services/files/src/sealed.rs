@@ -126,6 +126,13 @@ impl SealedWriter {
     }
 }
 
+impl fmt::Display for SealedFiles {
+    /// Where they lie.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0.0, f)
+    }
+}
+
 impl fmt::Debug for SealedWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SealedWriter")

@@ -15,7 +15,7 @@ use proto::v1::messages_server::MessagesServer;
 use proto::v1::rooms_server::RoomsServer;
 use services_accounts::{Accounts, Argon2id, HashCost, HashError, InvitationSecret, Parts};
 use services_backup::socket;
-use services_files::{Files, Transfers};
+use services_files::{Files, SealedFiles, Transfers};
 use services_gateway::{
     AccountRates, CertificateError, CertificateSource, Certificates, Gateway, GatewayError,
     GatewayOptions, Handle, MessageLimits, listen,
@@ -140,7 +140,8 @@ impl App {
                 deployment
             }
         };
-        offer_backups(&config, &store, &tasks);
+        let sealed = SealedFiles::new(Arc::clone(&objects));
+        offer_backups(&config, &store, sealed, &tasks);
         let (vault, key_file_made) = keys::open(&config, &store, deployment, &rng).await?;
         keys::take_care(&vault, &config, &tasks);
         let base = Base {
@@ -204,13 +205,13 @@ impl App {
     }
 }
 
-/// Lets `rookery backup` read a store that only this process can open. Without that a server still serves.
-fn offer_backups(config: &Config, store: &Store, tasks: &Tasks) {
+/// Lets `rookery backup` read a store, and its files, that only this process can open. Without that a server still serves.
+fn offer_backups(config: &Config, store: &Store, files: SealedFiles, tasks: &Tasks) {
     if config.store != StoreAt::Embedded {
         return;
     }
     let path = socket::path_in(&config.data_dir);
-    if let Err(error) = socket::listen(&path, store.clone(), tasks) {
+    if let Err(error) = socket::listen(&path, store.clone(), files, tasks) {
         let path = path.display();
         tracing::warn!(%path, %error, "no backup can be made while the server runs: it cannot listen there");
     }

@@ -1,6 +1,6 @@
 //! `rookery backup`: a store becomes an encrypted file, is looked through, and keys for it are made.
 //!
-//! Invariant: the store is only read. One that a server has open is read by that server, over the socket in
+//! Invariant: store and files are only read. One that a server has open is read by that server, over the socket in
 //! its data directory; any other is opened here.
 //!
 //! Leaves out: what an archive is (`services-backup`), and when to make one (`ops/backup.md`).
@@ -20,9 +20,11 @@ use services_backup::keys::{self, Identities, Recipients};
 use services_backup::origin::Origin;
 use services_backup::restore::verify;
 use services_backup::socket;
+use services_files::SealedFiles;
 
 use crate::app::StartError;
 use crate::config::Config;
+use crate::files;
 use crate::job::{self, Bar, Done, Failure, StoreOptions, TellOptions};
 use crate::stores::{self, StoreAt};
 
@@ -39,6 +41,10 @@ pub struct BackupArgs {
     command: Option<BackupCommand>,
     #[command(flatten)]
     make: MakeArgs,
+
+    /// Leave out the files that come with messages; when it is restored, they are gone
+    #[arg(long)]
+    without_files: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -111,7 +117,12 @@ pub fn backup(arguments: BackupArgs) -> ExitCode {
         None => {
             // Before there are threads, which take it over. A system that refuses it only lets others wait longer.
             let _refused = rustix::process::nice(NICE);
-            job::run(arguments.make.tell, make(arguments.make, Scope::All))
+            let scope = if arguments.without_files {
+                Scope::Rows
+            } else {
+                Scope::All
+            };
+            job::run(arguments.make.tell, make(arguments.make, scope))
         }
     }
 }
@@ -143,8 +154,15 @@ async fn make(arguments: MakeArgs, scope: Scope) -> Result<Done, Failure> {
     let rate = job::rate(bytes - first.unwrap_or(0).min(bytes), seconds);
     let file = to.display();
     let what = match scope {
-        Scope::All => summary(&progress.counts),
-        Scope::Erasures => format!("{} erasures", count(&progress.counts, "Erasure")),
+        Scope::All => {
+            let gone = match progress.count("files_gone") {
+                0 => String::new(),
+                gone => format!(" ({gone} more went meanwhile)"),
+            };
+            format!("{}{gone}", summary(&progress.counts))
+        }
+        Scope::Rows => format!("{}, left out as asked for", summary(&progress.counts)),
+        Scope::Erasures => format!("{} erasures", progress.count("Erasure")),
     };
     Ok(Done {
         text: format!(
@@ -156,6 +174,7 @@ async fn make(arguments: MakeArgs, scope: Scope) -> Result<Done, Failure> {
             "bytes": bytes,
             "records": progress.records,
             "counts": progress.counts,
+            "without_files": scope == Scope::Rows,
             "seconds": seconds,
             "mb_per_s": rate,
         }),
@@ -170,7 +189,10 @@ async fn origin(config: &Config, rng: &Rng) -> Result<Origin, Failure> {
         return Err(Failure::NoStore { path });
     }
     match stores::open(config, rng).await {
-        Ok(store) => Ok(Origin::Store(store)),
+        Ok(store) => {
+            let files = files::look(config).map_err(StartError::from)?;
+            Ok(Origin::Store(store, SealedFiles::new(files)))
+        }
         Err(StartError::Open(OpenError::InUse { .. })) => {
             Ok(Origin::Server(socket::path_in(data_dir)))
         }
@@ -195,7 +217,14 @@ async fn look_through(arguments: VerifyArgs) -> Result<Done, Failure> {
     drop(bar);
     let rate = job::rate(length, seconds);
     let what = match found.scope {
-        Scope::All => summary(&found.counts),
+        Scope::All => match found.files_missing {
+            0 => summary(&found.counts),
+            gone => format!(
+                "{} ({gone} more went while it was made)",
+                summary(&found.counts)
+            ),
+        },
+        Scope::Rows => format!("{}, left out", summary(&found.counts)),
         Scope::Erasures => format!("{} erasures, and nothing else", found.erasures),
     };
     Ok(Done {
@@ -207,6 +236,9 @@ async fn look_through(arguments: VerifyArgs) -> Result<Done, Failure> {
             "records": found.records,
             "counts": found.counts,
             "erasures": found.erasures,
+            "files": found.files,
+            "files_missing": found.files_missing,
+            "without_files": found.scope == Scope::Rows,
             "only_erasures": found.scope == Scope::Erasures,
             "schema_version": found.schema_version,
             "seconds": seconds,
@@ -238,10 +270,11 @@ pub(crate) fn part(bytes: u64, length: u64) -> f64 {
 
 fn summary(counts: &std::collections::BTreeMap<String, u64>) -> String {
     format!(
-        "{} rooms, {} events, {} accounts",
+        "{} rooms, {} events, {} accounts, {} files",
         count(counts, "rooms"),
         count(counts, "events"),
-        count(counts, "Account")
+        count(counts, "Account"),
+        count(counts, "files"),
     )
 }
 

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
 use rustix::fs::{Access, access};
 use serde::{Deserialize, Serialize};
 use services_files::Policy;
@@ -144,14 +145,33 @@ pub(crate) async fn open(config: &Config) -> Result<Arc<dyn ObjectStore>, FilesE
     if let Some(bucket) = config.files.s3.open()? {
         return Ok(bucket);
     }
-    let in_data_dir = || config.data_dir.join(FOLDER);
-    let path = config.files.folder.clone().unwrap_or_else(in_data_dir);
+    let path = folder_of(config);
     let made = path.clone();
     let open = tokio::task::spawn_blocking(move || folder(&made));
     open.await.map_err(|panic| FilesError::Make {
         path,
         source: io::Error::other(panic),
     })?
+}
+
+/// The same for who looks at files and is not the server: nothing is made or removed. A folder that is not there has
+/// no files.
+pub(crate) fn look(config: &Config) -> Result<Arc<dyn ObjectStore>, FilesError> {
+    #[cfg(feature = "s3")]
+    if let Some(bucket) = config.files.s3.open()? {
+        return Ok(bucket);
+    }
+    let path = folder_of(config);
+    if path.exists() {
+        Ok(Arc::new(LocalFileSystem::new_with_prefix(path)?))
+    } else {
+        Ok(Arc::new(InMemory::new()))
+    }
+}
+
+fn folder_of(config: &Config) -> PathBuf {
+    let in_data_dir = || config.data_dir.join(FOLDER);
+    config.files.folder.clone().unwrap_or_else(in_data_dir)
 }
 
 fn folder(path: &Path) -> Result<Arc<dyn ObjectStore>, FilesError> {

@@ -149,9 +149,12 @@ const fn backup_code(error: &BackupError) -> u8 {
             SourceError::Socket(_) | SourceError::Store(StoreError::Unavailable) => {
                 EXIT_UNAVAILABLE
             }
-            SourceError::Refused { .. } | SourceError::Rotating => EXIT_TEMPORARY,
+            SourceError::Refused { passes: true, .. } | SourceError::Rotating => EXIT_TEMPORARY,
             SourceError::OtherDeployment => EXIT_CONFLICT,
-            SourceError::Store(_) | SourceError::OtherRelease => EXIT_IO,
+            SourceError::Refused { passes: false, .. }
+            | SourceError::File { .. }
+            | SourceError::Store(_)
+            | SourceError::OtherRelease => EXIT_IO,
         },
     }
 }
@@ -161,6 +164,7 @@ const fn verify_code(error: &VerifyError) -> u8 {
         VerifyError::Open { .. } => EXIT_IO,
         VerifyError::Archive { .. }
         | VerifyError::Unknown { .. }
+        | VerifyError::NotWhole { .. }
         | VerifyError::NewerSchema { .. }
         | VerifyError::NoDeployment { .. } => EXIT_DATA,
     }
@@ -170,8 +174,11 @@ const fn restore_code(error: &RestoreError) -> u8 {
     match error {
         RestoreError::File(error) => verify_code(error),
         RestoreError::OnlyErasures { .. } | RestoreError::OtherErasures { .. } => EXIT_DATA,
-        RestoreError::NotEmpty { .. } => EXIT_CONFLICT,
-        RestoreError::Store { .. } | RestoreError::Changed { .. } => EXIT_IO,
+        RestoreError::NotEmpty { .. } | RestoreError::FilesNotEmpty { .. } => EXIT_CONFLICT,
+        RestoreError::FilesUnread { .. }
+        | RestoreError::Files { .. }
+        | RestoreError::Store { .. }
+        | RestoreError::Changed { .. } => EXIT_IO,
     }
 }
 

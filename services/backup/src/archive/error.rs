@@ -90,10 +90,10 @@ pub enum ResumeError {
     /// What is there cannot be read.
     #[error("what is there cannot be gone on with")]
     Read(#[from] ReadError),
-    /// Its progress is of a kind that this program does not know.
+    /// Its format is an earlier one, or its progress of a kind that this program does not know.
     #[error("it was begun by another release")]
     OtherProgress,
-    /// It holds all of a store where erasures alone are wanted, or the other way round.
+    /// It holds more of a store than is wanted, or less.
     #[error("it is a backup of another kind")]
     OtherScope,
 }

@@ -10,11 +10,25 @@ use crate::limits::{CHUNK_SEALED_MAX, CHUNKS_MAX, PROGRESS_BYTES_MAX};
 
 const MAGIC: &[u8; 15] = b"rookery backup\n";
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 pub(super) const OPENING_BYTES: usize = 32;
 
 const HEAD_BYTES: usize = 11;
+
+/// How an archive begins.
+pub(super) struct Opening {
+    pub(super) id: BackupId,
+    pub(super) format: u8,
+    pub(super) at: Link,
+}
+
+impl Opening {
+    /// Whether what is written today has this format.
+    pub(super) const fn is_of_today(&self) -> bool {
+        self.format == FORMAT
+    }
+}
 
 /// One chunk, sealed.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -65,15 +79,19 @@ pub(super) fn write_opening(out: &mut impl Write, id: BackupId) -> io::Result<Li
     Ok(Link::first(&opening))
 }
 
-pub(super) fn read_opening(from: &mut impl Read) -> Result<(BackupId, Link), ReadError> {
+pub(super) fn read_opening(from: &mut impl Read) -> Result<Opening, ReadError> {
     let mut opening = [0; OPENING_BYTES];
     let read = fill(from, &mut opening).map_err(ReadError::Io)?;
     if read < 16 || opening[..15] != *MAGIC {
         return Err(ReadError::NotABackup);
     }
-    if opening[15] != FORMAT {
+    let format = opening[15];
+    if format == 0 {
+        return Err(ReadError::NotABackup);
+    }
+    if format > FORMAT {
         return Err(ReadError::NewerFormat {
-            found: opening[15],
+            found: format,
             known: FORMAT,
         });
     }
@@ -82,7 +100,11 @@ pub(super) fn read_opening(from: &mut impl Read) -> Result<(BackupId, Link), Rea
     }
     let mut id = [0; 16];
     id.copy_from_slice(&opening[16..]);
-    Ok((BackupId(id), Link::first(&opening)))
+    Ok(Opening {
+        id: BackupId(id),
+        format,
+        at: Link::first(&opening),
+    })
 }
 
 /// Writes a chunk whose lengths are within the limits, in one go. Returns the place after it.

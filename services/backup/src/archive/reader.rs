@@ -7,7 +7,7 @@ use bytes::Bytes;
 use proto::storage::v1::{BackupChunk, BackupManifest};
 
 use super::error::ReadError;
-use super::frame::{self, Frame, Link};
+use super::frame::{self, Frame, Link, Opening};
 use super::{BackupId, Sha256, wire};
 use crate::limits::CHUNK_PLAIN_MAX;
 
@@ -16,6 +16,7 @@ pub struct Reader<R> {
     from: R,
     identities: Vec<Box<dyn Identity + Send>>,
     id: BackupId,
+    format: u8,
     at: Link,
     chunk_sha256: Vec<Sha256>,
     records: u64,
@@ -47,11 +48,12 @@ impl<R: Read> Reader<R> {
     /// # Errors
     /// If it does not begin as one, or is of a newer format.
     pub fn open(mut from: R, identities: Vec<Box<dyn Identity + Send>>) -> Result<Self, ReadError> {
-        let (id, at) = frame::read_opening(&mut from)?;
+        let Opening { id, format, at } = frame::read_opening(&mut from)?;
         Ok(Self {
             from,
             identities,
             id,
+            format,
             at,
             chunk_sha256: Vec::new(),
             records: 0,
@@ -63,6 +65,11 @@ impl<R: Read> Reader<R> {
     /// Which archive it is.
     pub const fn id(&self) -> BackupId {
         self.id
+    }
+
+    /// Its format.
+    pub const fn format(&self) -> u8 {
+        self.format
     }
 
     /// The next records; `None` once the archive has been read to its end, and is whole.

@@ -53,7 +53,7 @@ fn read(archive: &[u8], identity: &Identity) -> Result<Vec<Bytes>, ReadError> {
 /// Where the opening and each chunk end.
 fn ends(archive: &[u8]) -> Vec<usize> {
     let mut rest = archive;
-    let (_, mut at) = frame::read_opening(&mut rest).expect("begins");
+    let mut at = frame::read_opening(&mut rest).expect("begins").at;
     let mut ends = vec![archive.len() - rest.len()];
     while let Some((_, next)) = frame::read(&mut rest, &at).expect("is whole") {
         at = next;
@@ -64,7 +64,7 @@ fn ends(archive: &[u8]) -> Vec<usize> {
 
 fn frames(archive: &[u8]) -> Vec<Frame> {
     let mut rest = archive;
-    let (_, mut at) = frame::read_opening(&mut rest).expect("begins");
+    let mut at = frame::read_opening(&mut rest).expect("begins").at;
     let mut frames = Vec::new();
     while let Some((frame, next)) = frame::read(&mut rest, &at).expect("is whole") {
         at = next;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use proto::storage::v1::{BackupChunk, BackupManifest};
 
 use super::error::{ReadError, ResumeError, WriteError};
-use super::frame::{self, Frame, Link};
+use super::frame::{self, Frame, Link, Opening};
 use super::{BackupId, Sha256, wire};
 use crate::limits::{
     CHUNK_BYTES_TARGET, CHUNK_PLAIN_MAX, CHUNK_SEALED_MAX, CHUNKS_MAX, PROGRESS_BYTES_MAX,
@@ -221,9 +221,13 @@ impl Resumed {
 /// interruption leaves, a chunk cut off or, after a loss of power, anything.
 ///
 /// # Errors
-/// If it is no archive, or cannot be read.
+/// If it is no archive, has an earlier format, or cannot be read.
 pub fn resume(mut from: impl Read) -> Result<Resumed, ResumeError> {
-    let (id, at) = frame::read_opening(&mut from)?;
+    let opening = frame::read_opening(&mut from)?;
+    if !opening.is_of_today() {
+        return Err(ResumeError::OtherProgress);
+    }
+    let Opening { id, at, .. } = opening;
     let mut resumed = Resumed {
         id,
         bytes: frame::OPENING_BYTES as u64,

@@ -11,7 +11,7 @@ use futures::FutureExt as _;
 use super::*;
 use crate::archive::{ReadError, Reader};
 use crate::collect::Record;
-use crate::testing::{Op, Rows, World, dump};
+use crate::testing::{Files, Op, Rows, World, dump};
 
 const ID: BackupId = BackupId([1; 16]);
 
@@ -20,7 +20,7 @@ fn recipients(identity: &Identity) -> Recipients {
 }
 
 fn from(store: &Store) -> Origin {
-    Origin::Store(store.clone())
+    Origin::Store(store.clone(), Files::default().sealed())
 }
 
 /// A store with one room, whose messages fill some chunks.

@@ -8,6 +8,7 @@ use proto::storage::v1::BackupManifest;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::error::VerifyError;
+use super::survey::Unfit;
 use crate::archive::{BackupId, Chunk, ReadError, Reader};
 use crate::blocking::{blocking, ended};
 use crate::collect::Record;
@@ -20,6 +21,7 @@ type FromFile = Reader<BufReader<File>>;
 pub(super) struct Chunks {
     path: PathBuf,
     id: BackupId,
+    format: u8,
     next: JoinHandle<(FromFile, Result<Option<Chunk>, ReadError>)>,
 }
 
@@ -56,6 +58,7 @@ impl Chunks {
         Ok(Self {
             path,
             id: reader.id(),
+            format: reader.format(),
             next: ahead(reader),
         })
     }
@@ -63,6 +66,11 @@ impl Chunks {
     /// Which archive it is.
     pub(super) const fn id(&self) -> BackupId {
         self.id
+    }
+
+    /// Its format.
+    pub(super) const fn format(&self) -> u8 {
+        self.format
     }
 
     /// The next chunk, until the end has come.
@@ -92,6 +100,23 @@ pub(super) fn unknown(path: &Path, chunk: u32) -> VerifyError {
     VerifyError::Unknown {
         path: path.to_owned(),
         chunk,
+    }
+}
+
+/// A record of a chunk cannot be restored.
+pub(super) fn unfit(path: &Path, chunk: u32, what: Unfit) -> VerifyError {
+    let path = path.to_owned();
+    match what {
+        Unfit::Unknown => VerifyError::Unknown { path, chunk },
+        Unfit::NotWhole => VerifyError::NotWhole { path, chunk },
+    }
+}
+
+/// The manifest does not say what there is.
+pub(super) fn other_manifest(path: &Path, chunk: u32) -> VerifyError {
+    VerifyError::Archive {
+        path: path.to_owned(),
+        source: ReadError::OtherManifest { chunk },
     }
 }
 

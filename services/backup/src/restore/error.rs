@@ -36,6 +36,14 @@ pub enum VerifyError {
         /// The chunk.
         chunk: u32,
     },
+    /// A file that was backed up lacks bytes, or has some that are not its own.
+    #[error("a file before the end of chunk {chunk} of {} is not whole", path.display())]
+    NotWhole {
+        /// The backup.
+        path: PathBuf,
+        /// The chunk that shows it.
+        chunk: u32,
+    },
     /// A later release wrote the rows.
     #[error(
         "{} is of schema version {found}, and this program knows up to {known}: use a newer release",
@@ -91,6 +99,35 @@ pub enum RestoreError {
         location: String,
         /// What it holds.
         holds: Holds,
+    },
+    /// There are files already where those of the backup belong.
+    #[error(
+        "there are files in {location} already: restore to another place, for the server would take them away"
+    )]
+    FilesNotEmpty {
+        /// Where they are.
+        location: String,
+    },
+    /// It cannot be told whether there are files.
+    #[error("the files in {location} cannot be read")]
+    FilesUnread {
+        /// Where they are.
+        location: String,
+        /// What went wrong.
+        #[source]
+        source: services_files::ReadError,
+    },
+    /// A file was not written.
+    #[error(
+        "the files in {location} cannot be written: what the store holds of the backup does not open; empty both and \
+         restore again"
+    )]
+    Files {
+        /// Where they are.
+        location: String,
+        /// What went wrong.
+        #[source]
+        source: services_files::WriteError,
     },
     /// The store failed.
     #[error(

@@ -1,79 +1,109 @@
 //! [`Survey`]: what a whole archive says, before anything of it is written.
 //!
 //! It knows which rooms and accounts there are, so that nothing is restored that hangs on what is not: 24
-//! bytes a room and 16 an account.
+//! bytes a room and 16 an account; and which [files](Files).
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cluster_store::StoreError;
 use cluster_store::erasures::{Erased, Ledger};
-use cluster_store::schema::{Account, Deployment, Erasure, Vault};
-use cluster_store::{StoreError, Table};
 use cluster_types::{AccountId, RoomId, Seq};
 use proto::storage::v1;
 
+use super::files::{Files, NotWhole};
+use super::known::Known;
 use crate::RawRow;
 use crate::collect::Record;
-use crate::plan::Plan;
-use crate::wire;
 
 /// What an archive says.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Survey {
+pub(super) struct Survey {
     /// What the store was. Of several the first one counts.
-    pub(crate) deployment: Option<(RawRow, v1::Deployment)>,
+    pub(super) deployment: Option<(RawRow, v1::Deployment)>,
     /// Rooms that were copied to their end, which is there.
-    pub(crate) rooms: BTreeMap<RoomId, Seq>,
+    pub(super) rooms: BTreeMap<RoomId, Seq>,
     /// Accounts.
-    pub(crate) accounts: BTreeSet<AccountId>,
+    pub(super) accounts: BTreeSet<AccountId>,
     /// What was erased.
-    pub(crate) ledger: Ledger,
+    pub(super) ledger: Ledger,
     /// The generations that wrap keys, if the store had a vault. Of several vaults the last one counts.
-    pub(crate) generations: Option<Vec<u32>>,
-    /// Whether there are rows of which this program knows nothing: a newer release's, or nobody's.
-    pub(crate) has_unknown: bool,
+    pub(super) generations: Option<Vec<u32>>,
+    /// Files.
+    pub(super) files: Files,
+}
+
+/// What makes a record unfit for a restore.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Unfit {
+    /// It is a row of a table of which this program knows nothing, a newer release's or nobody's, or none of its
+    /// table.
+    Unknown,
+    /// Bytes of a file do not belong here, or are missing before it.
+    NotWhole,
+}
+
+impl From<StoreError> for Unfit {
+    fn from(_: StoreError) -> Self {
+        Self::Unknown
+    }
+}
+
+impl From<NotWhole> for Unfit {
+    fn from(NotWhole: NotWhole) -> Self {
+        Self::NotWhole
+    }
 }
 
 impl Survey {
     /// Takes a record in.
-    pub(crate) fn add(&mut self, record: &Record) -> Result<(), StoreError> {
+    pub(super) fn add(&mut self, record: &Record) -> Result<(), Unfit> {
         match record {
             Record::Row(row) => self.row(row)?,
-            Record::RoomEnd(room, head) => _ = self.rooms.insert(*room, *head),
-            Record::RoomGone(room) => _ = self.rooms.remove(room),
+            Record::RoomEnd(room, head) => {
+                self.rooms.insert(*room, *head);
+                self.files.room_end(*room);
+            }
+            Record::RoomGone(room) => {
+                self.rooms.remove(room);
+                self.files.room_gone();
+            }
+            Record::File(file, size) => self.files.begin(*file, *size)?,
+            Record::FileBytes(bytes) => self.files.bytes(bytes.len() as u64)?,
+            Record::FileGone(file) => self.files.gone(*file)?,
         }
         Ok(())
     }
 
-    fn row(&mut self, row: &RawRow) -> Result<(), StoreError> {
-        let table = Table::of_key(&row.key);
-        if table.is_none_or(|table| Plan::of(table) == Plan::Never) {
-            self.has_unknown = true;
-        }
-        if table == Some(Table::Deployment) && self.deployment.is_none() {
-            let about = wire::decoded::<Deployment>(&row.value)?;
-            self.deployment = Some((row.clone(), about));
-        } else if table == Some(Table::Account) {
-            self.accounts
-                .insert(wire::key::<Account>(&row.key)?.account);
-        } else if table == Some(Table::Vault) {
-            let generations = wire::decoded::<Vault>(&row.value)?.generations;
-            let numbers = generations.into_iter().map(|one| one.number);
-            self.generations = Some(numbers.collect());
-        } else if table == Some(Table::Erasure) {
-            let about = wire::decoded::<Erasure>(&row.value)?;
-            self.ledger.add(wire::key(&row.key)?, about);
+    fn row(&mut self, row: &RawRow) -> Result<(), Unfit> {
+        match Known::read(row)? {
+            Known::Deployment(about) if self.deployment.is_none() => {
+                self.deployment = Some((row.clone(), about));
+            }
+            Known::Account(account) => drop(self.accounts.insert(account)),
+            Known::Vault(generations) => self.generations = Some(generations),
+            Known::Erasure(entry, about) => self.ledger.add(entry, about),
+            Known::Event(event) => self.files.event(&event),
+            Known::Foreign => return Err(Unfit::Unknown),
+            Known::Deployment(_)
+            | Known::AccountIndex(_)
+            | Known::ServerKey(_)
+            | Known::AccountKey(..)
+            | Known::RoomKey(..)
+            | Known::Used(..)
+            | Known::OfRoom(_) => {}
         }
         Ok(())
     }
 
     /// Takes out what was erased, and says how much that was: accounts, and rooms.
-    pub(crate) fn erase(&mut self) -> (usize, usize) {
+    pub(super) fn erase(&mut self) -> (usize, usize) {
         let (accounts, rooms) = (self.accounts.len(), self.rooms.len());
         let ledger = &self.ledger;
         self.accounts
             .retain(|account| !ledger.names(Erased::Account(*account)));
         self.rooms
             .retain(|room, _| !ledger.names(Erased::Room(*room)));
+        self.files.retain(&self.accounts, &self.rooms);
         (accounts - self.accounts.len(), rooms - self.rooms.len())
     }
 }

@@ -5,24 +5,28 @@ use std::fs;
 use age::x25519::Identity;
 use cluster_store::erasures::{self, Erased};
 use cluster_store::schema::{
-    Account, AccountKey, AccountName, AccountNameHash, AccountRoom, ClientMessage, Erasure,
-    ReadMark, Room, RoomDeletion, RoomEvent, RoomHead, RoomKey, RoomMember, SignIn,
+    Account, AccountKey, AccountName, AccountNameHash, AccountRoom, ClientMessage, Deployment,
+    Erasure, ReadMark, Room, RoomDeletion, RoomEvent, RoomHead, RoomKey, RoomMember, SignIn,
 };
 use cluster_store::{
-    MaybeCommitted, OpenError, RowRange, Scan, Simulated, SimulatedDisk, Table, open_deployment,
+    MaybeCommitted, OpenError, RowRange, Scan, Simulated, SimulatedDisk, StoreError, Table,
+    Transaction, open_deployment,
 };
 use cluster_types::{AccountId, Month, RoomId, Seq, SignInId, Week};
 use proto::storage::v1::{self, RoomKind, RoomRole};
 use tempfile::TempDir;
 
+use super::sift::Sift;
+use super::writing::Rows as Writing;
 use super::*;
 use crate::archive::ReadError;
 use crate::collect::Record;
 use crate::file::back_up;
 use crate::keys::Recipients;
 use crate::origin::Origin;
-use crate::testing::{Op, Rows, World, dump};
+use crate::testing::{Files, Op, Rows, World, dump};
 
+mod files;
 mod refused;
 mod rotated;
 
@@ -35,6 +39,7 @@ const OTHERS: RoomId = RoomId::from_bytes([8; 16]);
 /// A server's store, and a folder for its backups.
 struct Home {
     store: Store,
+    files: Files,
     key: Identity,
     folder: TempDir,
 }
@@ -47,6 +52,7 @@ impl Home {
             .expect("opens");
         Self {
             store,
+            files: Files::default(),
             key: Identity::generate(),
             folder: tempfile::tempdir().expect("a folder"),
         }
@@ -87,7 +93,8 @@ impl Home {
     }
 
     async fn back_up(&self, scope: Scope, name: &str) -> PathBuf {
-        let (from, to) = (Origin::Store(self.store.clone()), self.path(name));
+        let from = Origin::Store(self.store.clone(), self.files.sealed());
+        let to = self.path(name);
         let recipients: Recipients = vec![Box::new(self.key.to_public())];
         back_up(from, scope, &to, BackupId([3; 16]), recipients, |_, _| ())
             .await
@@ -104,11 +111,35 @@ impl Home {
     }
 
     async fn restore(&self, from: PathBuf, erasures: Option<PathBuf>) -> (Store, Restored) {
-        let store = Store::new(Simulated::reliable());
-        let source = self.source(from, erasures);
-        let restored = restore(&store, &source, &Rng::seeded(1), |_| ()).await;
-        (store, restored.expect("is restored"))
+        let (store, _, restored) = self.restore_all(from, erasures).await;
+        (store, restored)
     }
+
+    /// The same with the files.
+    async fn restore_all(
+        &self,
+        from: PathBuf,
+        erasures: Option<PathBuf>,
+    ) -> (Store, Files, Restored) {
+        let (store, files) = (Store::new(Simulated::reliable()), Files::default());
+        let source = self.source(from, erasures);
+        let restored = restore(&target(&store, &files), &source).await;
+        (store, files, restored.expect("is restored"))
+    }
+}
+
+fn target(store: &Store, files: &Files) -> Target {
+    Target {
+        store: store.clone(),
+        files: files.sealed(),
+    }
+}
+
+/// Restores as the program does.
+async fn restore(target: &Target, source: &Source) -> Result<Restored, RestoreError> {
+    check_store(&target.store).await?;
+    let prepared = prepare(source.clone(), |_| ()).await?;
+    prepared.write(target, &Rng::seeded(1), |_| ()).await
 }
 
 fn person(tx: &Transaction, account: AccountId, name: &str) -> Result<(), StoreError> {
@@ -392,7 +423,7 @@ async fn a_restore_that_is_cut_off_leaves_what_does_not_open() {
         matches!(opened, Err(OpenError::Unfinished { .. })),
         "{opened:?}"
     );
-    let again = restore(&store, &source, &Rng::seeded(1), |_| ()).await;
+    let again = restore(&target(&store, &Files::default()), &source).await;
     let error = again.expect_err("it is not empty").to_string();
     assert!(
         error.contains("part of a restore that was not finished"),

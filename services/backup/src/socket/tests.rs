@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use age::x25519::Identity;
 use cluster_store::Simulated;
-use cluster_types::{Rng, RoomId};
+use cluster_types::{FileId, Rng, RoomId};
 use tempfile::TempDir;
 
 use super::*;
@@ -14,11 +14,12 @@ use crate::file::{BackupError, back_up};
 use crate::keys::Recipients;
 use crate::origin::Origin;
 use crate::restore::verify;
-use crate::testing::{Op, World};
+use crate::testing::{Files, Op, World};
 
 struct Listening {
     folder: TempDir,
     store: Store,
+    files: Files,
     tasks: Tasks,
     key: Identity,
 }
@@ -36,13 +37,20 @@ impl Listening {
         for _ in 0..40 {
             world.apply(Op::Send).await;
         }
+        let files = Files::default();
+        for number in 1..4 {
+            let file = FileId::from_bytes([number; 16]);
+            files.put(&store, file, 1_000_000, 1).await;
+        }
         let tasks = Tasks::new();
         // As a process leaves it that was killed.
         drop(UnixListener::bind(path_in(folder.path())).expect("binds"));
-        listen(&path_in(folder.path()), store.clone(), &tasks).expect("listens");
+        let path = path_in(folder.path());
+        listen(&path, store.clone(), files.sealed(), &tasks).expect("listens");
         Self {
             folder,
             store,
+            files,
             tasks,
             key: Identity::generate(),
         }
@@ -74,16 +82,16 @@ async fn what_a_server_hands_out_is_what_its_store_holds() {
         .back_up("over", server.server())
         .await
         .expect("is backed up");
-    let here = Origin::Store(server.store.clone());
+    let here = Origin::Store(server.store.clone(), server.files.sealed());
     let direct = server.back_up("direct", here).await.expect("is backed up");
     assert_eq!(over, direct);
-    assert_eq!(over.counts["events"], 40);
+    assert_eq!((over.counts["events"], over.counts["files"]), (40, 3));
     let identities = server.key.clone().into();
     let mut found = Vec::new();
     for name in ["over", "direct"] {
         let path = server.folder.path().join(name);
         let verified = verify(&path, &identities, |_| ()).await.expect("is whole");
-        found.push((verified.records, verified.deployment));
+        found.push((verified.records, verified.files, verified.deployment));
     }
     assert_eq!(found[0], found[1]);
 }
@@ -124,10 +132,15 @@ async fn one_program_is_served_at_a_time_and_the_other_is_told_so() {
         .back_up("second", server.server())
         .await
         .expect_err("is refused");
-    let error = std::error::Error::source(&error)
-        .expect("a reason")
-        .to_string();
-    assert!(error.contains("another backup is under way"), "{error}");
+    let BackupError::Source { source, .. } = error else {
+        panic!("{error}");
+    };
+    let passes = matches!(source, SourceError::Refused { passes: true, .. });
+    let source = source.to_string();
+    assert!(
+        passes && source.contains("another backup is under way"),
+        "{source}"
+    );
     drop(first);
     // Its place is free once the server has seen that it is gone.
     while server.back_up("second", server.server()).await.is_err() {
@@ -176,14 +189,22 @@ async fn a_stop_ends_it_and_takes_the_socket_away() {
 #[tokio::test]
 async fn a_backup_of_another_server_is_not_gone_on_with() {
     let server = Listening::new().await;
-    let mut collector = Collector::new(server.store.clone(), Progress::default());
+    let mut collector = Collector::new(
+        server.store.clone(),
+        Files::default().sealed(),
+        Progress::default(),
+    );
     collector.step().await.expect("reads");
     let mut begun = collector.progress().clone();
     begun.deployment = vec![1; 16].into();
     let path = path_in(server.folder.path());
     let mut remote = Remote::connect(&path, begun).await.expect("connects");
-    let error = remote.step().await.expect_err("is refused").to_string();
-    assert!(error.contains("another deployment"), "{error}");
+    let error = remote.step().await.expect_err("is refused");
+    let is_final = matches!(error, SourceError::Refused { passes: false, .. });
+    assert!(
+        is_final && error.to_string().contains("another deployment"),
+        "{error}"
+    );
 }
 
 #[tokio::test]

@@ -168,10 +168,15 @@ async fn a_house_is_moved_as_the_runbook_says() {
     assert_eq!(process.ended(PATIENCE).await, Some(0));
     assert_eq!(make("erasures", "erasures")["counts"]["Erasure"], 1);
 
-    let restored = done(
-        folder.path(),
-        "restore --from one.backup --identity backup.key --erasures erasures --data-dir new/data",
-    );
+    // What is refused leaves no trace.
+    let whole = std::fs::read(folder.path().join("one.backup")).expect("reads");
+    std::fs::write(folder.path().join("cut"), &whole[..whole.len() - 1]).expect("writes");
+    let restore = "restore --identity backup.key --erasures erasures --data-dir new/data --from";
+    let (code, said) = refused(folder.path(), &format!("{restore} cut"));
+    assert_eq!(code, 65, "{said}");
+    assert!(!new.join("data").exists(), "nothing was made");
+
+    let restored = done(folder.path(), &format!("{restore} one.backup"));
     assert_eq!(
         (&restored["rooms"], &restored["rooms_erased"]),
         (&1.into(), &1.into())

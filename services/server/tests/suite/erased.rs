@@ -5,14 +5,19 @@
 //! all that a restore goes by.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cluster_store::erasures::{self, Erased};
-use cluster_store::{Embedded, EmbeddedOptions, Store};
-use cluster_types::AccountId;
+use cluster_store::schema::{File, RoomEvent};
+use cluster_store::{Embedded, EmbeddedOptions, RowRange, Scan, Store};
+use cluster_types::{AccountId, FileId, Rng};
+use object_store::local::LocalFileSystem;
+use proto::storage::v1 as storage;
 use proto::v1;
 use proto::v1::event::Kind;
 use rustix::process::Signal;
+use services_files::SealedFiles;
 
 use crate::backups::{done, keys};
 use crate::process::Process;
@@ -154,6 +159,53 @@ async fn move_house(folder: &Path) -> Process {
     Process::start(&new, &[]).await
 }
 
+/// Has each message carry a file, as far as it lies readable. Who sent which.
+async fn attach(data_dir: &Path) -> Vec<(AccountId, FileId)> {
+    let store = Store::new(Embedded::open(data_dir, EmbeddedOptions::default()).expect("opens"));
+    let objects = LocalFileSystem::new_with_prefix(data_dir.join("files")).expect("is there");
+    let (rng, files) = (Rng::seeded(1), SealedFiles::new(Arc::new(objects)));
+    let tx = store.begin().await.expect("begins");
+    let events = tx.scan(RowRange::<RoomEvent>::all(), Scan::default());
+    let mut carried = Vec::new();
+    for (key, mut event) in events.await.expect("reads").rows {
+        let Some(storage::room_event::Kind::Message(message)) = &mut event.kind else {
+            continue;
+        };
+        let (file, size) = (FileId::random(&rng), 4_000);
+        message.file_ids = vec![file.as_bytes().to_vec().into()];
+        let row = storage::File {
+            account_id: event.actor_id.clone(),
+            room_id: key.room.as_bytes().to_vec().into(),
+            size,
+            uses: 1,
+        };
+        carried.push((event.actor_id[..].try_into().expect("an id"), file));
+        tx.set_row(&key, &event).expect("sets");
+        tx.set_row(&File { file }, &row).expect("sets");
+        let lies_in = SealedFiles::bytes(size).expect("a file has this size");
+        let bytes = vec![file.as_bytes()[0]; usize::try_from(lies_in).expect("is small")];
+        let mut writer = files.writer(file, size).expect("begins");
+        writer.write(&bytes).await.expect("is written");
+    }
+    tx.commit().await.expect("commits");
+    store.close().await;
+    carried
+}
+
+/// Files came along, but for those of who was erased.
+fn files_went_with(folder: &Path, carried: Vec<(AccountId, FileId)>, erased: &str) {
+    let files = |home: &str| folder.join(home).join("data/files");
+    for (sender, file) in carried {
+        let object = |home| std::fs::read(files(home).join(file.to_string()).join("0"));
+        let was = object("old").expect("is there");
+        if sender.to_string() == erased {
+            object("new").expect_err("went with him");
+        } else {
+            assert!(object("new").expect("came along") == was);
+        }
+    }
+}
+
 /// Nobody finds somebody, by id or name, and with the right password there is no way in.
 async fn is_gone(caller: &Caller<'_>, person: &Person) {
     let name = person.account.clone();
@@ -199,12 +251,17 @@ async fn nothing_that_an_erased_account_wrote_can_be_read_after_a_restore() {
     let readable = as_ada.readable(&[&shared, &other]).await;
     assert_eq!(readable.len(), 3, "two messages and a name: {readable:?}");
 
+    process.signal(Signal::TERM);
+    assert_eq!(process.ended(PATIENCE).await, Some(0));
+    let carried = attach(&old.join("data")).await;
+    let mut process = Process::start(&old, &[]).await;
+
     let recipient = keys(folder.path());
     let make = |what: &str, to: &str| {
         let line = format!("backup {what} --to {to} --recipient {recipient} --data-dir old/data");
         done(folder.path(), &line)
     };
-    make("", "one.backup");
+    assert_eq!(make("", "one.backup")["counts"]["files"], carried.len());
     process.signal(Signal::TERM);
     assert_eq!(process.ended(PATIENCE).await, Some(0));
     let id = bob.account.trim_start_matches("accounts/");
@@ -212,6 +269,7 @@ async fn nothing_that_an_erased_account_wrote_can_be_read_after_a_restore() {
     make("erasures", "erasures");
 
     let process = move_house(folder.path()).await;
+    files_went_with(folder.path(), carried, id);
     let connection = Connection::to(process.address).await;
     let ada = sign_in(&connection, "ada").await;
     let as_ada = Caller(&connection, &ada);

@@ -1,13 +1,20 @@
 //! Files and stores that are refused, and that a store stays as it was.
 
+use cluster_types::FileId;
+use proto::storage::v1::BackupManifest;
+
 use super::*;
+use crate::RawRow;
+use crate::archive::Writer;
+use crate::plan::Plan;
 
 /// Restores into `store`, which has to refuse and stay as it was.
 async fn refuses(store: &Store, source: &Source) -> RestoreError {
-    let before = dump(store).await;
-    let restored = restore(store, source, &Rng::seeded(1), |_| ()).await;
+    let (before, files) = (dump(store).await, Files::default());
+    let restored = restore(&target(store, &files), source).await;
     let error = restored.expect_err("it is refused");
     assert_eq!(dump(store).await, before, "{error}");
+    assert!(files.dump().await.is_empty(), "{error}");
     error
 }
 
@@ -25,6 +32,8 @@ async fn long(home: &Home) -> Vec<u8> {
     for _ in 0..160 {
         world.apply(Op::Send).await;
     }
+    let (file, size) = (FileId::from_bytes([5; 16]), 9_000_000);
+    home.files.put(&home.store, file, size, 1).await;
     let path = home.back_up(Scope::All, "long").await;
     fs::read(path).expect("reads")
 }
@@ -163,13 +172,114 @@ async fn a_file_that_is_exchanged_after_it_was_verified_does_not_become_a_store(
     let other = home.back_up(Scope::All, "other").await;
     let store = Store::new(Simulated::reliable());
     let source = home.source(from.clone(), None);
-    let exchange = |stage| {
-        if matches!(stage, Stage::Verifying(_)) && other.exists() {
-            fs::rename(&other, &from).expect("renames");
-        }
-    };
-    let restored = restore(&store, &source, &Rng::seeded(1), exchange).await;
+    let prepared = prepare(source, |_| ()).await.expect("is sound");
+    fs::rename(&other, &from).expect("renames");
+    let target = target(&store, &Files::default());
+    let restored = prepared.write(&target, &Rng::seeded(1), |_| ()).await;
     let error = restored.expect_err("it is another one");
     assert!(matches!(error, RestoreError::Changed { .. }), "{error}");
     assert_eq!(row(&store, &Deployment {}).await, None);
+}
+
+/// An archive of these records, after what says what the store is.
+fn archive(home: &Home, name: &str, records: &[Record]) -> PathBuf {
+    let about = v1::Deployment {
+        deployment_id: vec![7; 16].into(),
+        schema_version: SCHEMA_VERSION,
+        upgrading_from: 0,
+    };
+    let first = Record::Row(wire::row(&Deployment {}, &about));
+    let recipients: Recipients = vec![Box::new(home.key.to_public())];
+    let mut writer = Writer::create(Vec::new(), BackupId([3; 16]), recipients).expect("begins");
+    for record in std::iter::once(&first).chain(records) {
+        writer.push(record.encode()).expect("fits");
+    }
+    let bytes = writer.finish(&[], BackupManifest::default()).expect("ends");
+    fs::write(home.path(name), bytes).expect("writes");
+    home.path(name)
+}
+
+#[tokio::test]
+async fn a_row_that_does_not_read_is_found_by_who_verifies() {
+    let home = Home::empty().await;
+    let copied = Table::ALL.into_iter();
+    for table in copied.filter(|table| Plan::of(*table) != Plan::Never) {
+        let good = dump(&Home::new().await.store).await;
+        let key = good.keys().find(|key| Table::of_key(key) == Some(table));
+        let prefix = (table as u16).to_be_bytes();
+        let broken_key = [&prefix[..], &[0xff; 5]].concat();
+        let mut rows = vec![(broken_key.into(), bytes::Bytes::new())];
+        // A value that ends within its first field.
+        rows.extend(key.map(|key| (key.clone(), vec![0x0a, 9].into())));
+        for (key, value) in rows {
+            let row = Record::Row(RawRow { key, value });
+            let path = archive(&home, "broken", &[row]);
+            let error = verify(&path, &home.key.clone().into(), |_| ()).await;
+            assert!(
+                matches!(error, Err(VerifyError::Unknown { chunk: 1, .. })),
+                "{table:?}: {error:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_whole_is_refused() {
+    let home = Home::empty().await;
+    let [file, other] = [1, 2].map(|number| FileId::from_bytes([number; 16]));
+    // Ten bytes lie in 34.
+    let bytes = |count: usize| Record::FileBytes(vec![1; count].into());
+    for records in [
+        vec![Record::File(file, 10), bytes(33)],
+        vec![Record::File(file, 10), bytes(35)],
+        vec![Record::File(file, 10), bytes(30), bytes(5)],
+        vec![Record::File(file, 10), bytes(34), bytes(1)],
+        vec![bytes(1)],
+        vec![
+            Record::File(file, 10),
+            bytes(33),
+            Record::File(other, 10),
+            bytes(34),
+        ],
+        vec![Record::File(file, 10), Record::FileGone(other)],
+        vec![Record::FileGone(file)],
+        vec![Record::File(file, 0)],
+        vec![Record::File(file, u64::MAX)],
+    ] {
+        let path = archive(&home, "cut", &records);
+        let error = verify(&path, &home.key.clone().into(), |_| ()).await;
+        assert!(
+            matches!(error, Err(VerifyError::NotWhole { .. })),
+            "{records:?}: {error:?}"
+        );
+    }
+    // It says that there are none.
+    let path = archive(&home, "more", &[Record::File(file, 10), bytes(34)]);
+    let error = verify(&path, &home.key.clone().into(), |_| ()).await;
+    let Err(VerifyError::Archive { source, .. }) = error else {
+        panic!("{error:?}");
+    };
+    assert!(
+        matches!(source, ReadError::OtherManifest { .. }),
+        "{source}"
+    );
+}
+
+#[tokio::test]
+async fn a_place_with_files_is_refused() {
+    let home = Home::new().await;
+    let from = home.back_up(Scope::All, "all").await;
+    let (store, files) = (Store::new(Simulated::reliable()), Files::default());
+    let elsewhere = Store::new(Simulated::reliable());
+    let file = FileId::from_bytes([1; 16]);
+    files.put(&elsewhere, file, 10, 1).await;
+    let before = files.dump().await;
+    let restored = restore(&target(&store, &files), &home.source(from, None)).await;
+    let error = restored.expect_err("somebody else's would be taken away");
+    assert!(
+        matches!(error, RestoreError::FilesNotEmpty { .. }),
+        "{error}"
+    );
+    assert_eq!(files.dump().await, before);
+    assert!(dump(&store).await.is_empty());
 }

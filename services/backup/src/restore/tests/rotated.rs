@@ -44,7 +44,11 @@ async fn all_keys_are_under_the_generation_that_the_vault_names() {
     home.write(|tx| tx.set_row(&Account { account }, &Default::default()))
         .await;
     wrapped(&home, &[1], &[1, 2]).await;
-    let mut collector = Collector::new(home.store.clone(), Progress::default());
+    let mut collector = Collector::new(
+        home.store.clone(),
+        Files::default().sealed(),
+        Progress::default(),
+    );
     let mut records = Vec::new();
     while !collector.progress().counts.contains_key("AccountKey") {
         let step = collector.step().await.expect("reads");
@@ -58,7 +62,7 @@ async fn all_keys_are_under_the_generation_that_the_vault_names() {
     }
     wrapped(&home, &[2], &[1]).await;
     let progress = Progress::decode(&collector.progress().encode()).expect("was encoded");
-    let mut collector = Collector::new(home.store.clone(), progress);
+    let mut collector = Collector::new(home.store.clone(), Files::default().sealed(), progress);
     while let Some(found) = collector.step().await.expect("reads") {
         records.extend(found);
     }
