@@ -1,6 +1,6 @@
 //! One attempt to have something done: by a call of its own, as the edge would hand it on.
 
-use cluster_types::Caller;
+use cluster_types::{Caller, FileId};
 use proto::v1;
 use proto::v1::client_frame::Command;
 use proto::v1::messages_server::Messages as _;
@@ -177,6 +177,16 @@ impl Wire {
                 | Self::Create(_)
                 | Self::Direct(_)
         )
+    }
+
+    /// The files that it sends.
+    pub(crate) fn files(&self) -> Vec<FileId> {
+        let Self::Send(request) = self else {
+            return Vec::new();
+        };
+        let names = request.attachments.iter();
+        let files = names.map(|text| cluster_rpc::name::file(text, "attachments"));
+        files.filter_map(Result::ok).collect()
     }
 
     async fn call(&self, node: &Node, token: String) -> Result<Reply, Status> {

@@ -309,7 +309,11 @@ impl Injected {
             World::Drained => self.restarts += 1,
             World::Clock { .. } => self.clock_jumps += 1,
             World::Full(true) => self.disks_full += 1,
-            World::Full(false) | World::Started { .. } | World::Weather(_) | World::Settled => {}
+            World::Full(false)
+            | World::Started { .. }
+            | World::Weather(_)
+            | World::Settled
+            | World::Files { .. } => {}
         }
     }
 

@@ -19,6 +19,7 @@ use crate::names::{Op, Room, Stream};
 mod delivery;
 mod excerpt;
 mod facts;
+mod files;
 mod fresh;
 mod log;
 mod once;
@@ -82,6 +83,8 @@ pub enum Rule {
     View,
     /// Counts of unread messages agree with the log.
     Unread,
+    /// A file is kept, and counted, exactly as long as messages carry it.
+    Files,
     /// Nothing answers with an error that only a defect explains, or with what cannot be read.
     Sound,
 }
@@ -129,6 +132,8 @@ pub struct Checked {
     pub removals: u64,
     /// Orders of which an attempt was doubtful.
     pub doubtful: u64,
+    /// Files that messages carried in the end.
+    pub files: u64,
 }
 
 /// What came of a check.
@@ -150,6 +155,7 @@ pub fn check(history: &History) -> Verdict {
     removed::check(&facts, &mut verdict);
     fresh::check(&facts, &mut verdict);
     views::check(&facts, &mut verdict);
+    files::check(&facts, &mut verdict);
     sound::check(&facts, &mut verdict);
     verdict
 }
@@ -158,7 +164,7 @@ pub fn check(history: &History) -> Verdict {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Lost,
         Self::Dense,
         Self::SameForAll,
@@ -182,6 +188,7 @@ impl Rule {
         Self::Refusal,
         Self::View,
         Self::Unread,
+        Self::Files,
         Self::Sound,
     ];
 
@@ -205,6 +212,7 @@ impl Rule {
             | Self::Refusal
             | Self::View
             | Self::Unread
+            | Self::Files
             | Self::Sound => "",
         }
     }
@@ -235,6 +243,7 @@ impl Rule {
             Self::Refusal => "refused without a reason",
             Self::View => "a view that contradicts the log",
             Self::Unread => "unread messages miscounted",
+            Self::Files => "a file kept or counted wrongly",
             Self::Sound => "an answer that makes no sense",
         }
     }
@@ -312,6 +321,7 @@ impl std::ops::AddAssign for Checked {
         self.streams += other.streams;
         self.removals += other.removals;
         self.doubtful += other.doubtful;
+        self.files += other.files;
     }
 }
 

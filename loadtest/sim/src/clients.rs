@@ -235,7 +235,10 @@ impl Clients {
             return;
         };
         match (&order.ask, done) {
-            (Ask::Send { .. }, Done::Said { seq, .. }) => room.remember(*seq, order.by),
+            (Ask::Send { .. }, Done::Said { seq, .. }) => {
+                room.remember(*seq, order.by);
+                room.files.insert(*seq, order.wire.files());
+            }
             (Ask::Add { whom, .. }, _) => _ = room.members.insert(*whom),
             (Ask::Remove { whom, .. } | Ask::Ban { whom, .. }, _) => {
                 room.members.remove(whom);

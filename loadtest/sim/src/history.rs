@@ -15,13 +15,13 @@ use data_encoding::HEXLOWER;
 use proto::v1::member::Role;
 use proto::v1::membership_change::Kind as Change;
 
-use crate::names::{Device, Op, Person, Room, Stream};
+use crate::names::{Device, File, Op, Person, Room, Stream};
 
 mod done;
 mod event;
 
 pub use done::{Done, MemberView, RoomView};
-pub use event::{Body, Event, Kind, Message, MessageId, Said};
+pub use event::{Body, Event, Files, Kind, Message, MessageId, Said};
 
 /// Microseconds of simulated time since the first start of the node.
 #[derive(Clone, Copy, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -103,6 +103,41 @@ pub enum World {
     },
     /// All is said and done, and whatever had to arrive has had the time to.
     Settled,
+    /// Everything was swept, and an operator looks at what is kept of files.
+    Files {
+        /// Each of which anything is left.
+        kept: Vec<KeptFile>,
+        /// What accounts have used.
+        quotas: Vec<Quota>,
+    },
+}
+
+/// What is kept of a file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct KeptFile {
+    /// Which.
+    pub file: File,
+    /// How many messages carry it, as it is counted; `None`: it is not.
+    pub uses: Option<u32>,
+    /// The messages that say that they carry it.
+    pub carried: Vec<(Room, Seq)>,
+    /// Whether it still is an upload.
+    pub is_upload: bool,
+    /// How many objects it has: one, as small as files are here.
+    pub objects: u32,
+}
+
+/// What an account has used of its quota.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Quota {
+    /// Whose, if it is anybody's here.
+    pub who: Option<Person>,
+    /// Bytes, as they are counted.
+    pub counted: u64,
+    /// Bytes of its files that are kept.
+    pub kept: u64,
+    /// Uploads, as they are counted.
+    pub uploads: u32,
 }
 
 /// Which way a request goes.

@@ -23,6 +23,7 @@ pub mod check;
 mod cli;
 mod clients;
 mod clock;
+mod files;
 pub mod history;
 pub mod limits;
 mod names;
@@ -42,6 +43,6 @@ mod stream;
 mod world;
 
 pub use cli::{Options, main, say};
-pub use names::{Device, Op, Person, Room, Stream};
+pub use names::{Device, File, Op, Person, Room, Stream};
 pub use plan::{FaultKind, FaultKinds};
 pub use run::{Outcome, run};

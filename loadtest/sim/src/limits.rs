@@ -61,6 +61,18 @@ pub const BODY_SHORT: RangeInclusive<u64> = 1..=120;
 /// Bytes of a long body, up to the longest that there is.
 pub const BODY_LONG: RangeInclusive<u64> = 2_000..=65_536;
 
+/// Files that come with one message at most.
+pub const FILES_MAX: usize = 3;
+
+/// Bytes of a file: one object each.
+pub const FILE_BYTES: RangeInclusive<u64> = 1..=300;
+
+/// How often a node sweeps files: often enough that many lives have seen a sweep.
+pub const SWEEP_EVERY: Duration = Duration::from_secs(20);
+
+/// Days after which no upload lives on.
+pub const UPLOADS_GONE_DAYS: i64 = 3;
+
 /// Events in a page, as asked for.
 pub const PAGE: RangeInclusive<u64> = 1..=60;
 

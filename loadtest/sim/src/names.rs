@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use cluster_types::{AccountId, RoomId};
+use cluster_types::{AccountId, FileId, RoomId};
 
 macro_rules! numbers {
     ($($(#[$doc:meta])* $name:ident $mark:literal;)*) => {$(
@@ -39,6 +39,8 @@ numbers! {
     Stream "s";
     /// One sign-in of a person.
     Device "d";
+    /// A file that somebody sends.
+    File "f";
 }
 
 /// Who and what has which number.
@@ -46,6 +48,7 @@ numbers! {
 pub(crate) struct Names {
     people: BTreeMap<AccountId, Person>,
     rooms: BTreeMap<RoomId, Room>,
+    files: BTreeMap<FileId, File>,
 }
 
 impl Names {
@@ -65,6 +68,12 @@ impl Names {
         let next = Room(count(self.rooms.len()));
         let number = *self.rooms.entry(room).or_insert(next);
         (number, number == next)
+    }
+
+    /// The number of a file.
+    pub(crate) fn file(&mut self, file: FileId) -> File {
+        let next = File(count(self.files.len()));
+        *self.files.entry(file).or_insert(next)
     }
 }
 

@@ -10,18 +10,21 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use cluster_runtime::Tasks;
+use cluster_runtime::{TaskKind, Tasks};
 use cluster_store::{Simulated, SimulatedDisk, Store, StoreError};
 use cluster_types::{AccountId, Caller, Clock, DeploymentId, Rng, SignInId};
+use object_store::memory::InMemory;
 use services_accounts::{
     Accounts, Argon2id, AuthenticateError, FindError, HashCost, Options, Parts, SignInEnded,
 };
+use services_files::Files;
 use services_rooms::{People, Rooms};
 use services_sessions::{Hub, Pace, Sessions, SignIns};
 use services_vault::{KeySource, MemoryKms, Vault};
 
 use crate::clock::WallClock;
-use crate::limits::FRAME_BYTES_MAX;
+use crate::files::Carried;
+use crate::limits::{FRAME_BYTES_MAX, SWEEP_EVERY};
 
 /// Each run has a disk of its own.
 const DEPLOYMENT: DeploymentId = DeploymentId::from_bytes([1; 16]);
@@ -33,15 +36,17 @@ pub(crate) struct Node {
     pub(crate) rooms: Rooms,
     pub(crate) hub: Hub,
     pub(crate) sessions: Sessions,
-    store: Store,
+    pub(crate) files: Files,
+    pub(crate) store: Store,
     tasks: Tasks,
 }
 
 impl Node {
-    /// Starts a node on `disk`, whose keys are wrapped by `kms`. Nothing else may be under way: a password is
+    /// Starts a node on `disk`, whose keys are wrapped by `kms`, and whose files lie in `objects`. Nothing else may be under way: a password is
     /// hashed on a thread.
     pub(crate) async fn start(
         disk: &SimulatedDisk,
+        objects: &Arc<InMemory>,
         kms: &MemoryKms,
         clock: &WallClock,
         rng: &Rng,
@@ -76,12 +81,23 @@ impl Node {
         let known = Arc::new(Known(accounts.clone()));
         let hub = Hub::start(relay_shards, &tasks);
         accounts.on_sign_in_ended(Arc::new(EndStreams(hub.clone())))?;
+        let files = Files::new(services_files::Parts {
+            store: store.clone(),
+            vault: vault.clone(),
+            clock: Arc::clone(&clock),
+            rng: rng.fork(),
+            objects: objects.clone(),
+            people: known.clone(),
+            policy: services_files::Policy::default(),
+        });
+        sweep(&files, &tasks);
         let rooms = Rooms::start(services_rooms::Dependencies {
             store: store.clone(),
             vault,
             clock,
             rng: rng.fork(),
             people: known.clone(),
+            attachments: Arc::new(Carried(files.clone())),
             publisher: Arc::new(hub.clone()),
             tasks: tasks.clone(),
         })
@@ -98,6 +114,7 @@ impl Node {
             rooms,
             hub,
             sessions,
+            files,
             store,
             tasks,
         })
@@ -112,7 +129,20 @@ impl Node {
     }
 }
 
-/// Accounts, as rooms and sessions need them.
+/// Sweeps files again and again, whatever the weather.
+fn sweep(files: &Files, tasks: &Tasks) {
+    let (files, stopping) = (files.clone(), tasks.stopping().clone());
+    let sweep = async move {
+        let pause = || tokio::time::sleep(SWEEP_EVERY);
+        while stopping.run_until_cancelled(pause()).await.is_some() {
+            // What fails now is swept later.
+            let _swept = files.sweep().await;
+        }
+    };
+    tasks.spawn(TaskKind::Housekeeping, "sim: sweep", sweep);
+}
+
+/// Accounts, as files, rooms and sessions need them.
 struct Known(Accounts);
 
 impl std::fmt::Debug for Known {
@@ -129,6 +159,13 @@ impl People for Known {
             Err(FindError::Store(error)) => Err(error),
             Err(_) => Ok(false),
         }
+    }
+}
+
+#[async_trait]
+impl services_files::People for Known {
+    async fn exists(&self, account: AccountId) -> Result<bool, StoreError> {
+        People::exists(self, account).await
     }
 }
 

@@ -73,6 +73,7 @@ impl Somebody {
             Deed::Send
             | Deed::SendBurst
             | Deed::SendFlood
+            | Deed::SendFiles
             | Deed::SendAgainOtherwise
             | Deed::Edit
             | Deed::EditOfAnother

@@ -202,7 +202,7 @@ pub(crate) fn object(totals: &Totals, kinds: &FaultKinds, took: Duration) -> Val
     })
 }
 
-fn checked(totals: &Totals) -> [(&'static str, u64); 8] {
+fn checked(totals: &Totals) -> [(&'static str, u64); 9] {
     let checked = &totals.checked;
     [
         ("seeds", totals.seeds),
@@ -213,6 +213,7 @@ fn checked(totals: &Totals) -> [(&'static str, u64); 8] {
         ("pages of logs checked", checked.pages),
         ("streams greeted", checked.streams),
         ("times somebody lost a room", checked.removals),
+        ("files in messages at the end", checked.files),
     ]
 }
 

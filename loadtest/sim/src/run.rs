@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use cluster_runtime::TaskKind;
 use cluster_store::{FaultCounts, Faults, SimulatedDisk};
 use cluster_types::Rng;
+use object_store::memory::InMemory;
 use services_vault::MemoryKms;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
@@ -50,6 +51,7 @@ struct Run {
     plan: Arc<Plan>,
     rng: Rng,
     disk: SimulatedDisk,
+    objects: Arc<InMemory>,
     kms: MemoryKms,
     world: World,
     clock: WallClock,
@@ -67,6 +69,7 @@ pub fn run(seed: u64, kinds: &FaultKinds) -> anyhow::Result<Outcome> {
         kms: MemoryKms::new(rng.fork()),
         rng,
         disk: SimulatedDisk::new(),
+        objects: Arc::new(InMemory::new()),
         clock: WallClock::new(world.clone()),
         world,
     };
@@ -134,7 +137,15 @@ impl Run {
             life: count(number + 1),
         });
         let shards = self.plan.relay_shards;
-        let node = Node::start(&self.disk, &self.kms, &self.clock, &self.rng, shards).await;
+        let node = Node::start(
+            &self.disk,
+            &self.objects,
+            &self.kms,
+            &self.clock,
+            &self.rng,
+            shards,
+        )
+        .await;
         let node = match node {
             Ok(node) => node,
             Err(error) => {

@@ -12,7 +12,8 @@ use tonic::Code;
 use tonic_types::StatusExt as _;
 
 use crate::history::{
-    Answer, Body, Done, Event, Item, Kind, MemberView, Message, MessageId, RoomView, Said, Why,
+    Answer, Body, Done, Event, Files, Item, Kind, MemberView, Message, MessageId, RoomView, Said,
+    Why,
 };
 use crate::names::{Person, Room};
 use crate::world::State;
@@ -111,12 +112,15 @@ pub(crate) fn events(state: &mut State, page: Vec<v1::Event>) -> Read<Vec<Event>
     page.into_iter().map(|one| event(state, one)).collect()
 }
 
-fn kind(state: &State, kind: Wire) -> Read<Kind> {
+fn kind(state: &mut State, kind: Wire) -> Read<Kind> {
     Ok(match kind {
-        Wire::Message(text) => Kind::Message(message(&text)?),
+        Wire::Message(text) => Kind::Message(message(state, &text)?),
         Wire::MessageEdit(edit) => Kind::Edit {
             target: Seq(edit.target_seq),
-            message: edit.message.as_ref().map(message).transpose()?,
+            message: {
+                let text = edit.message.as_ref();
+                text.map(|text| message(state, text)).transpose()?
+            },
         },
         Wire::MessageDeletion(deletion) => Kind::Deletion {
             target: Seq(deletion.target_seq),
@@ -133,17 +137,22 @@ fn kind(state: &State, kind: Wire) -> Read<Kind> {
     })
 }
 
-fn message(message: &v1::Message) -> Read<Message> {
+fn message(state: &mut State, message: &v1::Message) -> Read<Message> {
     let id = match message.client_message_id.as_str() {
         "" => None,
         text => Some(message_id(text)?),
     };
+    let files = message.attachments.iter();
+    let files = files.map(|attachment| name::file(&attachment.file, "file"));
+    let files: Result<Vec<_>, _> = files.collect();
+    let files = files.map_err(|error| error.to_string())?.into_iter();
     Ok(Message {
         said: Said {
             body: Body::of(&message.body),
             format: message.format,
             priority: message.priority,
             reply_to: Seq(message.reply_to_seq),
+            files: Files::of(files.map(|file| state.names.file(file))),
         },
         id,
         edited: Seq(message.edited_seq),

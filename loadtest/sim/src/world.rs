@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster_types::{AccountId, RoomId, Seq};
+use cluster_types::{AccountId, FileId, RoomId, Seq};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -56,6 +56,10 @@ pub(crate) struct KnownRoom {
     pub(crate) head: Seq,
     /// Messages of which somebody has heard, and who said them.
     pub(crate) said: Vec<(Seq, Person)>,
+    /// Files that messages came with.
+    pub(crate) files: BTreeMap<Seq, Vec<FileId>>,
+    /// Files that were uploaded for it, and by whom.
+    pub(crate) uploads: Vec<(Person, FileId)>,
     pub(crate) link: Option<String>,
     pub(crate) is_gone: bool,
 }

@@ -26,20 +26,23 @@ impl Files {
     ) -> Result<Vec<Descriptor>, TakeError> {
         let keys = files.iter().map(|file| key(account, *file));
         let keys: Vec<_> = keys.collect();
-        let rows = tx.rows(&keys).await?;
-        let sealer = self.sealer(account).await?;
-        let mut found = Vec::with_capacity(files.len());
-        for (key, row) in keys.iter().zip(rows) {
+        let mut rows = Vec::with_capacity(files.len());
+        for (key, row) in keys.iter().zip(tx.rows(&keys).await?) {
             let file = key.file;
             let Some(row) = row else {
                 return Err(missing(tx, account, file).await?);
             };
             let progress = store::progress(&row)?;
             check(file, &progress, room)?;
-            let private = store::private(&sealer, key, &row)?;
-            found.push(descriptor(file, &progress, private)?);
+            rows.push((key, row, progress));
         }
-        Ok(found)
+        // Only who has an upload has a key for it.
+        let sealer = self.sealer(account).await?;
+        let opened = rows.into_iter().map(|(key, row, progress)| {
+            let private = store::private(&sealer, key, &row)?;
+            Ok(descriptor(key.file, &progress, private)?)
+        });
+        opened.collect()
     }
 
     /// Has the message that `tx` writes carry these uploads of `account`. They are uploads no more.

@@ -141,15 +141,15 @@ impl AsStoreError for WriteError {
 }
 
 impl RoomActor {
-    /// Messages share a transaction; everything else has one for itself.
+    /// Messages without files share a transaction; everything else has one for itself.
     fn next_batch(&self) -> Taken<Request> {
-        let mut first_is_send = None;
+        let mut first_shares = None;
         let (mut count, mut bytes) = (0, 0);
         self.inbox.take(|request| {
             count += 1;
             bytes += request.command.bytes();
-            let is_send = request.command.is_send();
-            let shares = *first_is_send.get_or_insert(is_send) && is_send;
+            let shares = request.command.shares();
+            let shares = *first_shares.get_or_insert(shares) && shares;
             shares && count <= BATCH_COUNT_MAX && bytes <= BATCH_BYTES_MAX
         })
     }
@@ -245,7 +245,7 @@ impl RoomActor {
                 });
             }
             let opener = &Opener::of(&with.vault, state.room).await?;
-            let mut batch = Batch::read(&tx, opener, state, commands).await?;
+            let mut batch = Batch::read(&tx, opener, &*with.attachments, state, commands).await?;
             // Of this attempt: another one may seal something else.
             let mut nonces = with.vault.nonces(commands.len());
             let mut head = state.head;
@@ -255,6 +255,7 @@ impl RoomActor {
                 let decision = state.prepare(head, command, &facts, now, Salt(salts[place]));
                 if let Ok(prepared) = &decision {
                     store::write(&tx, prepared, state, seals, &mut nonces)?;
+                    self.move_files(&tx, prepared).await?;
                     batch.remember(place, prepared);
                     head = prepared.head;
                 }
@@ -266,6 +267,36 @@ impl RoomActor {
             Ok(decisions)
         };
         with.store.run_certain(attempt).await
+    }
+
+    /// Has the files that a message carries follow what was decided about it.
+    async fn move_files(
+        &self,
+        tx: &cluster_store::Transaction,
+        prepared: &Prepared,
+    ) -> Result<(), StoreError> {
+        let files = &self.with.attachments;
+        match &prepared.change {
+            Some(Change::Message(message, _)) if !message.attachments.is_empty() => {
+                let taken = message.attachments.iter().map(|taken| taken.file);
+                let taken: Vec<_> = taken.collect();
+                files.take(tx, prepared.actor, self.room, &taken).await
+            }
+            Some(Change::Edit(message) | Change::Deletion(message)) => {
+                for file in &message.released {
+                    files.release(tx, *file).await?;
+                }
+                Ok(())
+            }
+            Some(
+                Change::Message(..)
+                | Change::Membership(_)
+                | Change::Room(_)
+                | Change::Link(_)
+                | Change::Delete,
+            )
+            | None => Ok(()),
+        }
     }
 
     fn publish(&self, myself: &ActorRef<Wake>, prepared: Prepared) {

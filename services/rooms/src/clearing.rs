@@ -4,19 +4,21 @@
 //! A room is gone with the transaction that deletes it: from then on nobody can read it. Without its keys
 //! what is left of it cannot be read with the store either. The room is on a list there, so a clearing that
 //! was cut short, by the end of the process or by a store that takes no writes, goes on later. One task
-//! works through the list, one room at a time.
+//! works through the list, one room at a time. A message's files are released in the transaction that clears
+//! its row.
 
 use std::sync::Arc;
 
 use cluster_runtime::{TaskKind, Tasks};
-use cluster_store::{Store, StoreError};
+use cluster_store::{Store, StoreError, Transaction};
 use cluster_types::RoomId;
 use services_vault::{Vault, VaultError};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use crate::directory::Dependencies;
 use crate::limits::{CLEAR_BATCH, CLEAR_RETRY};
-use crate::store;
+use crate::{Attachments, store};
 
 /// Wakes the task that clears. Clones wake the same one.
 #[derive(Clone, Debug)]
@@ -27,20 +29,23 @@ pub(crate) struct Clearing {
 struct Clearer {
     store: Store,
     vault: Vault,
+    attachments: Arc<dyn Attachments>,
     tasks: Tasks,
     wake: Arc<Notify>,
 }
 
 impl Clearing {
     /// Starts the task, which first looks what an earlier process has left.
-    pub(crate) fn start(store: &Store, vault: &Vault, tasks: &Tasks) -> Self {
+    pub(crate) fn start(with: &Dependencies) -> Self {
         let wake = Arc::new(Notify::new());
         let clearer = Clearer {
-            store: store.clone(),
-            vault: vault.clone(),
-            tasks: tasks.clone(),
+            store: with.store.clone(),
+            vault: with.vault.clone(),
+            attachments: Arc::clone(&with.attachments),
+            tasks: with.tasks.clone(),
             wake: Arc::clone(&wake),
         };
+        let tasks = &with.tasks;
         tasks.spawn(TaskKind::Clearing, "rooms: clear", clearer.run());
         Self { wake }
     }
@@ -97,7 +102,10 @@ impl Clearer {
         let destroyed = self.vault.destroy_room(room).await;
         destroyed.map_err(VaultError::into_store_error)?;
         while !self.tasks.stopping().is_cancelled() {
-            let some = |tx, _| async move { store::clear_some(&tx, room, CLEAR_BATCH).await };
+            let files = &*self.attachments;
+            let some = |tx: Transaction, _| async move {
+                store::clear_some(&tx, files, room, CLEAR_BATCH).await
+            };
             if !self.store.run(some).await? {
                 break;
             }

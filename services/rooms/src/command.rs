@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cluster_types::{AccountId, Seq, UnixMillis};
+use cluster_types::{AccountId, FileId, Seq, UnixMillis};
 
 use crate::limits::REQUEST_OVERHEAD_BYTES;
 use crate::{ClientMessageId, Format, LinkHash, Member, Priority, Role};
@@ -25,7 +25,7 @@ pub enum Action {
     Edit {
         /// Which message.
         target: Seq,
-        /// What it says from here on. Priority and reply of a draft stay as they were.
+        /// What it says from here on, and which files it loses. Priority and reply stay as they were.
         draft: Draft,
     },
     /// Take back what was said.
@@ -99,6 +99,9 @@ pub struct Draft {
     pub priority: Priority,
     /// Which message it answers.
     pub reply_to: Option<Seq>,
+    /// Files: of a message, finished uploads of the sender for the room, which it carries; of an edit, those that
+    /// the message carries no more. None twice.
+    pub files: Vec<FileId>,
 }
 
 impl fmt::Debug for Draft {
@@ -106,6 +109,7 @@ impl fmt::Debug for Draft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Draft")
             .field("bytes", &self.body.len())
+            .field("files", &self.files)
             .finish_non_exhaustive()
     }
 }
@@ -113,7 +117,10 @@ impl fmt::Debug for Draft {
 impl Command {
     /// What it weighs in an inbox.
     pub(crate) fn bytes(&self) -> usize {
-        REQUEST_OVERHEAD_BYTES + self.draft().map_or(0, |draft| draft.body.len())
+        let said = self
+            .draft()
+            .map_or(0, |draft| draft.body.len() + size_of_val(&draft.files[..]));
+        REQUEST_OVERHEAD_BYTES + said
     }
 
     /// What it says, if it says anything.
@@ -125,9 +132,24 @@ impl Command {
         }
     }
 
-    /// Whether it only adds a message: then it can share a transaction with others of its kind.
+    /// Whether it adds a message.
     pub(crate) const fn is_send(&self) -> bool {
         matches!(self.action, Action::Send(_))
+    }
+
+    /// Whether it only adds a message: then it can share a transaction with others of its kind. What one that
+    /// carries files reads and writes besides must not keep others waiting, nor be repeated for them.
+    pub(crate) const fn shares(&self) -> bool {
+        matches!(&self.action, Action::Send(draft) if draft.files.is_empty())
+    }
+
+    /// The uploads that it wants to carry.
+    pub(crate) fn uploads(&self) -> &[FileId] {
+        if let Action::Send(draft) = &self.action {
+            &draft.files
+        } else {
+            &[]
+        }
     }
 
     /// The message that it is about.

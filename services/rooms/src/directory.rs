@@ -22,7 +22,7 @@ use crate::clearing::Clearing;
 use crate::limits::{
     ACTIVE_ROOMS_MAX, COMMAND_ATTEMPTS_MAX, COMMAND_DEADLINE, IDLE_SWEEP_EVERY, INBOX,
 };
-use crate::{Command, CommandError, Outcome, Publisher};
+use crate::{Attachments, Command, CommandError, Outcome, Publisher};
 
 mod active;
 #[cfg(test)]
@@ -53,6 +53,8 @@ pub struct Dependencies {
     pub rng: Rng,
     /// Knows who there is.
     pub people: Arc<dyn People>,
+    /// Keeps files that come with messages.
+    pub attachments: Arc<dyn Attachments>,
     /// Delivers events.
     pub publisher: Arc<dyn Publisher>,
     /// Runs what goes on in the background.
@@ -84,7 +86,7 @@ impl Rooms {
             .await
             .map_err(|_| StoreError::Closed)?;
         let rooms = Self {
-            clearing: Clearing::start(&with.store, &with.vault, &with.tasks),
+            clearing: Clearing::start(&with),
             with: Arc::new(with),
             supervisor,
             active,

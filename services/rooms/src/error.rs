@@ -7,7 +7,10 @@ use cluster_store::{AsStoreError, StoreError};
 use cluster_types::{Coded, ErrorCode, FieldViolation, Seq};
 
 use crate::limits::{BANS_MAX, MEMBERS_MAX, OVERLOADED_RETRY, ROOMS_PER_ACCOUNT_MAX};
-use crate::{Command, Role};
+use crate::{Command, Role, Unattachable};
+
+/// The reason where a message does not carry a file.
+const ATTACHMENT_NOT_FOUND: &str = "ATTACHMENT_NOT_FOUND";
 
 /// A place in a log that is not there yet.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -93,6 +96,18 @@ pub enum CommandError {
     /// The room has all the bans it can have.
     #[error("the room has {BANS_MAX} bans, which is the limit: lift some")]
     TooManyBans,
+    /// The message does not carry a file that it is to lose.
+    #[error("remove_attachments[{place}] is not in the message")]
+    NoSuchAttachment {
+        /// The place of the file among those that were named.
+        place: usize,
+    },
+    /// An edit would leave a message without words and without files.
+    #[error("a message says something or carries a file")]
+    NothingLeft,
+    /// A file that the message cannot carry.
+    #[error(transparent)]
+    Unattachable(#[from] Unattachable),
     /// The client message id was used for something else.
     #[error("this client message id was used for something else")]
     IdReused,
@@ -143,6 +158,7 @@ impl Coded for CommandError {
             | Self::NoSuchMessage
             | Self::NoSuchMember
             | Self::NoSuchAccount
+            | Self::NoSuchAttachment { .. }
             | Self::NoSuchLink => ErrorCode::NotFound,
             Self::RoleTooLow { .. } | Self::RankTooLow | Self::NotTheAuthor | Self::Muted => {
                 ErrorCode::Forbidden
@@ -155,7 +171,8 @@ impl Coded for CommandError {
             | Self::TooManyRooms
             | Self::TooManyBans => ErrorCode::Conflict,
             Self::IdReused => ErrorCode::AlreadyExists,
-            Self::FutureSeq(_) => ErrorCode::Invalid,
+            Self::FutureSeq(_) | Self::NothingLeft => ErrorCode::Invalid,
+            Self::Unattachable(file) => file.code(),
             Self::Overloaded => ErrorCode::Exhausted,
             Self::Unavailable => ErrorCode::NotHere,
             Self::TimedOut => ErrorCode::Timeout,
@@ -182,6 +199,9 @@ impl Coded for CommandError {
             Self::RoomFull => "ROOM_FULL",
             Self::TooManyRooms => "TOO_MANY_ROOMS",
             Self::TooManyBans => "TOO_MANY_BANS",
+            Self::NoSuchAttachment { .. } => ATTACHMENT_NOT_FOUND,
+            Self::NothingLeft => "MESSAGE_EMPTY",
+            Self::Unattachable(file) => file.reason(),
             Self::IdReused => "CLIENT_MESSAGE_ID_REUSED",
             Self::FutureSeq(_) => "SEQ_IN_THE_FUTURE",
             Self::Overloaded => "ROOM_BUSY",
@@ -193,8 +213,20 @@ impl Coded for CommandError {
     }
 
     fn violations(&self) -> Vec<FieldViolation> {
+        let field = |field: String, description: &str| FieldViolation {
+            field,
+            description: description.to_owned(),
+        };
         if let Self::FutureSeq(future) = self {
             future.violations()
+        } else if let Self::Unattachable(file) = self {
+            file.violations()
+        } else if let Self::NoSuchAttachment { place } = self {
+            let name = format!("remove_attachments[{place}]");
+            vec![field(name, "is not in the message")]
+        } else if *self == Self::NothingLeft {
+            let name = "body".to_owned();
+            vec![field(name, "must not be empty where no file is left")]
         } else {
             Vec::new()
         }
@@ -234,7 +266,7 @@ impl From<ReadError> for CommandError {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::NoSuchRoom => Self::NoSuchRoom,
-            ReadError::NoSuchEvent => Self::NoSuchMessage,
+            ReadError::NoSuchEvent | ReadError::NoSuchAttachment => Self::NoSuchMessage,
             ReadError::RoleTooLow { needs } => Self::RoleTooLow { needs },
             ReadError::FutureSeq(future) => Self::FutureSeq(future),
             ReadError::Store(error) => Self::Store(error),
@@ -251,6 +283,9 @@ pub enum ReadError {
     /// There is no such event in the room.
     #[error("no such event")]
     NoSuchEvent,
+    /// The message does not carry this file, or not any more.
+    #[error("the message carries no such file")]
+    NoSuchAttachment,
     /// The reader's role does not allow it.
     #[error("only {} may do this", whom(*needs))]
     RoleTooLow {
@@ -268,7 +303,7 @@ pub enum ReadError {
 impl Coded for ReadError {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::NoSuchRoom | Self::NoSuchEvent => ErrorCode::NotFound,
+            Self::NoSuchRoom | Self::NoSuchEvent | Self::NoSuchAttachment => ErrorCode::NotFound,
             Self::RoleTooLow { .. } => ErrorCode::Forbidden,
             Self::FutureSeq(_) => ErrorCode::Invalid,
             Self::Store(error) => error.code(),
@@ -279,6 +314,7 @@ impl Coded for ReadError {
         match self {
             Self::NoSuchRoom => "ROOM_NOT_FOUND",
             Self::NoSuchEvent => "EVENT_NOT_FOUND",
+            Self::NoSuchAttachment => ATTACHMENT_NOT_FOUND,
             Self::RoleTooLow { .. } => "ROLE_TOO_LOW",
             Self::FutureSeq(_) => "SEQ_IN_THE_FUTURE",
             Self::Store(error) => error.reason(),

@@ -11,7 +11,7 @@
 //! actor that cannot be sure dies and is rebuilt from it.
 //!
 //! Leaves out: who is signed in (`services-accounts`), who is connected and how events reach them
-//! (`services-sessions`, behind [`Publisher`]).
+//! (`services-sessions`, behind [`Publisher`]), the bytes of files (`services-files`, behind [`Attachments`]).
 
 mod actor;
 mod attachments;
@@ -35,7 +35,7 @@ mod tests;
 mod upgrade;
 pub mod wire;
 
-pub use attachments::Attachment;
+pub use attachments::{AttachError, Attachment, Attachments, NoFiles, Unattachable, WhyNot};
 pub use command::{Action, Command, Draft, Outcome};
 pub use directory::{Dependencies, People, Rooms};
 pub use error::{CommandError, FutureSeq, ReadError};

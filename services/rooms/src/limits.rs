@@ -9,6 +9,14 @@ use cluster_store::limits::{RANGE_BYTES_MAX, RANGE_ROWS_MAX};
 /// the store's 100 kB for a value.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
+/// Files that come with a message: few enough that the message is a small part of what its transaction writes,
+/// and more than anybody looks at side by side.
+pub const ATTACHMENTS_MAX: usize = 10;
+
+/// What a file that comes with a message weighs in a page of events, besides its name and its type: its id, size
+/// and hash, and what the encoding adds.
+pub const ATTACHMENT_OVERHEAD_BYTES: usize = 128;
+
 /// Characters in a room's name.
 pub const DISPLAY_NAME_CHARS_MAX: usize = 100;
 
@@ -79,7 +87,7 @@ pub const EVENTS_PAGE_MAX: usize = 1_000;
 /// Events in one page where the call names no number.
 pub const EVENTS_PAGE_DEFAULT: usize = 50;
 
-/// Bytes of bodies in one page of events, those shown by edits included: well below the 4 MiB that
+/// Bytes of bodies and of what comes with them in one page of events, those shown by edits included: well below the 4 MiB that
 /// gRPC clients take by default. One event fits in any case.
 pub const EVENTS_PAGE_BYTES_MAX: usize = 1024 * 1024;
 
@@ -112,6 +120,10 @@ pub const LOAD_PAGE: usize = 1_000;
 
 /// Rows cleared in one transaction while a deleted room is cleared away.
 pub const CLEAR_BATCH: usize = 500;
+
+/// Files released in one transaction while a deleted room is cleared away, if not a single event has more. Each is
+/// some six rows that are read or written.
+pub const CLEAR_FILES: usize = 100;
 
 /// How long to wait before clearing is tried again after the store has refused it. What is to be
 /// cleared cannot be read by anybody any more, so there is no hurry.

@@ -11,11 +11,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cluster_types::{AccountId, Day, LogId, RoomId, Seq, UnixMillis};
+use cluster_types::{AccountId, Day, FileId, LogId, RoomId, Seq, UnixMillis};
 
 use crate::{
-    Action, ClientMessageId, Command, CommandError, Event, EventKind, Kind, LinkHash, Member,
-    MembershipChange, MembershipKind, Message, Mute, Outcome, RoomChange, Standing,
+    Action, Attachment, ClientMessageId, Command, CommandError, Event, EventKind, Kind, LinkHash,
+    Member, MembershipChange, MembershipKind, Message, Mute, Outcome, RoomChange, Standing,
+    Unattachable,
 };
 
 mod digest;
@@ -63,6 +64,10 @@ pub(crate) struct Facts {
     pub(crate) target: Option<Salted>,
     /// Whether a message answers something that is there and is no message.
     pub(crate) answers_no_message: bool,
+    /// What a message carries.
+    pub(crate) attachments: Vec<Attachment>,
+    /// The first file that it wants to carry and cannot.
+    pub(crate) unattachable: Option<Unattachable>,
     /// Whether the account that would come is in all the rooms it can be in.
     pub(crate) has_no_place: bool,
 }
@@ -135,6 +140,8 @@ pub(crate) struct Rewritten {
     pub(crate) message_count: u64,
     pub(crate) message: Message,
     pub(crate) salt: Option<Salt>,
+    /// The files that it carries no more.
+    pub(crate) released: Vec<FileId>,
 }
 
 type Decision = Result<Option<Change>, CommandError>;
@@ -359,8 +366,8 @@ impl Change {
 }
 
 impl Rewritten {
-    /// `event` with another message in its place, which is under this salt.
-    fn new(event: &Event, message: Message, salt: Option<Salt>) -> Self {
+    /// `event` with another message in its place, which is under this salt and has lost these files.
+    fn new(event: &Event, message: Message, salt: Option<Salt>, released: Vec<FileId>) -> Self {
         Self {
             target: event.seq,
             at: event.at,
@@ -368,6 +375,7 @@ impl Rewritten {
             message_count: event.message_count,
             message,
             salt,
+            released,
         }
     }
 

@@ -10,20 +10,23 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cluster_runtime::Tasks;
 use cluster_store::{RangeQuery, Simulated, SimulatedDisk, Store, StoreError, Table, Transaction};
-use cluster_types::{
-    AccountId, Clock, DeploymentId, FileId, ManualClock, Rng, RoomId, Seq, UnixMillis,
-};
+use cluster_types::{AccountId, Clock, DeploymentId, ManualClock, Rng, RoomId, Seq, UnixMillis};
 use parking_lot::Mutex;
-use services_vault::{Generation, KeyBytes, KeySource, Kms as _, MemoryKms, Parts, Vault};
+use services_vault::{Generation, KeySource, Kms as _, MemoryKms, Parts, Vault};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::limits::EVENTS_PAGE_MAX;
 use crate::{
-    Action, Attachment, ClientMessageId, Command, CommandError, Dependencies, Direction, Draft,
-    Event, EventKind, Format, NewRoom, Outcome, People, Priority, Published, Publisher, ReadMark,
-    Role, Rooms, Start,
+    Action, ClientMessageId, Command, CommandError, Dependencies, Direction, Draft, Event,
+    EventKind, Format, NewRoom, Outcome, People, Priority, Published, Publisher, ReadMark, Role,
+    Rooms, Start,
 };
+
+mod files;
+
+use files::Kept;
+pub(crate) use files::{attachment, edit_without, file, send_files};
 
 pub(crate) const OWNER: AccountId = account(1);
 pub(crate) const MODERATOR: AccountId = account(2);
@@ -188,6 +191,7 @@ impl World {
             clock: Arc::clone(&watch) as Arc<dyn Clock>,
             rng: rng.clone(),
             people: Arc::new(Everybody),
+            attachments: Arc::new(Kept),
             publisher: Arc::clone(&heard) as Arc<dyn Publisher>,
             tasks: tasks.clone(),
         });
@@ -392,23 +396,7 @@ pub(crate) fn draft(id: ClientMessageId, body: &str) -> Draft {
         format: Format::Plain,
         priority: Priority::Normal,
         reply_to: None,
-    }
-}
-
-pub(crate) const fn file(number: u8) -> FileId {
-    FileId::from_bytes([number; 16])
-}
-
-/// What comes with a message that carries this file.
-pub(crate) fn attachment(file: FileId) -> Attachment {
-    let number = file.as_bytes()[0];
-    Attachment {
-        file,
-        key: Arc::new(KeyBytes::copied(&[number; 32])),
-        name: format!("{number}.png"),
-        size: 100 + u64::from(number),
-        media_type: "image/png".to_owned(),
-        sha256: [number; 32],
+        files: Vec::new(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The service through its handle: over a store in memory under paused time, and what matters most
 //! over a real file too.
 
+mod attachments;
 mod deletion;
 mod dying;
 mod history;

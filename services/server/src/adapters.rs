@@ -5,14 +5,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cluster_store::StoreError;
-use cluster_types::{AccountId, Caller, Coded, ErrorCode, FileId, RoomId, Seq, SignInId};
+use cluster_types::{AccountId, Caller, SignInId};
 use services_accounts::{Accounts, FindError, SignInEnded};
-use services_files::{Carriers, Descriptor, Refused, Transfers};
+use services_files::Transfers;
 use services_gateway::{AccountRates, Authenticate, AuthenticateError};
-use services_rooms::{People, Rooms};
+use services_rooms::People;
 use services_sessions::{Hub, Pace, SignIns};
 
-/// Accounts, as the gateway, rooms and sessions need them.
+mod files;
+
+pub(crate) use files::{Carried, Members};
+
+/// Accounts, as the gateway and the other services need them.
 #[derive(Clone)]
 pub(crate) struct Known(pub(crate) Accounts);
 
@@ -77,46 +81,6 @@ impl Known {
             // It is not to be found, or over.
             Err(_) => Ok(false),
         }
-    }
-}
-
-/// Rooms, as files need them: whoever may send into one may send files, and whoever reads a message may fetch
-/// what it carries.
-#[derive(Debug)]
-pub(crate) struct Members(pub(crate) Rooms);
-
-#[async_trait]
-impl Carriers for Members {
-    async fn may_send(&self, account: AccountId, room: RoomId) -> Result<(), Refused> {
-        let may_send = self.0.check_may_send(account, room).await;
-        may_send.map_err(|error| Box::new(error) as Refused)
-    }
-
-    async fn carried(
-        &self,
-        account: AccountId,
-        room: RoomId,
-        seq: Seq,
-        file: FileId,
-    ) -> Result<Descriptor, Refused> {
-        let event = self.0.event(account, room, seq).await;
-        let _event = event.map_err(|error| Box::new(error) as Refused)?;
-        Err(Box::new(NotCarried(file)))
-    }
-}
-
-/// A message does not carry this file.
-#[derive(Debug, thiserror::Error)]
-#[error("the message does not carry the file {0}")]
-struct NotCarried(FileId);
-
-impl Coded for NotCarried {
-    fn code(&self) -> ErrorCode {
-        ErrorCode::NotFound
-    }
-
-    fn reason(&self) -> &'static str {
-        "ATTACHMENT_NOT_FOUND"
     }
 }
 

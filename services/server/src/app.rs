@@ -26,7 +26,7 @@ use services_vault::Vault;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
-use crate::adapters::{AsCalls, EndStreams, Known, Members};
+use crate::adapters::{AsCalls, Carried, EndStreams, Known, Members};
 use crate::administration::Administration;
 use crate::config::Config;
 use crate::files::{self, FilesError};
@@ -251,18 +251,6 @@ impl Services {
         let accounts = Accounts::start(parts, config.account_options()).await?;
         let known = Arc::new(Known(accounts.clone()));
         let hub = Hub::start(available_parallelism().map_or(1, usize::from), &base.tasks);
-        let rooms = Rooms::start(services_rooms::Dependencies {
-            store: base.store.clone(),
-            vault: base.vault.clone(),
-            clock: Arc::clone(&base.clock),
-            rng: base.rng.fork(),
-            people: known.clone(),
-            publisher: Arc::new(hub.clone()),
-            tasks: base.tasks.clone(),
-        })
-        .await?;
-        let account_rates = AccountRates::new(&config.limits.calls);
-        let pace = Arc::new(AsCalls(account_rates.clone()));
         let files = Files::new(services_files::Parts {
             store: base.store.clone(),
             vault: base.vault.clone(),
@@ -272,6 +260,19 @@ impl Services {
             people: known.clone(),
             policy: config.files.policy(),
         });
+        let rooms = Rooms::start(services_rooms::Dependencies {
+            store: base.store.clone(),
+            vault: base.vault.clone(),
+            clock: Arc::clone(&base.clock),
+            rng: base.rng.fork(),
+            people: known.clone(),
+            attachments: Arc::new(Carried(files.clone())),
+            publisher: Arc::new(hub.clone()),
+            tasks: base.tasks.clone(),
+        })
+        .await?;
+        let account_rates = AccountRates::new(&config.limits.calls);
+        let pace = Arc::new(AsCalls(account_rates.clone()));
         let transfers = Transfers::new(services_files::Dependencies {
             files,
             carriers: Arc::new(Members(rooms.clone())),

@@ -33,7 +33,7 @@ pub(crate) enum Command {
     /// From here on, send a room's counters alone.
     Unfollow(RoomId),
     /// Change a room's log.
-    Act(Act, RoomId, Action),
+    Act(Act, RoomId, Box<Action>),
     /// Move the read mark.
     MarkRead(RoomId, Seq),
     /// Show that one writes.

@@ -50,15 +50,15 @@ fn command(command: Wire) -> Read<Command> {
         }
         Wire::SendMessage(request) => {
             let (room, action) = wire::send(request)?;
-            Command::Act(Act::Send, room, action)
+            Command::Act(Act::Send, room, Box::new(action))
         }
         Wire::EditMessage(request) => {
             let (room, action) = wire::edit(request)?;
-            Command::Act(Act::Edit, room, action)
+            Command::Act(Act::Edit, room, Box::new(action))
         }
         Wire::DeleteMessage(request) => {
             let (room, action) = wire::delete(&request)?;
-            Command::Act(Act::Delete, room, action)
+            Command::Act(Act::Delete, room, Box::new(action))
         }
         Wire::MarkRead(request) => Command::MarkRead(
             name::room(&request.room, "room")?,

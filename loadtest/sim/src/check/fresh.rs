@@ -10,6 +10,7 @@ use cluster_types::Seq;
 use tonic::Code;
 
 use super::facts::{Facts, Order, Source};
+use super::files;
 use super::log::Stand;
 use super::{About, Rule, Verdict};
 use crate::history::{Answer, Ask, Done, Why};
@@ -110,6 +111,9 @@ fn refusals(facts: &Facts<'_>, op: Op, order: &Order<'_>, verdict: &mut Verdict)
         let Some((at, Answer::Refused(why))) = attempt.answer else {
             continue;
         };
+        if files::are_a_reason(facts, order, why) {
+            continue;
+        }
         let reason = |stand: &Stand| is_reason(why, order, stand);
         let from = facts.known(*room, attempt.asked);
         let about_room = matches!(

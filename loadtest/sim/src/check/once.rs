@@ -295,6 +295,7 @@ fn unasked(facts: &Facts<'_>, used: &Used, event: &Event, message: &Message) -> 
             said == message.said
         } else {
             (said.priority, said.reply_to) == (message.said.priority, message.said.reply_to)
+                && message.said.files.are_left_of(&said.files)
         }
     };
     let found = asked.any(|(room, said)| room == event.room && same(said));

@@ -7,7 +7,8 @@ use cluster_types::{Seq, UnixMillis};
 use proto::v1::member::Role;
 use proto::v1::membership_change::Kind as Change;
 
-use crate::names::{Person, Room};
+use crate::limits::FILES_MAX;
+use crate::names::{File, Person, Room};
 
 /// A client message id.
 #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
@@ -32,7 +33,13 @@ pub struct Said {
     pub priority: i32,
     /// What it answers; 0 for nothing.
     pub reply_to: Seq,
+    /// The files that come with it; of an edit, those that the message loses.
+    pub files: Files,
 }
+
+/// The first files that come with a message, in their order. Nobody here sends more.
+#[derive(Clone, Copy, Default, Eq, PartialEq)]
+pub struct Files([Option<File>; FILES_MAX]);
 
 /// A message as it stands when it is seen.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -97,6 +104,35 @@ pub enum Kind {
         /// Whether it can only be read.
         archived: bool,
     },
+}
+
+// === impl Files ===
+
+impl Files {
+    /// These.
+    pub fn of(files: impl IntoIterator<Item = File>) -> Self {
+        let mut all = [None; FILES_MAX];
+        for (place, file) in all.iter_mut().zip(files) {
+            *place = Some(file);
+        }
+        Self(all)
+    }
+
+    /// One after the other.
+    pub fn iter(&self) -> impl Iterator<Item = File> {
+        self.0.into_iter().flatten()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
+    /// Whether this is what is left of `all`, in the same order.
+    pub fn are_left_of(&self, all: &Self) -> bool {
+        let mut all = all.iter();
+        self.iter().all(|file| all.any(|other| other == file))
+    }
 }
 
 // === impl Body ===
@@ -175,7 +211,10 @@ impl Message {
             return !(self.deleted && other.deleted) || self.edited == other.edited;
         }
         let stays = |message: &Self| (message.id, message.said.priority, message.said.reply_to);
-        stays(self) == stays(other) && (self.edited != other.edited || self.said == other.said)
+        let (one, two) = (&self.said.files, &other.said.files);
+        stays(self) == stays(other)
+            && (one.are_left_of(two) || two.are_left_of(one))
+            && (self.edited != other.edited || self.said == other.said)
     }
 }
 
@@ -189,6 +228,12 @@ impl fmt::Debug for MessageId {
             "#{:02x}{:02x}{:02x}{:02x}",
             self.0[0], self.0[1], self.0[2], self.0[3]
         )
+    }
+}
+
+impl fmt::Debug for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use cluster_types::{Rng, Seq};
+use cluster_rpc::name;
+use cluster_types::{FileId, Rng, Seq};
 use futures::future::join_all;
 use proto::v1;
 use proto::v1::list_events_request::{Direction, Start};
@@ -11,8 +12,9 @@ use uuid::Uuid;
 use super::Somebody;
 use crate::calls::{Order, Wire};
 use crate::clients::Ending;
-use crate::history::{Ask, Body, Done, MessageId, Said};
-use crate::limits::{BODY_LONG, BODY_SHORT, BURST, FLOOD, PAGE};
+use crate::files;
+use crate::history::{Ask, Body, Done, Files, MessageId, Said};
+use crate::limits::{BODY_LONG, BODY_SHORT, BURST, FILE_BYTES, FILES_MAX, FLOOD, PAGE};
 use crate::names::{Device, Person, Room};
 use crate::plan::{Deed, among, percent, skewed};
 
@@ -27,6 +29,7 @@ impl Somebody {
                 let order = self.a_message(device, room, false);
                 self.ask(order).await;
             }
+            Deed::SendFiles => self.send_files(device, room).await,
             Deed::SendBurst => self.send_many(device, room, BURST).await,
             Deed::SendFlood => self.send_many(device, room, FLOOD).await,
             Deed::SendAgainOtherwise => self.send_again_otherwise(device, room).await,
@@ -67,6 +70,56 @@ impl Somebody {
         join_all(orders).await;
     }
 
+    /// A few files, seldom one that was sent before, or is not for this room.
+    async fn send_files(&self, device: Device, room: Room) {
+        let mut files = Vec::new();
+        for _ in 0..skewed(&self.rng, 1..=FILES_MAX as u64) {
+            let file = match percent(&self.rng, 15) {
+                true => self.an_old_upload(),
+                false => self.upload(room).await,
+            };
+            files.extend(file.filter(|file| !files.contains(file)));
+        }
+        let mut order = self.a_message(device, room, true);
+        if let (Ask::Send { said, .. }, Wire::Send(request)) = (&mut order.ask, &mut order.wire) {
+            said.files = self.numbers(&files);
+            request.attachments = files.into_iter().map(name::of_file).collect();
+            if !request.attachments.is_empty() && percent(&self.rng, 30) {
+                request.body.clear();
+                said.body = Body::of("");
+            }
+        }
+        self.ask(order).await;
+    }
+
+    async fn upload(&self, room: Room) -> Option<FileId> {
+        let (account, id) = {
+            let state = self.clients.world.lock();
+            let id = name::room(&state.rooms.get(&room)?.name, "room").ok()?;
+            (state.account(self.me)?, id)
+        };
+        let (files, size) = (&self.clients.node.files, among(&self.rng, FILE_BYTES));
+        let file = files::upload(files, account, id, size).await?;
+        let mut state = self.clients.world.lock();
+        let uploads = &mut state.rooms.get_mut(&room)?.uploads;
+        uploads.push((self.me, file));
+        Some(file)
+    }
+
+    /// Of any room; mostly a message has it already.
+    fn an_old_upload(&self) -> Option<FileId> {
+        let state = self.clients.world.lock();
+        let uploads = state.rooms.values().flat_map(|room| &room.uploads);
+        let own = uploads.filter(|(by, _)| *by == self.me || percent(&self.rng, 5));
+        let own: Vec<_> = own.map(|(_, file)| *file).collect();
+        self.one_of(&own).copied()
+    }
+
+    fn numbers(&self, files: &[FileId]) -> Files {
+        let mut state = self.clients.world.lock();
+        Files::of(files.iter().map(|file| state.names.file(*file)))
+    }
+
     /// The same id for something else, once it is certain what it was used for.
     async fn send_again_otherwise(&self, device: Device, room: Room) {
         let first = self.a_message(device, room, true);
@@ -94,9 +147,18 @@ impl Somebody {
         };
         let (id, client_message_id) = new_id(&self.rng);
         let (body, format) = (self.a_body(false), self.a_format());
+        let carried = {
+            let state = self.clients.world.lock();
+            let room = state.rooms.get(&room);
+            room.and_then(|room| room.files.get(&target).cloned())
+                .unwrap_or_default()
+        };
+        let mut removed = carried;
+        removed.retain(|_| percent(&self.rng, 40));
         let said = Said {
             body: Body::of(&body),
             format: format.into(),
+            files: self.numbers(&removed),
             ..Said::default()
         };
         let wire = v1::EditMessageRequest {
@@ -105,7 +167,7 @@ impl Somebody {
             body,
             format: format.into(),
             client_message_id,
-            remove_attachments: Vec::new(),
+            remove_attachments: removed.into_iter().map(name::of_file).collect(),
         };
         let ask = Ask::Edit {
             room,
@@ -213,6 +275,7 @@ impl Somebody {
             format: format.into(),
             priority: priority.into(),
             reply_to,
+            files: Files::default(),
         };
         let wire = v1::SendMessageRequest {
             room: self.name(room),

@@ -10,6 +10,7 @@ pub(crate) enum Deed {
     Send,
     SendBurst,
     SendFlood,
+    SendFiles,
     SendAgainOtherwise,
     Edit,
     EditOfAnother,
@@ -76,6 +77,7 @@ impl Deed {
 const WEIGHTS: &[(Deed, u64)] = &[
     (Deed::SendBurst, 20),
     (Deed::SendFlood, 1),
+    (Deed::SendFiles, 40),
     (Deed::SendAgainOtherwise, 15),
     (Deed::Edit, 40),
     (Deed::EditOfAnother, 5),

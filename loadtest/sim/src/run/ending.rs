@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use cluster_types::Seq;
 use proto::v1;
+use services_files::Swept;
 use tokio::time::sleep;
 
 use super::Run;
 use crate::calls::{Order, Wire};
 use crate::clients::{Clients, Ending};
+use crate::files;
 use crate::history::{Ask, Cursor, Done, What, World as Happened};
-use crate::limits::{CATCH_UP, SETTLE};
+use crate::limits::{CATCH_UP, SETTLE, UPLOADS_GONE_DAYS};
 use crate::names::{Device, Person, Room};
 use crate::people::{all_rooms, page};
 use crate::plan::among;
@@ -59,6 +61,7 @@ impl Run {
         }
         self.connect_everybody(clients, people).await;
         self.world.note_world(Happened::Settled);
+        self.look_at_files(clients).await?;
         Ok(())
     }
 
@@ -186,6 +189,16 @@ impl Run {
             }
         }
         sleep(CATCH_UP).await;
+    }
+
+    /// Sweeps until there is nothing to sweep, once no upload lives on.
+    async fn look_at_files(&self, clients: &Clients) -> anyhow::Result<()> {
+        self.clock.jump_to(UPLOADS_GONE_DAYS * 24 * 60 * 60 * 1_000);
+        let node = &clients.node;
+        while node.files.sweep().await? != Swept::default() {}
+        let kept = files::kept(&node.store, &self.objects, &self.world).await?;
+        self.world.note_world(kept);
+        Ok(())
     }
 
     /// Takes a new device in place of one of which nobody knows whether it is signed out.

@@ -9,7 +9,7 @@ use cluster_types::{AccountId, Seq, UnixMillis};
 use crate::limits::EARLIER_AT_ONCE;
 use crate::state::{Earlier, Facts, Prepared, Salted, State, Used};
 use crate::store::{self, Opener};
-use crate::{ClientMessageId, Command, EventKind};
+use crate::{AttachError, Attachments, ClientMessageId, Command, EventKind};
 
 pub(super) struct Batch<'a> {
     commands: &'a [Arc<Command>],
@@ -23,6 +23,7 @@ impl<'a> Batch<'a> {
     pub(super) async fn read(
         tx: &Transaction,
         opener: &Opener<'_>,
+        files: &dyn Attachments,
         state: &State,
         commands: &'a [Arc<Command>],
     ) -> Result<Self, StoreError> {
@@ -31,7 +32,7 @@ impl<'a> Batch<'a> {
             facts: vec![Facts::default(); commands.len()],
             here: BTreeMap::new(),
         };
-        // Only messages share a transaction: they have no target, and nobody comes by them.
+        // Only messages without files share a transaction: they have no target, and nobody comes by them.
         if let ([command], [facts]) = (commands, &mut batch.facts[..]) {
             if let Some(seq) = command.target() {
                 facts.target = store::events(tx, opener, &[seq]).await?.pop();
@@ -39,6 +40,14 @@ impl<'a> Batch<'a> {
             let comer = command.comer();
             if let Some(account) = comer.filter(|account| !state.members.contains_key(account)) {
                 facts.has_no_place = store::has_no_place(tx, account).await?;
+            }
+            let (sender, uploads) = (command.account, command.uploads());
+            if !uploads.is_empty() && state.members.contains_key(&sender) {
+                match files.find(tx, sender, state.room, uploads).await {
+                    Ok(found) => facts.attachments = found,
+                    Err(AttachError::Unattachable(file)) => facts.unattachable = Some(file),
+                    Err(AttachError::Store(error)) => return Err(error),
+                }
             }
         }
         let looks = batch.read_uses(tx, state).await?;

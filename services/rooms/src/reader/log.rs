@@ -1,18 +1,18 @@
 //! Reading a room's log, in pages, in either direction, from a place or a moment.
 //!
-//! A page is bounded by events and by bytes of bodies. An edit is shown with the message that it is
+//! A page is bounded by events and by bytes of bodies and of what comes with them. An edit is shown with the message that it is
 //! about as that stands now, whose body lies in another row: it weighs as much as a message.
 
 use std::collections::BTreeMap;
 
 use cluster_store::schema::RoomEvent;
 use cluster_store::{RowRange, Scan, StoreError, Transaction};
-use cluster_types::{AccountId, RoomId, Seq, UnixMillis};
+use cluster_types::{AccountId, FileId, RoomId, Seq, UnixMillis};
 
 use super::rows;
 use crate::limits::{EDITED_AT_ONCE, EVENTS_PAGE_BYTES_MAX};
 use crate::store::{self, Opener};
-use crate::{Event, EventKind, FutureSeq, Message, ReadError, Rooms};
+use crate::{Attachment, Event, EventKind, FutureSeq, Message, ReadError, Rooms};
 
 /// Which way to read a log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -80,6 +80,31 @@ impl Rooms {
             let opener = self.enter(&tx, account, room).await?.opener;
             let event = event_at(&tx, &opener, seq).await?;
             event.ok_or(ReadError::NoSuchEvent)
+        };
+        self.with.store.read(read).await
+    }
+
+    /// What is needed to read a file that the message at `seq` carries.
+    ///
+    /// # Errors
+    /// [`ReadError::NoSuchRoom`] also for who is not in it; [`ReadError::NoSuchEvent`];
+    /// [`ReadError::NoSuchAttachment`] also where the message was deleted.
+    pub async fn attachment(
+        &self,
+        account: AccountId,
+        room: RoomId,
+        seq: Seq,
+        file: FileId,
+    ) -> Result<Attachment, ReadError> {
+        let read = |tx: Transaction| async move {
+            let opener = self.enter(&tx, account, room).await?.opener;
+            let event = store::event(&tx, &opener, seq).await?;
+            let EventKind::Message(message) = event.ok_or(ReadError::NoSuchEvent)?.kind else {
+                return Err(ReadError::NoSuchAttachment);
+            };
+            let mut carried = message.attachments.into_iter();
+            let found = carried.find(|attachment| attachment.file == file);
+            found.ok_or(ReadError::NoSuchAttachment)
         };
         self.with.store.read(read).await
     }
@@ -239,7 +264,10 @@ fn body_bytes(event: &Event) -> usize {
         | EventKind::Edit {
             message: Some(message),
             ..
-        } => message.body.len(),
+        } => {
+            let files = message.attachments.iter().map(Attachment::bytes);
+            message.body.len() + files.sum::<usize>()
+        }
         EventKind::Edit { message: None, .. }
         | EventKind::Deletion { .. }
         | EventKind::Membership(_)

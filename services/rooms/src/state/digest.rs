@@ -40,6 +40,7 @@ impl Command {
             format,
             priority,
             reply_to,
+            files,
         } = self.draft()?;
         let target = if let Action::Edit { target, .. } = self.action {
             target
@@ -53,8 +54,13 @@ impl Command {
         context.update(&target.0.to_be_bytes());
         context.update(&reply_to.unwrap_or(Seq::ZERO).0.to_be_bytes());
         context.update(&[format.number(), priority.number()]);
-        // Of any length, and so at the end.
+        // Of any length, and so at the end, with what may be missing after it.
         context.update(body.as_bytes());
+        for file in files {
+            // No byte of UTF-8: where the body ends is not in doubt.
+            context.update(&[0xff]);
+            context.update(file.as_bytes());
+        }
         let mut digest = [0; 16];
         digest.copy_from_slice(&context.sign().as_ref()[..16]);
         Some(Digest(digest))
@@ -63,7 +69,7 @@ impl Command {
 
 #[cfg(test)]
 mod tests {
-    use cluster_types::AccountId;
+    use cluster_types::{AccountId, FileId};
 
     use super::*;
     use crate::{ClientMessageId, Format, Priority};
@@ -78,7 +84,12 @@ mod tests {
             format: Format::Plain,
             priority: Priority::Normal,
             reply_to: None,
+            files: Vec::new(),
         }
+    }
+
+    const fn file(number: u8) -> FileId {
+        FileId::from_bytes([number; 16])
     }
 
     fn digest(action: Action, room: RoomId, salt: Salt) -> [u8; 16] {
@@ -104,6 +115,15 @@ mod tests {
         let target = Seq(6);
         let edit = Action::Edit { target, draft };
         assert_eq!(digest(edit, ROOM, SALT), expected);
+        let expected = [
+            32, 202, 104, 123, 239, 36, 66, 149, 173, 110, 65, 59, 83, 173, 200, 116,
+        ];
+        let files = vec![file(7), file(8)];
+        let with_files = Action::Send(Draft {
+            files,
+            ..self::draft()
+        });
+        assert_eq!(digest(with_files, ROOM, SALT), expected);
     }
 
     #[test]
@@ -111,6 +131,14 @@ mod tests {
         let edit = |target| {
             let draft = draft();
             Action::Edit { target, draft }
+        };
+        let with_files = |files: &[u8]| Draft {
+            files: files.iter().map(|number| file(*number)).collect(),
+            ..draft()
+        };
+        let loses = Action::Edit {
+            target: Seq(5),
+            draft: with_files(&[7]),
         };
         let others = [
             Draft {
@@ -137,9 +165,17 @@ mod tests {
                 client_message_id: ClientMessageId([9; 16]),
                 ..draft()
             },
+            with_files(&[7]),
+            with_files(&[8]),
+            with_files(&[7, 8]),
+            with_files(&[8, 7]),
+            Draft {
+                body: String::new(),
+                ..with_files(&[7])
+            },
         ];
         let others = others.into_iter().map(Action::Send);
-        let all = others.chain([Action::Send(draft()), edit(Seq(5)), edit(Seq(6))]);
+        let all = others.chain([Action::Send(draft()), edit(Seq(5)), edit(Seq(6)), loses]);
         let mut digests: Vec<_> = all.map(|action| digest(action, ROOM, SALT)).collect();
         let said = || Action::Send(draft());
         digests.push(digest(said(), RoomId::from_bytes([9; 16]), SALT));

@@ -1,10 +1,10 @@
 //! What is said, changed and taken back.
 
-use cluster_types::{AccountId, Seq, UnixMillis};
+use cluster_types::{AccountId, FileId, Seq, UnixMillis};
 
 use super::rights::at_least;
 use super::{Change, Decision, Facts, Head, Rewritten, Salt, State};
-use crate::{CommandError, Draft, Event, EventKind, FutureSeq, Message, Role};
+use crate::{Attachment, CommandError, Draft, Event, EventKind, FutureSeq, Message, Role};
 
 impl State {
     pub(super) fn send(
@@ -22,6 +22,9 @@ impl State {
         if facts.answers_no_message {
             return Err(CommandError::NoSuchMessage);
         }
+        if let Some(unattachable) = facts.unattachable {
+            return Err(unattachable.into());
+        }
         Ok(Message {
             body: draft.body.clone(),
             format: draft.format,
@@ -30,7 +33,7 @@ impl State {
             client_message_id: draft.client_message_id,
             edited: None,
             deleted: false,
-            attachments: Vec::new(),
+            attachments: facts.attachments.clone(),
         })
     }
 
@@ -51,13 +54,19 @@ impl State {
         if message.deleted {
             return Err(CommandError::NoSuchMessage);
         }
+        let attachments = without(&message.attachments, &draft.files)?;
+        if draft.body.is_empty() && attachments.is_empty() {
+            return Err(CommandError::NothingLeft);
+        }
         let message = Message {
             body: draft.body.clone(),
             format: draft.format,
             edited: Some(head.seq.next()),
+            attachments,
             ..message.clone()
         };
-        Ok(Some(Change::Edit(Rewritten::new(event, message, salt))))
+        let edited = Rewritten::new(event, message, salt, draft.files.clone());
+        Ok(Some(Change::Edit(edited)))
     }
 
     pub(super) fn delete(
@@ -81,9 +90,20 @@ impl State {
             return Ok(None);
         }
         let tombstone = Message::tombstone(head.seq.next());
-        let gone = Rewritten::new(event, tombstone, None);
+        let files = message.attachments.iter().map(|gone| gone.file);
+        let gone = Rewritten::new(event, tombstone, None, files.collect());
         Ok(Some(Change::Deletion(gone)))
     }
+}
+
+/// What a message still carries once it has lost these files.
+fn without(carried: &[Attachment], lost: &[FileId]) -> Result<Vec<Attachment>, CommandError> {
+    let is_there = |file: &FileId| carried.iter().any(|attachment| attachment.file == *file);
+    if let Some(place) = lost.iter().position(|file| !is_there(file)) {
+        return Err(CommandError::NoSuchAttachment { place });
+    }
+    let kept = carried.iter().filter(|kept| !lost.contains(&kept.file));
+    Ok(kept.cloned().collect())
 }
 
 /// The message at `seq`, deleted or not, and its salt.

@@ -6,7 +6,8 @@ mod properties;
 
 use super::*;
 use crate::limits::{BANS_MAX, MEMBERS_MAX, ROOMS_PER_ACCOUNT_MAX};
-use crate::{Draft, Format, Priority, Role};
+use crate::testing::{attachment, file};
+use crate::{Draft, Format, Priority, Role, WhyNot};
 
 const OWNER: AccountId = account(1);
 const MODERATOR: AccountId = account(2);
@@ -31,6 +32,8 @@ struct Model {
     salts: BTreeMap<Seq, Salt>,
     used: BTreeMap<(AccountId, ClientMessageId), Used>,
     now: UnixMillis,
+    /// The first file that a message wants to carry and cannot.
+    unattachable: Option<Unattachable>,
     /// In how many other rooms whoever comes is.
     elsewhere: usize,
     deleted: bool,
@@ -73,6 +76,7 @@ impl Model {
             salts: BTreeMap::new(),
             used: BTreeMap::new(),
             now: NOW,
+            unattachable: None,
             elsewhere: 0,
             deleted: false,
         }
@@ -127,6 +131,12 @@ impl Model {
             answers_no_message: answered
                 .is_some_and(|event| !matches!(event.kind, EventKind::Message(_))),
             target,
+            attachments: command
+                .uploads()
+                .iter()
+                .map(|file| attachment(*file))
+                .collect(),
+            unattachable: self.unattachable,
             has_no_place: self.elsewhere >= ROOMS_PER_ACCOUNT_MAX,
         };
         let head = self.state.head;
@@ -198,11 +208,29 @@ fn draft(id: u8, body: &str) -> Draft {
         format: Format::Plain,
         priority: Priority::Normal,
         reply_to: None,
+        files: Vec::new(),
     }
 }
 
 fn send(id: u8, body: &str) -> Action {
     Action::Send(draft(id, body))
+}
+
+fn send_files(id: u8, body: &str, files: &[u8]) -> Action {
+    let files = files.iter().map(|number| file(*number)).collect();
+    Action::Send(Draft {
+        files,
+        ..draft(id, body)
+    })
+}
+
+fn edit_without(target: Seq, id: u8, body: &str, files: &[u8]) -> Action {
+    let files = files.iter().map(|number| file(*number)).collect();
+    let draft = Draft {
+        files,
+        ..draft(id, body)
+    };
+    Action::Edit { target, draft }
 }
 
 fn edit(target: Seq, id: u8, body: &str) -> Action {

@@ -11,6 +11,8 @@ use super::{
     RoomMember, RowRange, Scan, Sealer, Seq, State, StoreError, Transaction, clear_member,
     move_link, set_sealed, v1, values,
 };
+use crate::Attachments;
+use crate::limits::CLEAR_FILES;
 
 /// Deletes a room. Name and topic go at once, and so do the ways into it.
 pub(super) fn write_deletion(
@@ -54,9 +56,11 @@ pub(crate) async fn next_deletion(
     Ok(found.rows.first().map(|(RoomDeletion { room }, _)| *room))
 }
 
-/// Clears about `rows` rows of a room that is on the list. Returns whether any are left.
+/// Clears about `rows` rows of a room that is on the list, fewer if they carry many files. Returns whether any are
+/// left.
 pub(crate) async fn clear_some(
     tx: &Transaction,
+    files: &dyn Attachments,
     room: RoomId,
     rows: usize,
 ) -> Result<bool, StoreError> {
@@ -76,18 +80,15 @@ pub(crate) async fn clear_some(
     }
     let events = tx.scan(RoomEvent::of(room), page).await?;
     if let Some((last, _)) = events.rows.last() {
+        let end = release_files(tx, files, &events.rows).await?;
         let begin = RoomEvent {
             room,
             seq: Seq::ZERO,
         };
-        let end = RoomEvent {
-            room,
-            seq: last.seq.next(),
-        };
-        tx.clear_rows(RowRange::between(&begin, &end))?;
-    }
-    if events.more {
-        return Ok(true);
+        tx.clear_rows(RowRange::between(&begin, &RoomEvent { room, seq: end }))?;
+        if events.more || end <= last.seq {
+            return Ok(true);
+        }
     }
     let bans = tx.scan(RoomBan::of(room), page).await?;
     for (key, _) in &bans.rows {
@@ -100,4 +101,25 @@ pub(crate) async fn clear_some(
     tx.clear_row(&Room { room })?;
     tx.clear_row(&RoomDeletion { room })?;
     Ok(false)
+}
+
+/// Releases the files of events from the first one on. Returns the place of the event after those.
+async fn release_files(
+    tx: &Transaction,
+    files: &dyn Attachments,
+    events: &[(RoomEvent, v1::RoomEvent)],
+) -> Result<Seq, StoreError> {
+    let (mut released, mut end) = (0, Seq::ZERO);
+    for (key, row) in events {
+        let carried = values::file_ids(row)?;
+        if released > 0 && released + carried.len() > CLEAR_FILES {
+            break;
+        }
+        released += carried.len();
+        for file in carried {
+            files.release(tx, file).await?;
+        }
+        end = key.seq.next();
+    }
+    Ok(end)
 }

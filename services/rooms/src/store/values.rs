@@ -250,6 +250,16 @@ fn attachment(row: v1::Attachment) -> Read<Attachment> {
     })
 }
 
+/// The files that an event carries, also if it cannot be opened any more.
+pub(super) fn file_ids(row: &v1::RoomEvent) -> Read<Vec<FileId>> {
+    let Some(v1::room_event::Kind::Message(message)) = &row.kind else {
+        return Ok(Vec::new());
+    };
+    let ids = message.file_ids.iter().map(|id| FileId::try_from(&id[..]));
+    let ids: Result<_, _> = ids.collect();
+    ids.map_err(|_| corrupt(Table::RoomEvent))
+}
+
 fn stored_attachment(attachment: Attachment) -> v1::Attachment {
     v1::Attachment {
         file_id: Bytes::copy_from_slice(attachment.file.as_bytes()),

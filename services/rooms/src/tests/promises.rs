@@ -6,8 +6,11 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use crate::limits::CLEAR_BATCH;
-use crate::testing::{MEMBER, MODERATOR, OWNER, STRANGER, World, account, body, edit, send};
-use crate::{Action, CommandError, EventKind, Message, NewRoom, ReadError, Role};
+use crate::testing::{
+    MEMBER, MODERATOR, OWNER, STRANGER, World, account, attachment, body, edit, edit_without, file,
+    send, send_files,
+};
+use crate::{Action, CommandError, Event, EventKind, Message, NewRoom, ReadError, Role};
 
 /// What outlives a node.
 enum Ground {
@@ -83,6 +86,7 @@ over_every_store! {
     a_body_lies_in_one_row
     a_removed_member_has_lost_the_room
     two_have_one_conversation
+    a_file_is_with_its_messages_as_long_as_they_carry_it
     a_deleted_room_leaves_nothing
 }
 
@@ -257,6 +261,57 @@ async fn two_have_one_conversation(ground: &Ground) {
     let again = world.rooms.open_direct(OWNER, OWNER).await.expect("opens");
     assert_eq!(again.room, notes.room);
     assert_ne!(notes.room, one.room);
+}
+
+async fn a_file_is_with_its_messages_as_long_as_they_carry_it(ground: &Ground) {
+    let world = ground.start().await;
+    let room = world.room().await;
+    let files: Vec<_> = (1..=4).map(file).collect();
+    for file in &files {
+        world.uploads(room, MEMBER, *file).await;
+    }
+    let said = send_files(world.id(), "look", &files[..3]);
+    let said = world.does(room, MEMBER, said).await.seq;
+    let other = send_files(world.id(), "", &files[3..]);
+    let other = world.does(room, MEMBER, other).await.seq;
+    let edited = edit_without(said, world.id(), "this one", &files[1..3]);
+    world.does(room, MEMBER, edited).await;
+    assert_eq!(world.carried().await, [(files[0], 1), (files[3], 1)]);
+
+    let world = ground.restart(world).await;
+    let carried = |event: &Event| match &event.kind {
+        EventKind::Message(message)
+        | EventKind::Edit {
+            message: Some(message),
+            ..
+        } => message.attachments.clone(),
+        EventKind::Edit { message: None, .. }
+        | EventKind::Deletion { .. }
+        | EventKind::Membership(_)
+        | EventKind::Room(_) => Vec::new(),
+    };
+    let log = world.log(room, OWNER).await;
+    let carried: Vec<_> = log
+        .iter()
+        .map(carried)
+        .filter(|files| !files.is_empty())
+        .collect();
+    let [first, fourth] = [files[0], files[3]].map(|file| vec![attachment(file)]);
+    assert_eq!(carried, [first.clone(), fourth, first]);
+    let names = world.mentions(b"1.png").await;
+    assert_eq!(names, [], "names of files lie sealed");
+
+    world
+        .does(room, MEMBER, Action::Delete { target: other })
+        .await;
+    assert_eq!(world.carried().await, [(files[0], 1)]);
+    let by_administrator = false;
+    world
+        .does(room, OWNER, Action::DeleteRoom { by_administrator })
+        .await;
+    while !world.carried().await.is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
 }
 
 async fn a_deleted_room_leaves_nothing(ground: &Ground) {

@@ -2,11 +2,13 @@
 //! is found here, and named by field.
 
 use cluster_rpc::{InvalidRequest, name, required, time};
-use cluster_types::{Coded, RoomId, Seq, UnixMillis, is_one_line, is_visible};
+use cluster_types::{
+    Coded, FieldViolation, FileId, RoomId, Seq, UnixMillis, is_one_line, is_visible,
+};
 use prost_types::Timestamp;
 use proto::v1;
 
-use crate::limits::{BODY_BYTES_MAX, DISPLAY_NAME_CHARS_MAX, TOPIC_CHARS_MAX};
+use crate::limits::{ATTACHMENTS_MAX, BODY_BYTES_MAX, DISPLAY_NAME_CHARS_MAX, TOPIC_CHARS_MAX};
 use crate::{Action, ClientMessageId, Draft, Format, Priority, Role};
 
 type Read<T> = Result<T, InvalidRequest>;
@@ -19,27 +21,30 @@ pub fn send(request: v1::SendMessageRequest) -> Read<(RoomId, Action)> {
     let parts = (
         name::room(&request.room, "room"),
         client_message_id(&request.client_message_id, "client_message_id"),
-        body(request.body),
+        body(request.body, !request.attachments.is_empty()),
         format(request.format),
         priority(request.priority),
+        files(&request.attachments, "attachments"),
     );
     match parts {
-        (Ok(room), Ok(client_message_id), Ok(body), Ok(format), Ok(priority)) => {
+        (Ok(room), Ok(client_message_id), Ok(body), Ok(format), Ok(priority), Ok(files)) => {
             let draft = Draft {
                 client_message_id,
                 body,
                 format,
                 priority,
                 reply_to: (request.reply_to_seq != 0).then_some(Seq(request.reply_to_seq)),
+                files,
             };
             Ok((room, Action::Send(draft)))
         }
-        (room, id, body, format, priority) => refuse(&[
+        (room, id, body, format, priority, files) => refuse(&[
             room.err(),
             id.err(),
             body.err(),
             format.err(),
             priority.err(),
+            files.err(),
         ]),
     }
 }
@@ -53,23 +58,31 @@ pub fn edit(request: v1::EditMessageRequest) -> Read<(RoomId, Action)> {
         name::room(&request.room, "room"),
         seq(request.seq, "seq"),
         client_message_id(&request.client_message_id, "client_message_id"),
-        body(request.body),
+        // Whether a file is left to the message is for the room to say.
+        body(request.body, true),
         format(request.format),
+        files(&request.remove_attachments, "remove_attachments"),
     );
     match parts {
-        (Ok(room), Ok(target), Ok(client_message_id), Ok(body), Ok(format)) => {
+        (Ok(room), Ok(target), Ok(client_message_id), Ok(body), Ok(format), Ok(files)) => {
             let draft = Draft {
                 client_message_id,
                 body,
                 format,
                 priority: Priority::Normal,
                 reply_to: None,
+                files,
             };
             Ok((room, Action::Edit { target, draft }))
         }
-        (room, seq, id, body, format) => {
-            refuse(&[room.err(), seq.err(), id.err(), body.err(), format.err()])
-        }
+        (room, seq, id, body, format, files) => refuse(&[
+            room.err(),
+            seq.err(),
+            id.err(),
+            body.err(),
+            format.err(),
+            files.err(),
+        ]),
     }
 }
 
@@ -112,15 +125,38 @@ pub fn client_message_id(text: &str, field: &str) -> Read<ClientMessageId> {
         .ok_or_else(wrong)
 }
 
-pub(super) fn body(body: String) -> Read<String> {
+pub(super) fn body(body: String, may_be_empty: bool) -> Read<String> {
     match body.len() {
-        0 => Err(InvalidRequest::field("body", "must not be empty")),
-        1..=BODY_BYTES_MAX => Ok(body),
+        0 if !may_be_empty => Err(InvalidRequest::field("body", "must not be empty")),
+        0..=BODY_BYTES_MAX => Ok(body),
         bytes => {
             let text = format!("is {bytes} bytes long, {BODY_BYTES_MAX} are allowed");
             Err(InvalidRequest::field("body", text))
         }
     }
+}
+
+/// Reads names of files, none of them twice.
+fn files(names: &[String], field: &str) -> Read<Vec<FileId>> {
+    if names.len() > ATTACHMENTS_MAX {
+        let text = format!("has {} files, {ATTACHMENTS_MAX} are allowed", names.len());
+        return Err(InvalidRequest::field(field, text));
+    }
+    let mut files = Vec::with_capacity(names.len());
+    let mut violations = Vec::new();
+    for (place, text) in names.iter().enumerate() {
+        let field = format!("{field}[{place}]");
+        match name::file(text, &field) {
+            Ok(file) if files.contains(&file) => {
+                let description = "is there already".to_owned();
+                violations.push(FieldViolation { field, description });
+            }
+            Ok(file) => files.push(file),
+            Err(invalid) => violations.extend(invalid.violations()),
+        }
+    }
+    InvalidRequest::none_of(violations)?;
+    Ok(files)
 }
 
 fn format(value: i32) -> Read<Format> {

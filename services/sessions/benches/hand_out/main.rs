@@ -117,6 +117,7 @@ impl Bench {
             clock: Arc::new(SystemClock),
             rng: rng.clone(),
             people: Arc::new(Everybody),
+            attachments: Arc::new(services_rooms::NoFiles),
             publisher: Arc::new(hub.clone()),
             tasks: tasks.clone(),
         })

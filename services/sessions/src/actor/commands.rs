@@ -32,10 +32,10 @@ impl SessionActor {
             }
             match first.command {
                 Ok(Command::Act(Act::Send, room, action)) => {
-                    let mut drafts = vec![(room, (first.request_id, action))];
+                    let mut drafts = vec![(room, (first.request_id, *action))];
                     while let Some(next) = asked.next_if(Asked::is_send) {
                         if let Ok(Command::Act(_, room, action)) = next.command {
-                            drafts.push((room, (next.request_id, action)));
+                            drafts.push((room, (next.request_id, *action)));
                         }
                     }
                     self.send_all(control, drafts).await;
@@ -73,7 +73,7 @@ impl SessionActor {
             Command::Hello(_) => {}
             Command::Follow(follow) => self.follow_room(&follow).await?,
             Command::Unfollow(room) => self.session.change(|state| state.unfollow(room)),
-            Command::Act(act, room, action) => return self.act(act, room, action).await,
+            Command::Act(act, room, action) => return self.act(act, room, *action).await,
             Command::MarkRead(room, seq) => {
                 let (mark, unread) = rooms.mark_read(account, room, seq).await?;
                 let read = mark.seq;

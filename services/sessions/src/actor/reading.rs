@@ -32,6 +32,7 @@ impl SessionActor {
             Err(
                 ReadError::NoSuchRoom
                 | ReadError::NoSuchEvent
+                | ReadError::NoSuchAttachment
                 | ReadError::FutureSeq { .. }
                 | ReadError::RoleTooLow { .. },
             ) => {

@@ -194,6 +194,7 @@ async fn edits_and_deletions_are_events_like_others() {
         format: Format::Plain,
         priority: Priority::Normal,
         reply_to: None,
+        files: Vec::new(),
     };
     world.act(ann, room, Action::Edit { target, draft }).await;
     world.act(ann, room, Action::Delete { target }).await;

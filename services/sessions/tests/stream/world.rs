@@ -111,6 +111,7 @@ impl World {
             clock: Arc::new(clock),
             rng: rng.fork(),
             people: Arc::clone(&everybody) as Arc<dyn People>,
+            attachments: Arc::new(services_rooms::NoFiles),
             publisher: Arc::new(hub.clone()),
             tasks: tasks.clone(),
         };
@@ -205,6 +206,7 @@ impl World {
             format: Format::Plain,
             priority,
             reply_to: None,
+            files: Vec::new(),
         };
         self.act(by, room, Action::Send(draft)).await
     }

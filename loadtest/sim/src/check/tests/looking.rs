@@ -6,10 +6,10 @@ use proto::v1::member::Role;
 use proto::v1::membership_change::Kind as Change;
 use tonic::Code;
 
-use super::story::{A, B, C, ROOM, Story, member, membership, send, why};
+use super::story::{self, A, B, C, ROOM, Story, kept, member, membership, send, why};
 use super::{breaks, holds};
 use crate::check::Rule;
-use crate::history::{Answer, Ask, Done, Item, OnStream};
+use crate::history::{Answer, Ask, Done, Item, KeptFile, OnStream};
 use crate::names::Room;
 
 pub(super) fn stories() -> Vec<Story> {
@@ -19,6 +19,7 @@ pub(super) fn stories() -> Vec<Story> {
         refused_for_nothing(),
         seen_wrongly(),
         unread_wrongly(),
+        kept_for_nobody(),
         nonsense(),
     ]
 }
@@ -399,4 +400,80 @@ fn a_stream_that_ends_in_an_error_or_sends_what_cannot_be_read_is_found() {
         OnStream::Followed(ROOM, Err(why(Code::InvalidArgument))),
     );
     breaks(story, Rule::Sound);
+}
+
+/// A shows the file, which is kept.
+fn a_file_is_shown() -> Story {
+    let mut story = Story::new();
+    story.shows(A, "look");
+    story
+}
+
+fn kept_for_nobody() -> Story {
+    let mut story = a_file_is_shown();
+    story.takes_back(A, 4);
+    let carried = Vec::new();
+    story.keeps(KeptFile { carried, ..kept(4) }, 10);
+    story
+}
+
+#[test]
+fn a_file_that_no_message_carries_any_more_is_found() {
+    breaks(kept_for_nobody(), Rule::Files);
+}
+
+#[test]
+fn a_file_that_is_kept_and_counted_for_its_message_is_fine() {
+    let mut story = a_file_is_shown();
+    story.keeps(kept(4), 10);
+    holds(story);
+}
+
+#[test]
+fn whatever_is_wrong_with_what_is_kept_of_a_file_is_found() {
+    let (uses, objects, is_upload) = (Some(2), 0, true);
+    let twice = vec![(ROOM, Seq(4)), (ROOM, Seq(4))];
+    for wrong in [
+        KeptFile { uses, ..kept(4) },
+        KeptFile {
+            uses: None,
+            ..kept(4)
+        },
+        KeptFile { objects, ..kept(4) },
+        KeptFile {
+            is_upload,
+            ..kept(4)
+        },
+        KeptFile {
+            uses,
+            carried: twice,
+            ..kept(4)
+        },
+        // A message that does not show it.
+        kept(3),
+    ] {
+        let mut story = a_file_is_shown();
+        story.keeps(wrong, 10);
+        breaks(story, Rule::Files);
+    }
+    let mut story = a_file_is_shown();
+    story.keeps(kept(4), 20);
+    breaks(story, Rule::Files);
+}
+
+#[test]
+fn a_message_that_was_refused_for_its_files_had_a_reason() {
+    let taken = |reason: &str| {
+        let mut why = why(Code::FailedPrecondition);
+        why.reason = reason.to_owned();
+        Answer::Refused(why)
+    };
+    let mut story = a_file_is_shown();
+    let op = story.asks(B, story::with_file("mine"));
+    story.answers(op, 1, taken("UPLOAD_TAKEN"));
+    holds(story);
+    let mut story = Story::new();
+    let op = story.asks(B, story::with_file("mine"));
+    story.answers(op, 1, taken("UPLOAD_TAKEN"));
+    breaks(story, Rule::Refusal);
 }

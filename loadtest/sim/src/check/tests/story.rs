@@ -12,10 +12,10 @@ use tonic::Code;
 
 use crate::check::log::Log;
 use crate::history::{
-    Answer, Ask, Body, Cursor, Done, Entry, Event, History, Item, Kind, MemberView, Message,
-    MessageId, Moment, OnStream, RoomView, Said, Via, What, Why, World,
+    Answer, Ask, Body, Cursor, Done, Entry, Event, Files, History, Item, KeptFile, Kind,
+    MemberView, Message, MessageId, Moment, OnStream, Quota, RoomView, Said, Via, What, Why, World,
 };
-use crate::names::{Device, Op, Person, Room, Stream};
+use crate::names::{Device, File, Op, Person, Room, Stream};
 
 /// The room that everything is about.
 pub(super) const ROOM: Room = Room(1);
@@ -25,6 +25,8 @@ pub(super) const A: Person = Person(0);
 pub(super) const B: Person = Person(1);
 /// Another one.
 pub(super) const C: Person = Person(2);
+/// The only file. It has ten bytes.
+pub(super) const FILE: File = File(1);
 
 /// What happened, and what is in the log.
 #[derive(Clone, Debug)]
@@ -111,6 +113,31 @@ impl Story {
         let seq = self.append(by, message(text));
         self.done(op, said(seq));
         op
+    }
+
+    /// Says something, with the only file.
+    pub(super) fn shows(&mut self, by: Person, text: &str) {
+        let op = self.asks(by, with_file(text));
+        let Kind::Message(mut shown) = message(text) else {
+            panic!("{text} is a message");
+        };
+        shown.said.files = Files::of([FILE]);
+        let seq = self.append(by, Kind::Message(shown));
+        self.done(op, said(seq));
+    }
+
+    /// The end, at which this is kept of the file, with what is counted for it.
+    pub(super) fn keeps(&mut self, file: KeptFile, counted: u64) {
+        let quota = Quota {
+            who: Some(A),
+            counted,
+            kept: 10,
+            uploads: 0,
+        };
+        self.entries.push(What::World(World::Files {
+            kept: vec![file],
+            quotas: vec![quota],
+        }));
     }
 
     pub(super) fn changes(&mut self, by: Person, target: u64, text: &str) -> Op {
@@ -389,6 +416,30 @@ pub(super) fn send(text: &str) -> Ask {
         room: ROOM,
         id: id(text),
         said: words(text),
+    }
+}
+
+/// Saying something with the only file.
+pub(super) fn with_file(text: &str) -> Ask {
+    let files = Files::of([FILE]);
+    Ask::Send {
+        room: ROOM,
+        id: id(text),
+        said: Said {
+            files,
+            ..words(text)
+        },
+    }
+}
+
+/// What is kept of the only file, which the message at `seq` carries.
+pub(super) fn kept(seq: u64) -> KeptFile {
+    KeptFile {
+        file: FILE,
+        uses: Some(1),
+        carried: vec![(ROOM, Seq(seq))],
+        is_upload: false,
+        objects: 1,
     }
 }
 

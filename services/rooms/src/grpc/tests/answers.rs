@@ -5,6 +5,7 @@ use prost_types::{FieldMask, Timestamp};
 use proto::v1::event::Kind;
 
 use super::*;
+use crate::testing::file;
 
 fn message(room: &str, id: &str, body: &str) -> v1::SendMessageRequest {
     v1::SendMessageRequest {
@@ -261,4 +262,43 @@ async fn a_full_disk_says_what_it_is_and_when_to_come_back() {
     let details = status.get_error_details();
     let retry = details.retry_info().expect("says when").retry_delay;
     assert!(retry.is_some_and(|delay| !delay.is_zero()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_is_shown_with_its_files_and_without_their_keys() {
+    let (world, _disk) = World::simulated().await;
+    let room = world.room().await;
+    let name = name::of_room(room);
+    world.uploads(room, MEMBER, file(7)).await;
+    let request = v1::SendMessageRequest {
+        attachments: vec![name::of_file(file(7))],
+        ..message(&name, ID, "")
+    };
+    let sent = MessagesService::send_message(&world.rooms, by(MEMBER, request.clone())).await;
+    let seq = sent.expect("needs no words").into_inner().seq;
+    let asked = v1::GetEventRequest { room: name, seq };
+    let shown = MessagesService::get_event(&world.rooms, by(OWNER, asked)).await;
+    let Some(Kind::Message(shown)) = shown.expect("an event").into_inner().kind else {
+        panic!("{seq} is not a message");
+    };
+    let expected = v1::Attachment {
+        file: name::of_file(file(7)),
+        display_name: "7.png".to_owned(),
+        size: 107,
+        media_type: "image/png".to_owned(),
+        sha256: vec![7; 32],
+    };
+    assert_eq!(
+        (shown.body, shown.attachments),
+        (String::new(), vec![expected])
+    );
+    let other = v1::SendMessageRequest {
+        client_message_id: ID.replace("01", "02"),
+        ..request
+    };
+    let taken = MessagesService::send_message(&world.rooms, by(MEMBER, other)).await;
+    assert_eq!(
+        refusal(taken),
+        refused(Code::FailedPrecondition, "UPLOAD_TAKEN")
+    );
 }

@@ -7,6 +7,7 @@ use proto::v1::list_events_request::Start;
 
 use super::*;
 use crate::limits::{BODY_BYTES_MAX, DISPLAY_NAME_CHARS_MAX, TOPIC_CHARS_MAX};
+use crate::testing::file;
 
 /// The fields that an answer names.
 fn fields<T: std::fmt::Debug>(answer: Result<Response<T>, Status>) -> Vec<String> {
@@ -34,6 +35,11 @@ macro_rules! refuses {
         let answer = $service::$call($rooms, by(OWNER, request)).await;
         assert_eq!(fields(answer), $fields, "{shown}");
     )+};
+}
+
+/// The name of a file that is not there.
+fn a_file() -> String {
+    name::of_file(file(8))
 }
 
 struct Place {
@@ -80,6 +86,10 @@ async fn messages_that_cannot_be_sent() {
         with(|r| r.client_message_id = uuid::Uuid::nil().to_string()) => ["client_message_id"],
         with(|r| r.body.clear()) => ["body"],
         with(|r| r.body = "x".repeat(BODY_BYTES_MAX + 1)) => ["body"],
+        with(|r| r.attachments = vec![a_file(); 11]) => ["attachments"],
+        with(|r| r.attachments = vec![a_file(); 2]) => ["attachments[1]"],
+        with(|r| r.attachments = vec!["files/x".to_owned(), a_file(), String::new()])
+            => ["attachments[0]", "attachments[2]"],
         with(|r| r.format = 4) => ["format"],
         with(|r| r.format = -1) => ["format"],
         with(|r| r.priority = 4) => ["priority"],
@@ -120,7 +130,10 @@ async fn edits_and_deletions_of_nothing() {
         with(|r| r.format = 17) => ["format"],
         with(|r| r.client_message_id = "x".repeat(36)) => ["client_message_id"],
         v1::EditMessageRequest { format: 9, ..Default::default() }
-            => ["room", "seq", "client_message_id", "body", "format"],
+            => ["room", "seq", "client_message_id", "format"],
+        with(|r| r.remove_attachments = vec![a_file(); 11]) => ["remove_attachments"],
+        with(|r| r.remove_attachments = vec![a_file(); 2]) => ["remove_attachments[1]"],
+        with(|r| r.remove_attachments = vec![String::new()]) => ["remove_attachments[0]"],
     );
     let delete = |seq| v1::DeleteMessageRequest {
         room: name.clone(),

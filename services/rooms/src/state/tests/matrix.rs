@@ -147,6 +147,9 @@ fn short(outcome: &Result<Prepared, CommandError>) -> &'static str {
             | CommandError::RoomFull
             | CommandError::TooManyRooms
             | CommandError::TooManyBans
+            | CommandError::NoSuchAttachment { .. }
+            | CommandError::NothingLeft
+            | CommandError::Unattachable(_)
             | CommandError::IdReused
             | CommandError::FutureSeq { .. }
             | CommandError::Overloaded

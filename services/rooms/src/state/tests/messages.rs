@@ -1,5 +1,7 @@
 //! Saying, changing and taking back; and asking for the same thing twice.
 
+use cluster_types::FileId;
+
 use super::*;
 
 #[test]
@@ -265,4 +267,96 @@ fn a_message_may_answer_one_that_is_prepared_before_it() {
         .prepare(first.head, &command, &Facts::default(), NOW, Salt([7; 16]))
         .expect("is allowed");
     assert_eq!(second.head.seq, first.head.seq.next());
+}
+
+fn files_of(model: &Model, seq: Seq) -> Vec<FileId> {
+    let carried = model.message(seq).attachments.iter();
+    carried.map(|attachment| attachment.file).collect()
+}
+
+/// The files that a decision releases.
+fn released(prepared: &Prepared) -> Vec<FileId> {
+    match &prepared.change {
+        Some(Change::Edit(message) | Change::Deletion(message)) => message.released.clone(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn a_message_keeps_its_files_until_it_loses_them_by_name_or_goes() {
+    let mut model = Model::peopled();
+    let target = model
+        .does(MEMBER, send_files(1, "", &[1, 2, 3]))
+        .outcome
+        .seq;
+    assert_eq!(
+        model.message(target).attachments,
+        [1, 2, 3].map(|n| attachment(file(n)))
+    );
+    let kept = model.does(MEMBER, edit(target, 2, "these"));
+    assert_eq!(
+        (released(&kept), files_of(&model, target)),
+        (vec![], [1, 2, 3].map(file).into())
+    );
+    let lost = model.does(MEMBER, edit_without(target, 3, "this", &[3, 1]));
+    assert_eq!(
+        (released(&lost), files_of(&model, target)),
+        ([3, 1].map(file).into(), vec![file(2)])
+    );
+    let deleted = model.does(MODERATOR, Action::Delete { target });
+    assert_eq!(
+        (released(&deleted), files_of(&model, target)),
+        (vec![file(2)], vec![])
+    );
+    let again = model.does(MEMBER, Action::Delete { target });
+    assert_eq!(again.change, None, "nothing is released twice");
+}
+
+#[test]
+fn what_an_edit_loses_was_there_and_it_leaves_something() {
+    let mut model = Model::peopled();
+    let target = model
+        .does(MEMBER, send_files(1, "look", &[1, 2]))
+        .outcome
+        .seq;
+    let refused = model.refuses(MEMBER, edit_without(target, 2, "x", &[1, 3]));
+    assert_eq!(refused, CommandError::NoSuchAttachment { place: 1 });
+    let refused = model.refuses(MEMBER, edit_without(target, 2, "", &[1, 2]));
+    assert_eq!(refused, CommandError::NothingLeft);
+    model.does(MEMBER, edit_without(target, 2, "", &[1]));
+    let refused = model.refuses(MEMBER, edit_without(target, 3, "x", &[1]));
+    assert_eq!(refused, CommandError::NoSuchAttachment { place: 0 });
+    model.does(MEMBER, edit_without(target, 3, "x", &[2]));
+    assert_eq!(
+        model.refuses(MEMBER, edit(target, 4, "")),
+        CommandError::NothingLeft
+    );
+}
+
+/// Once a message has taken its uploads they are not to be found any more.
+#[test]
+fn what_was_done_before_is_answered_before_uploads_are_looked_at() {
+    let mut model = Model::peopled();
+    let sent = model.does(MEMBER, send_files(1, "look", &[1, 2])).outcome;
+    let (place, why) = (0, WhyNot::Taken);
+    model.unattachable = Some(Unattachable { place, why });
+    assert_eq!(
+        model.does(MEMBER, send_files(1, "look", &[1, 2])).outcome,
+        sent
+    );
+    for other in [&[1][..], &[2, 1], &[1, 2, 3], &[]] {
+        let refused = model.refuses(MEMBER, send_files(1, "look", other));
+        assert_eq!(refused, CommandError::IdReused, "{other:?}");
+    }
+    let refused = model.refuses(MEMBER, send_files(2, "look", &[1]));
+    assert_eq!(
+        refused,
+        CommandError::Unattachable(Unattachable { place, why })
+    );
+    let refused = model.refuses(MUTED, send_files(2, "look", &[1]));
+    assert_eq!(
+        refused,
+        CommandError::Muted,
+        "who may not write learns nothing of files"
+    );
 }

@@ -1,5 +1,6 @@
 //! Whatever is asked, in whatever order: what always holds of a room.
 
+use cluster_types::FileId;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -19,8 +20,13 @@ fn roles() -> impl Strategy<Value = Role> {
 /// Few ids and few bodies, so that ids are used again for the same and for something else.
 fn drafts() -> impl Strategy<Value = Draft> {
     let reply_to = proptest::option::of((1_u64..40).prop_map(Seq));
-    (1_u8..20, 0_u8..6, reply_to).prop_map(|(id, body, reply_to)| Draft {
+    let files = vec(1_u8..6, 0..3).prop_map(|numbers| {
+        let numbers: BTreeSet<_> = numbers.into_iter().collect();
+        numbers.into_iter().map(file).collect()
+    });
+    (1_u8..20, 0_u8..6, reply_to, files).prop_map(|(id, body, reply_to, files)| Draft {
         reply_to,
+        files,
         ..draft(id, &format!("text {body} of {id}"))
     })
 }
@@ -120,16 +126,49 @@ fn check_bodies(model: &Model) {
     }
 }
 
+/// What messages carry, counted by file.
+fn carried(model: &Model) -> BTreeMap<FileId, i32> {
+    let mut carried = BTreeMap::new();
+    for event in model.log.values() {
+        if let EventKind::Message(message) = &event.kind {
+            for attachment in &message.attachments {
+                *carried.entry(attachment.file).or_default() += 1;
+            }
+        }
+    }
+    carried
+}
+
+/// What is released is exactly what no message carries any more.
+fn check_files(before: &Model, after: &Model, prepared: &Prepared) {
+    let mut expected = carried(before);
+    match &prepared.change {
+        Some(Change::Message(message, _)) => {
+            for attachment in &message.attachments {
+                *expected.entry(attachment.file).or_default() += 1;
+            }
+        }
+        Some(Change::Edit(message) | Change::Deletion(message)) => {
+            for file in &message.released {
+                *expected.entry(*file).or_default() -= 1;
+            }
+        }
+        _ => {}
+    }
+    expected.retain(|_, uses| *uses != 0);
+    assert_eq!(carried(after), expected);
+}
+
 proptest! {
     #[test]
     fn any_commands_leave_a_room_whole(steps in steps()) {
         let mut model = Model::peopled();
         for (account, action, millis) in steps {
             model.now = UnixMillis(model.now.0.saturating_add_signed(millis));
-            let before = model.state.clone();
-            let refused = model.act(account, action).is_err();
-            if refused {
-                prop_assert_eq!(&model.state, &before);
+            let before = model.clone();
+            match model.act(account, action) {
+                Ok(prepared) => check_files(&before, &model, &prepared),
+                Err(_) => prop_assert_eq!(&model.state, &before.state),
             }
             check(&model);
             if model.deleted {
