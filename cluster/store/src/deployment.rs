@@ -20,7 +20,7 @@ pub async fn open_deployment(store: &Store, rng: &Rng) -> Result<DeploymentId, O
             None if is_empty(&tx).await? => v1::Deployment {
                 deployment_id: fresh.as_bytes().to_vec().into(),
                 schema_version: SCHEMA_VERSION,
-                upgrading_from: 0,
+                ..Default::default()
             },
             None => return Ok(None),
         };
@@ -69,6 +69,8 @@ fn marked(row: &v1::Deployment) -> v1::Deployment {
     if row.schema_version < SCHEMA_VERSION {
         if row.upgrading_from == 0 {
             row.upgrading_from = row.schema_version;
+            // Those that are still there are counted anew.
+            row.unreadable_rows = 0;
         }
         row.schema_version = SCHEMA_VERSION;
     }
@@ -108,7 +110,7 @@ mod tests {
         let newer = v1::Deployment {
             deployment_id: vec![1; 16].into(),
             schema_version: SCHEMA_VERSION + 1,
-            upgrading_from: 0,
+            ..Default::default()
         };
         let write = |tx: Transaction, _| {
             let newer = newer.clone();

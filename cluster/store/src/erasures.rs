@@ -63,6 +63,14 @@ pub fn record(tx: &Transaction, erased: Erased) -> Result<(), StoreError> {
     tx.set_row(&erased.entry(), &v1::Erasure { kind })
 }
 
+/// Whether it was said that something is erased.
+///
+/// # Errors
+/// If the store fails.
+pub async fn is_recorded(tx: &Transaction, erased: Erased) -> Result<bool, StoreError> {
+    Ok(tx.row(&erased.entry()).await?.is_some())
+}
+
 /// What a ledger names, in memory: 32 bytes for each erasure there ever was.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Ledger(BTreeMap<Erasure, v1::Erasure>);

@@ -8,17 +8,22 @@
 //! goes on where it was, whoever dies, and no row is forgotten or rewritten twice by the same step. Places are
 //! of one upgrade: none is written once it is finished, and the next one begins without any.
 //!
+//! A row that does not read stays as it is and is counted: it would not read after the upgrade either, and who
+//! waits for it would be upgraded never. The count stays in the store ([`Upgrade::unreadable`]).
+//!
 //! Leaves out: what becomes of a row (the services that own the tables), and which steps there are (the server).
 
 use std::future::Future;
 
+use bytes::Bytes;
+use prost::Message as _;
 use proto::storage::v1;
 use tokio::time::sleep;
 
 use crate::error::AsStoreError;
 use crate::limits::{UPGRADE_BYTES, UPGRADE_PAUSE, UPGRADE_ROWS, UPGRADE_TELL_EVERY};
 use crate::schema::{Deployment, Row, SCHEMA_VERSION, SchemaUpgrade, Table};
-use crate::{RowPage, RowRange, Scan, Store, StoreError, Transaction};
+use crate::{RangeQuery, RowRange, Scan, Store, StoreError, Transaction};
 
 /// An upgrade that is not finished. A cheap handle.
 #[derive(Clone, Debug)]
@@ -27,10 +32,17 @@ pub struct Upgrade {
     from: u32,
 }
 
+/// The keys of rows that come next in a step.
+struct Next {
+    keys: Vec<Bytes>,
+    /// Whether there are others after them.
+    more: bool,
+}
+
 /// What came of one transaction of a step.
 enum Batch {
-    /// The rows are rewritten.
-    Written,
+    /// The rows are rewritten, but for so many that do not read.
+    Written(u64),
     /// Somebody else has moved the step meanwhile, or finished the upgrade.
     Moved,
 }
@@ -47,13 +59,21 @@ impl Upgrade {
         Ok((from != 0).then_some(Self { store, from }))
     }
 
+    /// How many rows of `store` this release's upgrade could not read, if it is finished.
+    pub async fn unreadable(store: &Store) -> Result<u64, StoreError> {
+        let read = |tx: Transaction| async move { tx.row(&Deployment {}).await };
+        let deployment = store.read(read).await?;
+        Ok(deployment.map_or(0, |deployment| deployment.unreadable_rows))
+    }
+
     /// The oldest schema version that rows can still have.
     pub const fn from(&self) -> u32 {
         self.from
     }
 
     /// One step: hands each row of `R`'s table to `rewrite`, which writes into the transaction what has to
-    /// become of it, and nothing if it has the newest form. It may be called again for the same row if a
+    /// become of it, and nothing if it has the newest form. A row that does not read, or of which `rewrite` finds so,
+    /// is counted and passed by. It may be called again for the same row if a
     /// commit fails. Goes on where an earlier walk of the same name has stopped, and returns the number of
     /// rows that it has looked at altogether.
     ///
@@ -71,7 +91,7 @@ impl Upgrade {
     {
         let mut told = 0;
         loop {
-            let (at, page) = self.look::<R>(step).await?;
+            let (at, next) = self.look::<R>(step).await?;
             if at.done {
                 return Ok(at.rows);
             }
@@ -79,8 +99,14 @@ impl Upgrade {
                 told = at.rows;
                 tracing::info!(step, rows = at.rows, "the upgrade goes on");
             }
-            let batch = self.write(step, &at, &page, &rewrite).await?;
-            if matches!(batch, Batch::Written) && page.more {
+            let batch = self.write(step, &at, &next, &rewrite).await?;
+            let Batch::Written(unreadable) = batch else {
+                continue;
+            };
+            if unreadable > 0 {
+                tracing::error!(step, unreadable, "rows do not read, and stay as they are");
+            }
+            if next.more {
                 sleep(UPGRADE_PAUSE).await;
             }
         }
@@ -91,6 +117,9 @@ impl Upgrade {
     pub async fn finish(self) -> Result<(), StoreError> {
         let done = |tx: Transaction, _| async move {
             if let Some(mut deployment) = under_way(&tx).await? {
+                let steps = tx.scan(RowRange::<SchemaUpgrade>::all(), Scan::default());
+                let steps = steps.await?.rows.into_iter();
+                deployment.unreadable_rows = steps.map(|(_, at)| at.unreadable).sum();
                 forget_places(&tx)?;
                 deployment.upgrading_from = 0;
                 tx.set_row(&Deployment {}, &deployment)?;
@@ -104,25 +133,16 @@ impl Upgrade {
     async fn look<R: Row>(
         &self,
         step: &'static str,
-    ) -> Result<(v1::SchemaUpgrade, RowPage<R>), StoreError>
-    where
-        R::Value: Send,
-    {
+    ) -> Result<(v1::SchemaUpgrade, Next), StoreError> {
         let look = |tx: Transaction| async move {
             let mut at = tx.row(&place(step)).await?.unwrap_or_default();
             at.done |= under_way(&tx).await?.is_none();
-            let mut range = RowRange::<R>::all();
-            if !at.after.is_empty() {
-                let last = decoded::<R>(&at.after)?;
-                range = range.after(&last);
-            }
-            let options = Scan {
-                limit_rows: UPGRADE_ROWS,
-                limit_bytes: UPGRADE_BYTES,
-                ..Scan::default()
+            let page = tx.get_range(rows_after(R::TABLE, &at.after)).await?;
+            let next = Next {
+                keys: page.rows.into_iter().map(|(key, _)| key).collect(),
+                more: page.more,
             };
-            let page = tx.scan(range, options).await?;
-            Ok::<_, StoreError>((at, page))
+            Ok::<_, StoreError>((at, next))
         };
         self.store.read(look).await
     }
@@ -132,7 +152,7 @@ impl Upgrade {
         &self,
         step: &'static str,
         at: &v1::SchemaUpgrade,
-        page: &RowPage<R>,
+        next: &Next,
         rewrite: &F,
     ) -> Result<Batch, E>
     where
@@ -142,13 +162,12 @@ impl Upgrade {
         F: Fn(Transaction, R, R::Value) -> Fut + Send + Sync,
         Fut: Future<Output = Result<(), E>> + Send,
     {
-        let keys: &Vec<R> = &page.rows.iter().map(|(key, _)| key.clone()).collect();
-        let next = &v1::SchemaUpgrade {
-            after: keys
-                .last()
-                .map_or_else(|| at.after.clone(), |last| last.encode()),
-            rows: at.rows + page.rows.len() as u64,
-            done: !page.more,
+        let Next { keys, more } = next;
+        let moved = &v1::SchemaUpgrade {
+            after: keys.last().unwrap_or(&at.after).clone(),
+            rows: at.rows + keys.len() as u64,
+            done: !more,
+            unreadable: at.unreadable,
         };
         let write = |tx: Transaction, _| async move {
             let now = tx.row(&place(step)).await?.unwrap_or_default();
@@ -157,14 +176,24 @@ impl Upgrade {
                 return Ok(Batch::Moved);
             }
             // Each by itself and not as a range, so that an append beside them is no conflict.
-            let found = tx.rows(keys).await?;
+            let (found, mut unreadable) = (tx.get_many(keys).await?, 0);
             for (key, value) in keys.iter().zip(found) {
-                if let Some(value) = value {
-                    rewrite(tx.clone(), key.clone(), value).await?;
+                let Some(value) = value else { continue };
+                let rewritten = match read::<R>(key, value) {
+                    Ok((key, value)) => rewrite(tx.clone(), key, value).await,
+                    Err(error) => Err(error.into()),
+                };
+                if let Err(error) = rewritten {
+                    let Some(StoreError::Corrupt { .. }) = error.as_store_error() else {
+                        return Err(error);
+                    };
+                    unreadable += 1;
                 }
             }
-            tx.set_row(&place(step), next)?;
-            Ok(Batch::Written)
+            let mut moved = moved.clone();
+            moved.unreadable += unreadable;
+            tx.set_row(&place(step), &moved)?;
+            Ok(Batch::Written(unreadable))
         };
         self.store.run(write).await
     }
@@ -186,9 +215,23 @@ fn place(step: &'static str) -> SchemaUpgrade {
     SchemaUpgrade { step }
 }
 
-fn decoded<R: Row>(key: &[u8]) -> Result<R, StoreError> {
-    let table = Table::SchemaUpgrade;
-    R::decode(key).map_err(|_| StoreError::Corrupt { table })
+/// The rows of a table after this key, as many as are rewritten at a time.
+fn rows_after(table: Table, key: &[u8]) -> RangeQuery {
+    let prefix = table as u16;
+    let begin = match key {
+        [] => prefix.to_be_bytes().to_vec(),
+        key => [key, &[0]].concat(),
+    };
+    let end = (prefix + 1).to_be_bytes().to_vec();
+    let query = RangeQuery::new(begin, end);
+    query.limit_rows(UPGRADE_ROWS).limit_bytes(UPGRADE_BYTES)
+}
+
+fn read<R: Row>(key: &[u8], value: Bytes) -> Result<(R, R::Value), StoreError> {
+    let table = R::TABLE;
+    let key = R::decode(key).map_err(|_| StoreError::Corrupt { table })?;
+    let value = R::Value::decode(value).map_err(|_| StoreError::Corrupt { table })?;
+    Ok((key, value))
 }
 
 #[cfg(test)]

@@ -34,7 +34,9 @@ mod values;
 
 pub(crate) use deletion::{clear_some, next_deletion};
 pub(crate) use sealing::{Opener, is_message, message_keys};
-pub(crate) use upgrade::{forget_time, forget_time_of_head, seal_event, seal_member, seal_room};
+pub(crate) use upgrade::{
+    drop_key_of_erased, forget_time, forget_time_of_head, seal_event, seal_member, seal_room,
+};
 pub(crate) use values::{direct_room, kind, link_room, peer, read_mark, used};
 
 use secrets::Sealable;

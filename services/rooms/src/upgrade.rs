@@ -24,6 +24,8 @@ impl Rooms {
         upgrade.walk("rooms.events", event).await?;
         let used = |tx, key, row| async move { store::forget_time(&tx, &key, row) };
         upgrade.walk("rooms.client_messages", used).await?;
+        let key = |tx, key, _| store::drop_key_of_erased(tx, vault, key);
+        upgrade.walk("rooms.keys", key).await?;
         Ok(())
     }
 }

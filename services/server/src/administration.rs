@@ -154,6 +154,7 @@ impl Service for Administration {
             file_transfers: self.transfers.count(),
             certificate_sha256: self.certificates.fingerprint().to_string(),
             upgrading_from_schema: self.upgrading.from(),
+            unreadable_rows: self.upgrading.unreadable(),
         }))
     }
 }

@@ -4,7 +4,7 @@
 //! a step goes on after a stop (`cluster_store::Upgrade`).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use cluster_runtime::{TaskKind, Tasks};
@@ -19,7 +19,13 @@ const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// Whether rows of an earlier release are left. Clones are the same.
 #[derive(Clone, Debug)]
-pub(crate) struct Upgrading(Arc<AtomicU32>);
+pub(crate) struct Upgrading(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    from: AtomicU32,
+    unreadable: AtomicU64,
+}
 
 impl Upgrading {
     /// Goes on with the upgrade of `store`, if one is due, in a task of its own.
@@ -31,13 +37,17 @@ impl Upgrading {
     ) -> Result<Self, StoreError> {
         let upgrade = Upgrade::pending(store).await?;
         let from = upgrade.as_ref().map_or(0, Upgrade::from);
-        let upgrading = Self(Arc::new(AtomicU32::new(from)));
+        let unreadable = Upgrade::unreadable(store).await?;
+        let upgrading = Self(Arc::new(State {
+            from: from.into(),
+            unreadable: unreadable.into(),
+        }));
         if let Some(upgrade) = upgrade {
             let (told, stopping) = (upgrading.clone(), tasks.stopping().clone());
-            let (accounts, rooms) = (accounts.clone(), rooms.clone());
+            let (store, accounts, rooms) = (store.clone(), accounts.clone(), rooms.clone());
             tasks.spawn(TaskKind::Upgrade, "upgrade", async move {
                 let _stopped = stopping
-                    .run_until_cancelled(told.until_done(upgrade, accounts, rooms))
+                    .run_until_cancelled(told.until_done(upgrade, store, accounts, rooms))
                     .await;
             });
         }
@@ -46,25 +56,42 @@ impl Upgrading {
 
     /// The schema version from which rows are still being rewritten; 0 if there is none.
     pub(crate) fn from(&self) -> u32 {
-        self.0.load(Ordering::Relaxed)
+        self.0.from.load(Ordering::Relaxed)
     }
 
-    async fn until_done(&self, upgrade: Upgrade, accounts: Accounts, rooms: Rooms) {
-        while let Err(error) = steps(&upgrade, &accounts, &rooms).await {
-            tracing::warn!(%error, "the upgrade of the store stopped, and goes on in a while");
-            sleep(RETRY_AFTER).await;
-        }
-        self.0.store(0, Ordering::Relaxed);
+    /// Rows that the last upgrade could not read.
+    pub(crate) fn unreadable(&self) -> u64 {
+        self.0.unreadable.load(Ordering::Relaxed)
+    }
+
+    async fn until_done(&self, upgrade: Upgrade, store: Store, accounts: Accounts, rooms: Rooms) {
+        let unreadable = loop {
+            match steps(&upgrade, &store, &accounts, &rooms).await {
+                Ok(unreadable) => break unreadable,
+                Err(error) => {
+                    tracing::warn!(%error, "the upgrade of the store stopped, and goes on in a while");
+                    sleep(RETRY_AFTER).await;
+                }
+            }
+        };
+        self.0.unreadable.store(unreadable, Ordering::Relaxed);
+        self.0.from.store(0, Ordering::Relaxed);
     }
 }
 
-/// Every step there is: one that has nothing to do for this store ends after a look.
-async fn steps(upgrade: &Upgrade, accounts: &Accounts, rooms: &Rooms) -> Result<(), StoreError> {
+/// Every step there is: one that has nothing to do for this store ends after a look. Returns how many rows do
+/// not read.
+async fn steps(
+    upgrade: &Upgrade,
+    store: &Store,
+    accounts: &Accounts,
+    rooms: &Rooms,
+) -> Result<u64, StoreError> {
     let from = upgrade.from();
     tracing::info!(from, "the store is being upgraded, and serves meanwhile");
     accounts.upgrade(upgrade).await?;
     rooms.upgrade(upgrade).await?;
     upgrade.clone().finish().await?;
     tracing::info!(from, "the store is upgraded");
-    Ok(())
+    Upgrade::unreadable(store).await
 }

@@ -40,7 +40,7 @@ async fn earlier(disk: &SimulatedDisk, rows: u64) -> Store {
         let deployment = v1::Deployment {
             deployment_id: vec![1; 16].into(),
             schema_version: SCHEMA_VERSION - 1,
-            upgrading_from: 0,
+            ..Default::default()
         };
         tx.set_row(&Deployment {}, &deployment)
     };
@@ -178,7 +178,7 @@ async fn what_is_written_between_look_and_write_is_what_is_rewritten() {
     };
     store.run(change).await.expect("commits");
     let written = upgrade.write(STEP, &at, &page, &add).await;
-    assert!(matches!(written, Ok::<_, StoreError>(Batch::Written)));
+    assert!(matches!(written, Ok::<_, StoreError>(Batch::Written(0))));
     assert_eq!(numbers(&store).await, [70 + ADDED, 2 + ADDED]);
     let again = upgrade.write(STEP, &at, &page, &add).await;
     assert!(
@@ -223,6 +223,7 @@ async fn places_that_an_earlier_upgrade_has_left_count_for_nothing_in_the_next()
             after: key(2).encode(),
             rows: 3,
             done: true,
+            ..Default::default()
         };
         tx.set_row(&place(STEP), &done)
     };
@@ -252,4 +253,43 @@ async fn a_node_of_this_release_does_not_finish_the_upgrade_of_a_newer_one() {
     );
     let row = deployment(&store).await;
     assert_eq!(row.upgrading_from, SCHEMA_VERSION - 1);
+}
+
+/// Whoever waited for such a row would be upgraded never.
+#[tokio::test(start_paused = true)]
+async fn a_row_that_does_not_read_is_counted_and_stays_and_the_others_are_rewritten() {
+    let rows = UPGRADE_ROWS as u64 + 3;
+    let store = earlier(&SimulatedDisk::new(), rows).await;
+    let prefix = (Table::ClientMessage as u16).to_be_bytes();
+    let strange_key = &Bytes::from([&prefix[..], &[0xff; 3]].concat());
+    let strange_value = &key(5).encode();
+    let break_some = |tx: Transaction, _| async move {
+        tx.set(strange_key, b"")?;
+        tx.set(strange_value, &[0xff])
+    };
+    store.run(break_some).await.expect("commits");
+    let upgrade = begun(&store).await;
+    let refused = |tx, key: ClientMessage, row: v1::ClientMessage| async move {
+        if row.seq == 7 {
+            let table = Table::ClientMessage;
+            return Err(StoreError::Corrupt { table });
+        }
+        add(tx, key, row).await
+    };
+    assert_eq!(upgrade.walk(STEP, refused).await, Ok(rows + 1));
+    assert_eq!(Upgrade::unreadable(&store).await, Ok(0), "not finished");
+    upgrade.finish().await.expect("commits");
+    assert_eq!(Upgrade::unreadable(&store).await, Ok(3));
+    let keys: &Vec<_> = &(0..rows).filter(|number| *number != 5).map(key).collect();
+    let read = |tx: Transaction| async move {
+        let strange = [strange_key.clone(), strange_value.clone()];
+        let kept = tx.get_many(&strange).await?;
+        Ok::<_, StoreError>((tx.rows(keys).await?, kept))
+    };
+    let (rewritten, kept) = store.read(read).await.expect("reads");
+    for row in rewritten.into_iter().flatten().filter(|row| row.seq != 7) {
+        assert!(row.seq >= ADDED, "{row:?}");
+    }
+    let expected = [Bytes::new(), Bytes::from_static(&[0xff])];
+    assert_eq!(kept, expected.map(Some));
 }

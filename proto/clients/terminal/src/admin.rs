@@ -211,6 +211,10 @@ async fn status(client: &Client) -> Result<Found, Failure> {
         let from = format!("from schema version {}", status.upgrading_from_schema);
         table.row(&["the store is being upgraded", &from]);
     }
+    if status.unreadable_rows != 0 {
+        let rows = status.unreadable_rows.to_string();
+        table.row(&["rows that do not read", &rows]);
+    }
     Ok(Found {
         text: table.to_string(),
         json: json!({
@@ -220,6 +224,7 @@ async fn status(client: &Client) -> Result<Found, Failure> {
             "file_transfers": status.file_transfers,
             "certificate_sha256": status.certificate_sha256,
             "upgrading_from_schema": status.upgrading_from_schema,
+            "unreadable_rows": status.unreadable_rows,
         }),
     })
 }

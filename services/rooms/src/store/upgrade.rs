@@ -1,8 +1,9 @@
 //! Rows of schema version 1, rewritten as this version has them.
 //!
-//! Invariant: a row that has the newest form stays as it is, and no room that is deleted gets a key again.
+//! Invariant: a row that has the newest form stays as it is, and no room that is deleted has a key in the end.
 
-use cluster_store::schema::{ClientMessage, Room, RoomEvent, RoomHead, RoomMember, Row};
+use cluster_store::erasures::{self, Erased};
+use cluster_store::schema::{ClientMessage, Room, RoomEvent, RoomHead, RoomKey, RoomMember, Row};
 use cluster_store::{StoreError, Transaction};
 use cluster_types::{RoomId, UnixMillis};
 use proto::storage::v1;
@@ -64,6 +65,20 @@ pub(crate) async fn seal_event(
         let nonces = &mut vault.nonces(1);
         let row = sealing::seal_message(&pair, nonces, &key, author, row);
         tx.set_row(&key, &row)?;
+    }
+    Ok(())
+}
+
+/// A step before this one may have had a key made for a room just as that was deleted: what it wrote was refused, and the
+/// key stayed.
+pub(crate) async fn drop_key_of_erased(
+    tx: Transaction,
+    vault: &Vault,
+    key: RoomKey,
+) -> Result<(), StoreError> {
+    if erasures::is_recorded(&tx, Erased::Room(key.room)).await? {
+        tx.clear_row(&key)?;
+        vault.forget_room(key.room);
     }
     Ok(())
 }

@@ -114,7 +114,7 @@ fn deployment(tx: &Transaction, id: [u8; 16], schema_version: u32) -> Result<(),
     let row = v1::Deployment {
         deployment_id: id.to_vec().into(),
         schema_version,
-        upgrading_from: 0,
+        ..Default::default()
     };
     tx.set_row(&Deployment {}, &row)
 }
@@ -186,7 +186,7 @@ fn archive(home: &Home, name: &str, records: &[Record]) -> PathBuf {
     let about = v1::Deployment {
         deployment_id: vec![7; 16].into(),
         schema_version: SCHEMA_VERSION,
-        upgrading_from: 0,
+        ..Default::default()
     };
     let first = Record::Row(wire::row(&Deployment {}, &about));
     let recipients: Recipients = vec![Box::new(home.key.to_public())];
