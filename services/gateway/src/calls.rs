@@ -48,6 +48,13 @@ pub(crate) struct CallKind {
     pub(crate) taken: bool,
 }
 
+impl CallKind {
+    /// Whether it asks in one message. Then its answer begins within a deadline.
+    pub(crate) const fn asks_once(self) -> bool {
+        self.unary || self.taken
+    }
+}
+
 /// All calls that are treated in a way of their own.
 #[derive(Debug)]
 pub(crate) struct Calls {

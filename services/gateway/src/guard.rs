@@ -1,8 +1,8 @@
 //! What stands between a call and its service: who may call, how fast, how much at once, how long.
 //!
 //! The order is cheap before expensive: a place on the connection (waits), a place on the node (or the
-//! call is shed), the token, the pace, the account's places for connections and calls, the service. All of it is within the
-//! deadline of the call.
+//! call is shed), the token, the pace, the account's places for connections and calls, the service. All of it, up
+//! to where an answer begins, is within the deadline of a call that asks in one message.
 //!
 //! Invariant: a service sees a request only with a [`Caller`](cluster_types::Caller), or if its path is
 //! anonymous; and never the token. The place on the node is held until the handler has ended, whatever
@@ -125,7 +125,7 @@ impl Guard {
             answered: false,
         };
         let work = self.work(&connection, kind, request);
-        let answer = if kind.unary {
+        let answer = if kind.asks_once() {
             let in_time = tokio::time::timeout(within, work).await;
             in_time.unwrap_or(Err(Refusal::Late))
         } else {
@@ -173,9 +173,10 @@ impl Guard {
                 let admitted = shared.admit(caller.account, connection);
                 admitted.inspect_err(|_| connection.count_refused())?;
                 request.extensions_mut().insert(caller);
-                if kind.unary {
+                if kind.asks_once() {
                     of_account = Some(shared.place_of(caller.account)?);
-                } else {
+                }
+                if !kind.unary {
                     request
                         .extensions_mut()
                         .insert(connection.leaving().clone());
@@ -183,7 +184,7 @@ impl Guard {
             }
         }
         Metrics::count(&shared.metrics.calls_served);
-        if kind.unary {
+        if kind.asks_once() {
             request = shared.enveloped(request);
         }
         let moving = request.extensions_mut().remove::<Arc<Moving>>();

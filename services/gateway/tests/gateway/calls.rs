@@ -340,10 +340,43 @@ async fn who_stands_still_in_a_file_loses_the_connection() {
         .await;
 }
 
+/// The request is one message, and whoever does not end it would hold a place on the node for ever.
+#[tokio::test]
+async fn who_never_ends_asking_for_a_file_is_answered_and_gives_the_place_back() {
+    let fixture = Fixture::with(|limits, _| {
+        limits.calls.unary_within = Span::millis(100);
+        limits.calls.handlers_max = 1;
+    })
+    .await;
+    let mut http = Http2::connect(fixture.address(), &fixture.trust(), &fixture.tasks).await;
+    for (number, is_asked) in [(1, false), (2, true)] {
+        http.ready().await.expect("room");
+        let request = call("/rookery.v1.Files/DownloadFile", Some("alice"));
+        let (answer, mut send) = http.requests.send_request(request, false).expect("sent");
+        if is_asked {
+            let file = DownloadFileRequest::default();
+            send.send_data(framed(&file), false).expect("sent");
+        }
+        let answer = soon(answer).await.expect("an answer");
+        assert_eq!(answer.headers()["grpc-status"], "4");
+        fixture
+            .until(|m| m.handlers_running == 0 && m.calls_late == number)
+            .await;
+    }
+    let (other, until) = (fixture.client().await, Duration::from_secs(30));
+    let served = async {
+        // As late as any other call on a slow day, but there is a place for it.
+        while other.account("bob", "accounts/me").await.is_err() {}
+    };
+    tokio::time::timeout(until, served)
+        .await
+        .expect("is served");
+}
+
 #[tokio::test]
 async fn who_takes_a_file_slowly_or_waits_for_the_server_keeps_the_connection() {
     let still = |limits: &mut Limits, _: &mut _| {
-        limits.calls.unary_within = Span::millis(10);
+        limits.calls.unary_within = Span::seconds(2);
         limits.calls.fetched_within = Span::millis(200);
     };
     let fixture = Fixture::with(still).await;
@@ -357,8 +390,8 @@ async fn who_takes_a_file_slowly_or_waits_for_the_server_keeps_the_connection() 
             .release_capacity(bytes.len())
             .expect("is ours");
     }
-    // All that there is was taken: now the server is the one that is waited for.
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    // All that there is was taken: now the server is the one that is waited for, longer than a call may take.
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
     assert_eq!(fixture.metrics().connections_not_fetching, 0);
     fixture.services.gate.send_replace(true);
     while let Some(more) = soon(body.data()).await {
