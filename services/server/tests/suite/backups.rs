@@ -4,13 +4,16 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use prost::Message as _;
 use proto::v1;
+use proto::v1::download_file_response::Part as Fetched;
+use proto::v1::upload_file_request::Part as Sent;
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::process::Process;
 use crate::support::Connection;
-use crate::world::{Person, invite, message, register, sign_in, uuid};
+use crate::world::{Person, invite, message, register, sign_in, upload, upload_start, uuid};
 
 /// How long anything may take on a slow day.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -109,6 +112,49 @@ impl House {
         room
     }
 
+    /// Has Ada send a file into a room: where in its log, and which.
+    async fn send(&self, room: &str, bytes: &[u8]) -> (u64, String) {
+        let token = Some(self.ada.token.as_str());
+        let new = upload(room, "song.bin", bytes.len() as u64);
+        let begun = self.connection.call(token, "Files/StartUpload", &new).await;
+        let file = begun.ok::<v1::Upload>().name;
+        let mut all = vec![upload_start(&file, 0).encode_to_vec()];
+        all.extend(bytes.chunks(64 << 10).map(|piece| {
+            let part = Some(Sent::Data(piece.to_vec().into()));
+            v1::UploadFileRequest { part }.encode_to_vec()
+        }));
+        let sent = self.connection.call_with(token, "Files/UploadFile", &all);
+        assert!(sent.await.ok::<v1::Upload>().finished);
+        let mut said = message(room, "listen");
+        said.attachments.push(file.clone());
+        let said = self.connection.call(token, "Messages/SendMessage", &said);
+        (said.await.ok::<v1::SendMessageResponse>().seq, file)
+    }
+
+    /// Has Bob fetch it. If that is refused: the reason.
+    async fn fetch(&self, room: &str, seq: u64, file: &str) -> Result<Vec<u8>, String> {
+        let wanted = v1::DownloadFileRequest {
+            room: room.to_owned(),
+            seq,
+            file: file.to_owned(),
+            ..Default::default()
+        };
+        let token = Some(self.bob.token.as_str());
+        let answer = self.connection.call(token, "Files/DownloadFile", &wanted);
+        let answer = answer.await;
+        if answer.code != 0 {
+            return Err(answer.reason);
+        }
+        let mut bytes = Vec::new();
+        for part in answer.messages {
+            let part = v1::DownloadFileResponse::decode(part).expect("decodes");
+            if let Some(Fetched::Data(some)) = part.part {
+                bytes.extend_from_slice(&some);
+            }
+        }
+        Ok(bytes)
+    }
+
     /// The room, without what a restore changes, and its whole log.
     async fn log(&self, room: &str) -> (v1::Room, v1::ListEventsResponse) {
         let token = Some(self.ada.token.as_str());
@@ -193,6 +239,52 @@ async fn a_house_is_moved_as_the_runbook_says() {
     assert_eq!(gone.code, 5, "NOT_FOUND: {}", gone.message);
     // And the house is lived in.
     house.room("new").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_come_along_unless_they_are_left_out() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let dir = folder.path();
+    let mut process = Process::start(dir, &[]).await;
+    let house = House::build(&process).await;
+    let room = house.room("kept").await;
+    // Two objects.
+    let song: Vec<u8> = (0..=250).cycle().take(5_000_000).collect();
+    let (seq, file) = house.send(&room, &song).await;
+    let recipient = keys(dir);
+    let make = |to: &str| format!("backup --to {to} --recipient {recipient} --data-dir data");
+    let all = done(dir, &make("all"));
+    assert_eq!(all["counts"]["file_bytes"], song.len());
+    let left_out = done(dir, &make("rows --without-files"));
+    assert_eq!(left_out["without_files"], true);
+    process.signal(Signal::TERM);
+    assert_eq!(process.ended(PATIENCE).await, Some(0));
+    // A store that nobody has open is the same.
+    assert_eq!(done(dir, &make("stopped"))["counts"], all["counts"]);
+
+    for (from, expected) in [("all", Ok(song)), ("rows", Err("FILE_GONE".to_owned()))] {
+        let home = dir.join(format!("new-{from}"));
+        std::fs::create_dir(&home).expect("makes");
+        let restore = format!("restore --from {from} --identity backup.key --data-dir");
+        let restored = done(dir, &format!("{restore} new-{from}/data"));
+        assert_eq!(restored["files"], usize::from(expected.is_ok()));
+        assert_eq!(restored["files_missing"], usize::from(expected.is_err()));
+        std::fs::copy(
+            dir.join("data/rookery.keys"),
+            home.join("data/rookery.keys"),
+        )
+        .expect("copies");
+        let process = Process::start(&home, &[]).await;
+        let house = House::enter(&process).await;
+        assert!(house.fetch(&room, seq, &file).await == expected, "{from}");
+        drop(process);
+        // Files lie there now: they are not mixed with others.
+        std::fs::remove_file(home.join("data/rookery.redb")).expect("removes");
+        if expected.is_ok() {
+            let (code, said) = refused(dir, &format!("{restore} new-{from}/data"));
+            assert_eq!(code, 73, "{said}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
