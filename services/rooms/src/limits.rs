@@ -13,6 +13,9 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// and more than anybody looks at side by side.
 pub const ATTACHMENTS_MAX: usize = 10;
 
+/// What a file weighs where it is sealed with its message: a name of 255 bytes, a type, id, key and hash.
+pub const ATTACHMENT_SEALED_BYTES: usize = 512;
+
 /// What a file that comes with a message weighs in a page of events, besides its name and its type: its id, size
 /// and hash, and what the encoding adds.
 pub const ATTACHMENT_OVERHEAD_BYTES: usize = 128;

@@ -24,7 +24,7 @@ use services_vault::{
 use super::secrets::Sealable;
 use super::{AccountId, Day, RoomEvent, RoomId, Salted, Seq, StoreError, UnixMillis, v1, values};
 use crate::ClientMessageId;
-use crate::limits::BODY_BYTES_MAX;
+use crate::limits::{ATTACHMENT_SEALED_BYTES, ATTACHMENTS_MAX, BODY_BYTES_MAX};
 
 /// The name under which the sealed part of a row is bound to it. It is part of what is stored.
 const FIELD: &str = "sealed";
@@ -32,8 +32,9 @@ const FIELD: &str = "sealed";
 /// Which layout the sealed part of a message has. It is part of what is stored.
 const LAYOUT: u32 = 1;
 
-// All that is sealed besides a body, names and topics among it, is far shorter than this.
-const _: () = assert!(BODY_BYTES_MAX + 8 * 1024 <= PLAINTEXT_BYTES_MAX);
+// All that is sealed besides a body and files, names and topics among it, is far shorter than the rest.
+const FILES_BYTES_MAX: usize = ATTACHMENTS_MAX * ATTACHMENT_SEALED_BYTES;
+const _: () = assert!(BODY_BYTES_MAX + FILES_BYTES_MAX + 8 * 1024 <= PLAINTEXT_BYTES_MAX);
 
 /// Opens rows of one room.
 #[derive(Debug)]
