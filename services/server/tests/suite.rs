@@ -14,6 +14,8 @@ mod canaries;
 mod cluster;
 #[path = "suite/erased.rs"]
 mod erased;
+#[path = "suite/files.rs"]
+mod files;
 #[path = "suite/golden.rs"]
 mod golden;
 #[path = "suite/keys.rs"]

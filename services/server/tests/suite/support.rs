@@ -25,6 +25,8 @@ use services_server::app::App;
 use services_server::config::Config;
 use tempfile::TempDir;
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
 use tonic::Status;
 use tonic_types::StatusExt as _;
@@ -95,6 +97,7 @@ impl Server {
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
     sender: SendRequest<BoxBody<Bytes, Infallible>>,
+    driver: AbortHandle,
     /// What the server showed.
     pub(crate) fingerprint: Fingerprint,
 }
@@ -213,9 +216,9 @@ impl Connection {
         let fingerprint = Fingerprint::of(&session.peer_certificates().expect("a chain")[0]);
         let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await;
         let (sender, connection) = handshake.expect("HTTP/2");
-        drive(connection);
         Self {
             sender,
+            driver: drive(connection),
             fingerprint,
         }
     }
@@ -223,9 +226,17 @@ impl Connection {
     /// Calls `path` with one message, and leaves the call open.
     pub(crate) async fn open(&self, token: &str, path: &str, message: &impl Message) -> Stream {
         let bytes = framed(&[message.encode_to_vec()]);
-        let response = self
-            .send(Some(token), path, Open(Some(bytes)).boxed())
-            .await;
+        self.stream(token, path, Open(Some(bytes)).boxed()).await
+    }
+
+    /// Calls `path` with one message, and listens to what comes.
+    pub(crate) async fn listen(&self, token: &str, path: &str, message: &impl Message) -> Stream {
+        let bytes = framed(&[message.encode_to_vec()]);
+        self.stream(token, path, Full::new(bytes).boxed()).await
+    }
+
+    async fn stream(&self, token: &str, path: &str, body: BoxBody<Bytes, Infallible>) -> Stream {
+        let response = self.send(Some(token), path, body).await;
         Stream {
             body: response.into_body(),
             rest: BytesMut::new(),
@@ -262,13 +273,38 @@ impl Connection {
     /// Begins a call of `path` that never says what it wants. Whatever comes later on this connection
     /// comes after it.
     pub(crate) async fn stall(&self, token: &str, path: &str) {
+        drop(self.begin(token, path, Open(None)).await);
+    }
+
+    /// Begins a call of `path` with encoded messages, and says neither more nor that this was all. What it
+    /// comes to, if it is not cut.
+    pub(crate) async fn unended(
+        &self,
+        token: &str,
+        path: &str,
+        messages: &[Vec<u8>],
+    ) -> oneshot::Receiver<Answer> {
+        let said = Open(Some(framed(messages)));
+        self.begin(token, path, said).await
+    }
+
+    async fn begin(&self, token: &str, path: &str, said: Open) -> oneshot::Receiver<Answer> {
         let mut sender = self.sender.clone();
         sender.ready().await.expect("the connection stands");
-        let request = request(Some(token), path).body(Open(None).boxed());
-        let answer = sender.send_request(request.expect("a request"));
-        Tasks::new().spawn(TaskKind::Connection, "stalled call", async move {
-            let _late = answer.await;
+        let request = request(Some(token), path).body(said.boxed());
+        let response = sender.send_request(request.expect("a request"));
+        let (tell, told) = oneshot::channel();
+        Tasks::new().spawn(TaskKind::Connection, "unended call", async move {
+            if let Ok(response) = response.await {
+                let _nobody_asks = tell.send(answer(response).await);
+            }
         });
+        told
+    }
+
+    /// Cuts the connection, as a network does.
+    pub(crate) fn cut(self) {
+        self.driver.abort();
     }
 
     async fn send(
@@ -326,11 +362,14 @@ async fn answer(response: Response<Incoming>) -> Answer {
     }
 }
 
-fn drive(connection: impl Future<Output = Result<(), hyper::Error>> + Send + 'static) {
-    Tasks::new().spawn(TaskKind::Connection, "test client", async move {
+fn drive(
+    connection: impl Future<Output = Result<(), hyper::Error>> + Send + 'static,
+) -> AbortHandle {
+    let driver = Tasks::new().spawn(TaskKind::Connection, "test client", async move {
         // How a connection of a test ends is seen by its calls.
         let _ended = connection.await;
     });
+    driver.abort_handle()
 }
 
 fn framed(messages: &[Vec<u8>]) -> Bytes {

@@ -84,14 +84,15 @@ async fn what_people_do_leaves_no_trace() {
 
     let mut hits = Vec::new();
     let mut bytes_searched = 0;
+    let needles = needles(&life);
+    let looked_for: Vec<&[u8]> = needles.iter().map(|needle| &needle.bytes[..]).collect();
     for (file, place) in files(dir.path()) {
         let bytes = std::fs::read(&file).expect("reads");
         bytes_searched += bytes.len();
-        let needles = needles(&life).into_iter();
-        for needle in needles.filter(|needle| needle.nowhere_in.contains(&place)) {
-            if find(&bytes, &needle.bytes) {
-                hits.push(format!("{} in {}", needle.what, file.display()));
-            }
+        let found = canaries::find_all(&bytes, &looked_for).into_iter();
+        let found = found.map(|number| &needles[number]);
+        for needle in found.filter(|needle| needle.nowhere_in.contains(&place)) {
+            hits.push(format!("{} in {}", needle.what, file.display()));
         }
         if place == Place::Log {
             let log = String::from_utf8_lossy(&bytes);
@@ -249,6 +250,7 @@ async fn talk(connection: &Connection, token: Option<&str>) -> String {
         .await
         .ok::<v1::ListEventsResponse>();
     change(connection, token, &room.name).await;
+    send_files(connection, token, &room.name).await;
     stream(connection, token, &room.name).await;
     room.name
 }
@@ -290,6 +292,67 @@ async fn change(connection: &Connection, token: Option<&str>, room: &str) {
     };
     let updated = connection.call(token, "Rooms/UpdateRoom", &update).await;
     updated.ok::<v1::Room>();
+}
+
+/// Files of every kind: in a message, in one that is deleted, in none yet, and one that came by half.
+async fn send_files(connection: &Connection, token: Option<&str>, room: &str) {
+    for (name, text) in [
+        (canaries::FILE_NAME, canaries::FILE),
+        (canaries::GONE_NAME, canaries::GONE),
+        (canaries::WHOLE_NAME, canaries::WHOLE),
+        (canaries::HALF_NAME, canaries::HALF),
+    ] {
+        let is_half = name == canaries::HALF_NAME;
+        // What came by half lies on the disk once an object of it is full.
+        let bytes = if is_half { 4 << 20 } else { 10_000 };
+        let all = text.repeat(bytes / text.len() + 1);
+        let size = if is_half { 2 * all.len() } else { all.len() };
+        let begun = world::upload(room, name, size as u64);
+        let begun = connection.call(token, "Files/StartUpload", &begun).await;
+        let file = begun.ok::<v1::Upload>().name;
+        let mut messages = vec![world::upload_start(&file, 0).encode_to_vec()];
+        messages.extend(all.as_bytes().chunks(64 << 10).map(|piece| {
+            let part = v1::upload_file_request::Part::Data(piece.to_vec().into());
+            v1::UploadFileRequest { part: Some(part) }.encode_to_vec()
+        }));
+        let sent = connection
+            .call_with(token, "Files/UploadFile", &messages)
+            .await;
+        let sent: v1::Upload = sent.ok();
+        assert!(sent.received_size > 0 && sent.finished != is_half);
+        if [canaries::FILE_NAME, canaries::GONE_NAME].contains(&name) {
+            carry(connection, token, room, &file, name == canaries::GONE_NAME).await;
+        }
+    }
+}
+
+/// Says something with a file, reads that, fetches the file, and takes it back if it is to go.
+async fn carry(connection: &Connection, token: Option<&str>, room: &str, file: &str, goes: bool) {
+    let mut send = message(room, "");
+    send.attachments.push(file.to_owned());
+    let sent = connection.call(token, "Messages/SendMessage", &send).await;
+    let (room, seq) = (room.to_owned(), sent.ok::<v1::SendMessageResponse>().seq);
+    let get = v1::GetEventRequest {
+        room: room.clone(),
+        seq,
+    };
+    let got = connection.call(token, "Messages/GetEvent", &get).await;
+    got.ok::<v1::Event>();
+    let fetch = v1::DownloadFileRequest {
+        room: room.clone(),
+        seq,
+        file: file.to_owned(),
+        ..v1::DownloadFileRequest::default()
+    };
+    let fetched = connection.call(token, "Files/DownloadFile", &fetch).await;
+    fetched.ok::<v1::DownloadFileResponse>();
+    if goes {
+        let delete = v1::DeleteMessageRequest { room, seq };
+        let deleted = connection
+            .call(token, "Messages/DeleteMessage", &delete)
+            .await;
+        deleted.ok::<v1::DeleteMessageResponse>();
+    }
 }
 
 /// Something for one other alone.
