@@ -34,12 +34,21 @@ pub const TRANSFERS_RETRY: Duration = Duration::from_secs(1);
 /// the edge takes; larger pieces are hardly faster.
 pub const PIECE_BYTES_MAX: usize = 64 * 1024;
 
-/// How long the next piece of an upload may take. The slowest client that goes on has 2 KiB/s; one that
-/// stands still gives its place back.
+/// How long an upload waits for its client to send as much as [`PIECE_BYTES_MAX`], or to end. So the slowest
+/// client that goes on has 2 KiB/s; one that stands still, or all but does, gives its place back.
 pub const PIECE_WITHIN: Duration = Duration::from_secs(30);
 
+/// What each piece of an upload counts at least in its [turn](TURN_BYTES): taking a message has its price, however
+/// little is in it.
+pub const PIECE_COUNTS_MIN: usize = 4 * 1024;
+
+/// How long a transfer waits for what is this node's to do: to write a segment or to read a part of one. The
+/// client gives up after as long itself.
+pub const WORK_WITHIN: Duration = Duration::from_secs(30);
+
 /// A transfer counts as one more call of its account after so many bytes, and waits where that is too fast.
-/// Before a reader gets as many again, its membership and the message are looked up once more.
+/// Before a reader gets as many again, its membership and the message are looked up once more; before as many
+/// again are taken, whether the sender may still send into the room.
 pub const TURN_BYTES: usize = 4 * 1024 * 1024;
 
 /// How often files are swept, beside each start: uploads live for days.

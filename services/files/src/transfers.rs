@@ -12,10 +12,12 @@ use std::time::Duration;
 
 use cluster_runtime::{TaskKind, Tasks};
 use cluster_types::{AccountId, Caller, SignInId};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::limits::{SWEEP_EVERY, TURN_BYTES};
+use crate::limits::{
+    PIECE_BYTES_MAX, PIECE_COUNTS_MIN, PIECE_WITHIN, SWEEP_EVERY, TURN_BYTES, WORK_WITHIN,
+};
 use crate::neighbours::{Carriers, Pace, SignIns};
 use crate::{Files, ReadError};
 
@@ -54,6 +56,8 @@ pub(crate) struct Transfer {
     leaving: CancellationToken,
     /// Bytes that went through it and were not counted as calls yet.
     uncounted: usize,
+    /// Bytes that the client has sent of the next step, and how long it was waited for since the last one.
+    step: (usize, Duration),
 }
 
 impl Transfers {
@@ -110,6 +114,7 @@ impl Transfers {
             place,
             leaving,
             uncounted: 0,
+            step: (0, Duration::ZERO),
         })
     }
 }
@@ -132,20 +137,46 @@ impl Transfer {
         Ok(())
     }
 
-    /// What `work` comes to, unless the transfer ends before, or it takes longer than `within`.
-    pub(crate) async fn next<T>(
+    /// What the client sends next, unless the transfer ends before, or the client is slower than
+    /// [`PIECE_WITHIN`] allows. Only its own time counts.
+    pub(crate) async fn of_client<T>(
+        &mut self,
+        next: impl Future<Output = T>,
+    ) -> Result<T, TransferError> {
+        let left = PIECE_WITHIN.saturating_sub(self.step.1);
+        let began = Instant::now();
+        let next = self.until_ended(timeout(left, next)).await?;
+        self.step.1 += began.elapsed();
+        next.map_err(|_| TransferError::Still)
+    }
+
+    /// What this node does comes to, unless the transfer ends before, or it takes longer than [`WORK_WITHIN`].
+    pub(crate) async fn of_node<T>(
         &self,
-        within: Duration,
         work: impl Future<Output = T>,
     ) -> Result<T, TransferError> {
+        let done = self.until_ended(timeout(WORK_WITHIN, work)).await?;
+        done.map_err(|_| TransferError::Stuck)
+    }
+
+    async fn until_ended<T>(&self, work: impl Future<Output = T>) -> Result<T, TransferError> {
         tokio::select! {
             biased;
             // First, so that a client that never pauses cannot put its end off.
             () = self.place.ended() => {}
             () = self.leaving.cancelled() => {}
-            done = timeout(within, work) => return done.map_err(|_| TransferError::Still),
+            done = work => return Ok(done),
         }
         Err(self.check().err().unwrap_or(TransferError::Leaving))
+    }
+
+    /// A piece of so many bytes came: as [`count`](Self::count).
+    pub(crate) async fn came(&mut self, bytes: usize) -> Result<bool, TransferError> {
+        self.step.0 += bytes;
+        if self.step.0 >= PIECE_BYTES_MAX {
+            self.step = (0, Duration::ZERO);
+        }
+        self.count(bytes.max(PIECE_COUNTS_MIN)).await
     }
 
     /// So many bytes go through: waits while the account is too fast. Whether another turn has begun.
@@ -156,7 +187,7 @@ impl Transfer {
         }
         self.uncounted -= TURN_BYTES;
         while let Err(retry_after) = self.with.pace.take(&self.caller) {
-            self.next(Duration::MAX, sleep(retry_after)).await?;
+            self.until_ended(sleep(retry_after)).await?;
         }
         Ok(true)
     }

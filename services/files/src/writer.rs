@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use cluster_store::schema::{Table, Upload as UploadRow};
 use cluster_store::{MaybeCommitted, StoreError, Transaction};
-use cluster_types::{AccountId, FileId};
+use cluster_types::{AccountId, FileId, RoomId};
 use services_vault::Sealer;
 use sha2::digest::common::hazmat::SerializableState as _;
 use sha2::{Digest as _, Sha256};
@@ -83,6 +83,11 @@ impl Files {
 }
 
 impl Writer {
+    /// The room that the upload is for.
+    pub const fn room(&self) -> RoomId {
+        self.progress.room
+    }
+
     /// How many bytes are durable.
     pub const fn received(&self) -> u64 {
         self.progress.received

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use cluster_types::Caller;
 use futures::{Stream, stream};
 use proto::v1;
-use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
@@ -69,7 +68,7 @@ impl Download {
             return Ok(Some(start));
         }
         if self.rest.is_empty() {
-            let read = self.transfer.next(Duration::MAX, self.reader.next()).await;
+            let read = self.transfer.of_node(self.reader.next()).await;
             let read = read.map_err(|error| status(&error))?;
             match read.map_err(|error| stored(&error))? {
                 Some(bytes) => self.rest = bytes,

@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, Streaming};
 
 use super::{status, stored};
-use crate::limits::PIECE_WITHIN;
 use crate::transfers::{Transfer, Transfers};
 use crate::{FinishError, WriteError, Writer, wire};
 
@@ -24,13 +23,13 @@ pub(super) async fn receive(
 ) -> Result<FileId, Status> {
     let begun = transfers.begin(caller, leaving).await;
     let mut transfer = begun.map_err(|error| status(&error))?;
-    let first = next(&transfer, &mut pieces).await?;
+    let first = next(&mut transfer, &mut pieces).await?;
     let (file, offset) = wire::upload_start(first.and_then(|first| first.part))?;
     let files = &transfers.with.files;
     match files.writer(caller.account, file).await {
         Ok(writer) => take(&mut transfer, writer, offset, &mut pieces).await?,
         // What is sent once more because the answer got lost.
-        Err(WriteError::Finished) => is_over(&transfer, file, offset, &mut pieces).await?,
+        Err(WriteError::Finished) => is_over(&mut transfer, file, offset, &mut pieces).await?,
         Err(error) => return Err(stored(&error)),
     }
     match files.finish(caller.account, file).await {
@@ -48,19 +47,31 @@ async fn take(
 ) -> Result<(), Status> {
     let at_its_place = writer.write(offset, &[]).await;
     at_its_place.map_err(|error| stored(&error))?;
+    may_send(transfer, &writer).await?;
     while let Some(piece) = next(transfer, pieces).await? {
         let bytes = wire::piece(piece.part)?;
-        let taken = writer.write(writer.taken(), &bytes).await;
+        let offset = writer.taken();
+        let taken = transfer.of_node(writer.write(offset, &bytes)).await;
+        let taken = taken.map_err(|error| status(&error))?;
         taken.map_err(|error| stored(&error))?;
-        let counted = transfer.count(bytes.len()).await;
-        counted.map_err(|error| status(&error))?;
+        let turned = transfer.came(bytes.len()).await;
+        if turned.map_err(|error| status(&error))? {
+            may_send(transfer, &writer).await?;
+        }
     }
     Ok(())
 }
 
+/// Who cannot send into the room any more fills no disk for it either.
+async fn may_send(transfer: &Transfer, writer: &Writer) -> Result<(), Status> {
+    let (carriers, account) = (&transfer.with().carriers, transfer.caller().account);
+    let may_send = carriers.may_send(account, writer.room()).await;
+    may_send.map_err(|refused| status(&*refused))
+}
+
 /// Whether the client, which goes on at `offset`, has nothing more to send of a finished upload.
 async fn is_over(
-    transfer: &Transfer,
+    transfer: &mut Transfer,
     file: FileId,
     offset: u64,
     pieces: &mut Pieces,
@@ -79,10 +90,10 @@ async fn is_over(
 
 /// The next message of the client; `None` once it has ended the stream.
 async fn next(
-    transfer: &Transfer,
+    transfer: &mut Transfer,
     pieces: &mut Pieces,
 ) -> Result<Option<v1::UploadFileRequest>, Status> {
-    let message = transfer.next(PIECE_WITHIN, pieces.message()).await;
+    let message = transfer.of_client(pieces.message()).await;
     let message = message.map_err(|error| status(&error))?;
     message.map_err(|error| {
         // tonic's word for a message that is larger than the edge takes.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use cluster_store::StoreError;
 use cluster_types::{Coded, ErrorCode};
 
-use crate::limits::{PIECE_WITHIN, TRANSFERS_PER_ACCOUNT_MAX, TRANSFERS_RETRY};
+use crate::limits::{
+    PIECE_BYTES_MAX, PIECE_WITHIN, TRANSFERS_PER_ACCOUNT_MAX, TRANSFERS_RETRY, WORK_WITHIN,
+};
 
 /// Why a transfer does not begin, or goes no further. What is durable of an upload stays so.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -26,8 +28,11 @@ pub enum TransferError {
     #[error("this sign-in has been ended")]
     SignedOut,
     /// The client stands still.
-    #[error("the next piece did not come within {} seconds", PIECE_WITHIN.as_secs())]
+    #[error("of the next {PIECE_BYTES_MAX} bytes not all came within {} seconds", PIECE_WITHIN.as_secs())]
     Still,
+    /// What files lie in does not answer.
+    #[error("what files lie in did not answer within {} seconds", WORK_WITHIN.as_secs())]
+    Stuck,
     /// Whether the sign-in stands cannot be read now. It is as good as it was.
     #[error("whether this sign-in stands cannot be read now")]
     Unread(#[from] StoreError),
@@ -37,7 +42,7 @@ impl Coded for TransferError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::TooManyOfAccount | Self::TooMany => ErrorCode::Exhausted,
-            Self::Draining | Self::Leaving | Self::Unread(_) => ErrorCode::NotHere,
+            Self::Draining | Self::Leaving | Self::Stuck | Self::Unread(_) => ErrorCode::NotHere,
             Self::SignedOut => ErrorCode::Unauthenticated,
             Self::Still => ErrorCode::Timeout,
         }
@@ -50,15 +55,18 @@ impl Coded for TransferError {
             Self::Leaving => "CONNECTION_CLOSING",
             Self::SignedOut => "SIGNED_OUT",
             Self::Still => "TRANSFER_STILL",
+            Self::Stuck => StoreError::Unavailable.reason(),
             Self::Unread(error) => error.reason(),
         }
     }
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::TooManyOfAccount | Self::TooMany | Self::Draining | Self::Unread(_) => {
-                Some(TRANSFERS_RETRY)
-            }
+            Self::TooManyOfAccount
+            | Self::TooMany
+            | Self::Draining
+            | Self::Stuck
+            | Self::Unread(_) => Some(TRANSFERS_RETRY),
             Self::Leaving | Self::SignedOut | Self::Still => None,
         }
     }

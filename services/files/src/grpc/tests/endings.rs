@@ -1,7 +1,13 @@
 //! How transfers end before their time.
 
+use std::future::pending;
+
 use super::*;
-use crate::limits::{PIECE_BYTES_MAX, PIECE_WITHIN, TRANSFERS_PER_ACCOUNT_MAX, TURN_BYTES};
+use crate::limits::{
+    PIECE_BYTES_MAX, PIECE_COUNTS_MIN, PIECE_WITHIN, TRANSFERS_PER_ACCOUNT_MAX, TURN_BYTES,
+    WORK_WITHIN,
+};
+use crate::transfers::TransferError;
 
 type Refusal = (Code, String, Vec<String>);
 
@@ -119,19 +125,20 @@ async fn a_sign_in_that_ends_while_a_transfer_begins_ends_it() {
 #[tokio::test(start_paused = true)]
 async fn who_moves_slowly_goes_on_and_who_stands_still_is_cut() {
     let house = House::new().await;
-    let upload = house.start(100).await;
+    let upload = house.start(5 * PIECE_BYTES_MAX).await;
     let (sender, comes_to) = house.open(&upload, &CancellationToken::new());
     let began = tokio::time::Instant::now();
+    let half = piece(&bytes(PIECE_BYTES_MAX / 2));
     let moves = async {
         for _ in 0..10 {
-            tokio::time::sleep(PIECE_WITHIN - Duration::from_secs(1)).await;
-            sender.send(piece(b"0123456789")).await.expect("is taken");
+            tokio::time::sleep((PIECE_WITHIN - Duration::from_secs(1)) / 2).await;
+            sender.send(half.clone()).await.expect("is taken");
         }
         drop(sender);
     };
     let (answer, ()) = tokio::join!(comes_to, moves);
     assert!(answer.expect("goes on").into_inner().finished);
-    assert!(began.elapsed() > 9 * PIECE_WITHIN);
+    assert!(began.elapsed() > 4 * PIECE_WITHIN);
 
     let upload = house.start(100).await;
     let (_sender, comes_to) = house.open(&upload, &CancellationToken::new());
@@ -140,6 +147,76 @@ async fn who_moves_slowly_goes_on_and_who_stands_still_is_cut() {
     assert_eq!(cut, ended(Code::DeadlineExceeded, "TRANSFER_STILL"));
     assert_eq!(began.elapsed(), PIECE_WITHIN);
     assert_eq!(house.transfers.count(), 0);
+}
+
+/// A byte now and then is no upload that goes on.
+#[tokio::test(start_paused = true)]
+async fn who_all_but_stands_still_is_cut() {
+    let house = House::new().await;
+    let upload = house.start(100).await;
+    let (sender, comes_to) = house.open(&upload, &CancellationToken::new());
+    let began = tokio::time::Instant::now();
+    let moves = async {
+        while sender.send(piece(b"0")).await.is_ok() {
+            tokio::time::sleep(Duration::from_secs(7)).await;
+        }
+    };
+    let (answer, ()) = tokio::join!(comes_to, moves);
+    let still = ended(Code::DeadlineExceeded, "TRANSFER_STILL");
+    assert_eq!(refusal(answer), still);
+    assert!(began.elapsed() < PIECE_WITHIN + Duration::from_secs(7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_files_lie_in_is_not_waited_for_without_end() {
+    let house = House::new().await;
+    let request = by(ACCOUNT, ());
+    let caller = cluster_rpc::caller(&request).expect("a caller");
+    let begin = || house.transfers.begin(caller, CancellationToken::new());
+    let transfer = begin().await.expect("begins");
+    let began = tokio::time::Instant::now();
+    let stuck = transfer.of_node(pending::<()>()).await;
+    assert_eq!(stuck, Err(TransferError::Stuck));
+    assert_eq!(began.elapsed(), WORK_WITHIN);
+    let ends = async { house.transfers.sign_in_ended(ACCOUNT, SIGN_IN) };
+    let (out, ()) = tokio::join!(transfer.of_node(pending::<()>()), ends);
+    assert_eq!(out, Err(TransferError::SignedOut));
+    assert_eq!(began.elapsed(), WORK_WITHIN, "it ends at once");
+}
+
+#[tokio::test]
+async fn who_may_not_send_into_the_room_any_more_gets_one_turn_more_at_most() {
+    let house = House::new().await;
+    let upload = house.start(3 * TURN_BYTES).await;
+    let (sender, comes_to) = house.open(&upload, &CancellationToken::new());
+    let whole = piece(&bytes(PIECE_BYTES_MAX));
+    let sends = async {
+        let mut sent = 0;
+        while sender.send(whole.clone()).await.is_ok() {
+            sent += PIECE_BYTES_MAX;
+            if sent == TURN_BYTES / 2 {
+                house.others.members.lock().clear();
+            }
+        }
+    };
+    let (answer, ()) = tokio::join!(comes_to, sends);
+    assert_eq!(refusal(answer), ended(Code::NotFound, "ROOM_NOT_FOUND"));
+    let received = house.stands(&upload).await.received_size;
+    assert!(received <= TURN_BYTES as u64, "{received}");
+    let again = house.send(ACCOUNT, vec![from(&upload, received)]).await;
+    assert_eq!(refusal(again), ended(Code::NotFound, "ROOM_NOT_FOUND"));
+}
+
+#[tokio::test]
+async fn a_piece_counts_however_small_it_is() {
+    let house = House::new().await;
+    let upload = house.start(TURN_BYTES).await;
+    house.others.calls_left.store(10, Ordering::SeqCst);
+    let small = std::iter::repeat_n(piece(b"0"), TURN_BYTES / PIECE_COUNTS_MIN);
+    let messages = std::iter::once(from(&upload, 0)).chain(small).collect();
+    let stands = house.send(ACCOUNT, messages).await.expect("is taken");
+    assert!(!stands.into_inner().finished);
+    assert_eq!(house.others.calls_left.load(Ordering::SeqCst), 9);
 }
 
 #[tokio::test]
