@@ -9,6 +9,7 @@
 //! | [`reconnect`] | how many sessions a second come back in a storm | bare TLS and stream |
 //! | [`history`] | how many messages a second are read back | the store's range read |
 //! | [`slow`] | what clients that stop reading do to the server and to others | the same room without them |
+//! | [`attachments`] | how fast a large file goes up and down, in how much memory, and what arrives after cuts and kills | a bare stream of the same file |
 //! | [`backup`] | what a backup costs those who are served, and how fast a store goes out and comes back | the same load alone; a plain copy of the same rows |
 //!
 //! The client is the same code on both sides, in this process; servers are processes of their own, whose
@@ -17,6 +18,7 @@
 //! Invariant: a figure comes with the figure of its baseline out of the same rounds.
 
 mod append;
+mod attachments;
 mod backup;
 mod crowd;
 mod fanout;
@@ -61,6 +63,8 @@ pub enum Name {
     Slow,
     /// What a backup costs, and megabytes a second out and in
     Backup,
+    /// A large file up and down: megabytes a second, memory, cuts and kills
+    Attachments,
     /// All of them, one after the other
     All,
 }
@@ -78,6 +82,8 @@ struct Scale {
     judges_speed: bool,
     /// Whether figures of durability may come from a disk in memory.
     volatile: bool,
+    /// How large a file is sent.
+    file_bytes: u64,
 }
 
 impl Scale {
@@ -88,6 +94,7 @@ impl Scale {
         divisor: 1,
         judges_speed: true,
         volatile: false,
+        file_bytes: 1 << 30,
     };
 
     /// Whether it works and keeps its promises, in seconds.
@@ -97,6 +104,7 @@ impl Scale {
         divisor: 10,
         judges_speed: false,
         volatile: true,
+        file_bytes: 8 << 20,
     };
 
     fn sessions(self, full: usize) -> usize {
@@ -116,6 +124,7 @@ pub(crate) async fn run(options: &BenchOptions, console: Console) -> anyhow::Res
     let (name, quick) = (options.name, options.quick);
     let mut scale = if quick { Scale::QUICK } else { Scale::FULL };
     scale.volatile |= options.in_memory;
+    scale.file_bytes = options.size.unwrap_or(scale.file_bytes);
     let machine = machine()?;
     let mut report = match one(name, scale, console) {
         Some(bench) => bench.await?,
@@ -162,6 +171,7 @@ fn one(
         Name::History => history::run(scale, console).boxed_local(),
         Name::Slow => slow::run(scale, console).boxed_local(),
         Name::Backup => backup::run(scale, console).boxed_local(),
+        Name::Attachments => attachments::run(scale, console).boxed_local(),
         Name::All => return None,
     })
 }

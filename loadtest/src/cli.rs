@@ -55,6 +55,9 @@ pub(crate) struct BenchOptions {
     /// Seconds instead of minutes: whether it works and keeps its promises, not how fast
     #[arg(long)]
     pub(crate) quick: bool,
+    /// Bytes of the file of `attachments` [default: 1 GiB, 8 MiB if quick]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) size: Option<u64>,
     /// Measure `append` even where the files are in memory, and nothing is durable
     #[arg(long)]
     pub(crate) in_memory: bool,
@@ -195,7 +198,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Crash(options) => crash::run(&options).await,
         Command::Baseline(options) => {
             match options.kind {
-                BaselineKind::Wire => baseline::wire::run().await,
+                BaselineKind::Wire => baseline::wire::run(&options.folder).await,
                 BaselineKind::Store => baseline::store::run(&options.folder).await,
             }?;
             Ok(true)
@@ -220,6 +223,7 @@ mod tests {
             "bench all --json",
             "bench append --quick",
             "bench append --in-memory",
+            "bench attachments --size 8388608 --json",
             "replay --kills 10 --json",
             "replay --days 1 --kills 2 --speed 14400",
             "crash --kills 50",

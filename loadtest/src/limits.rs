@@ -61,6 +61,20 @@ pub(crate) const RELAY_BUFFER: usize = 256;
 /// TLS handshakes that the bare server has under way.
 pub(crate) const HANDSHAKES_AT_ONCE: usize = 1_024;
 
+// --- Files ---------------------------------------------------------------------------------------
+
+/// Bytes of a file in one message of the bare server: as many as a `rookery` server sends.
+pub(crate) const FILE_PIECE_BYTES: usize = 64 * 1024;
+
+/// Bytes that the bare server reads and writes at a time: as many as a `rookery` server reads.
+pub(crate) const FILE_READ_BYTES: usize = 512 * 1024;
+
+/// Bytes after which the bare server syncs: a segment of a `rookery` server.
+pub(crate) const FILE_SYNC_BYTES: usize = 4 * 1024 * 1024;
+
+/// Pieces of the bare server that wait for the transport.
+pub(crate) const PIECES_WAITING_MAX: usize = 4;
+
 // --- Replay --------------------------------------------------------------------------------------
 
 /// How many times faster than they were conversations can be: a day is then between ten days and a tenth

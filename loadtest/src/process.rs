@@ -15,6 +15,9 @@ use rustix::process::Signal;
 /// Lines of a process's own words that an error quotes.
 const LOG_LINES_QUOTED: usize = 15;
 
+/// What resets the peak of a process's memory (proc_pid_clear_refs(5)).
+const FORGET_PEAK: &str = "5";
+
 /// What begins a variable that would configure the server behind our back.
 const SERVER_VARIABLES: &str = "ROOKERY_";
 
@@ -32,6 +35,8 @@ pub(crate) struct Usage {
     pub(crate) processor: Duration,
     /// Memory that is in use now.
     pub(crate) resident_bytes: u64,
+    /// The most that was in use at a time since it began, or since its peak was forgotten.
+    pub(crate) peak_bytes: u64,
 }
 
 impl Process {
@@ -107,11 +112,22 @@ impl Process {
         };
         let ticks = rustix::param::clock_ticks_per_second();
         let processor = processor_time(&read("stat")?, ticks).context("no times of a process")?;
-        let resident_bytes = resident_bytes(&read("status")?).context("no memory of a process")?;
+        let status = read("status")?;
+        let bytes = |line| bytes_at(&status, line).context("no memory of a process");
         Ok(Usage {
             processor,
-            resident_bytes,
+            resident_bytes: bytes("VmRSS:")?,
+            peak_bytes: bytes("VmHWM:")?,
         })
+    }
+
+    /// From here on, its peak is that of what follows.
+    ///
+    /// # Errors
+    /// If it has ended, or the kernel does not let go of it.
+    pub(crate) fn forget_peak(&self) -> anyhow::Result<()> {
+        let path = format!("/proc/{}/clear_refs", self.child.id());
+        fs::write(path, FORGET_PEAK).context("the peak of a process cannot be reset")
     }
 
     /// All that it wrote.
@@ -157,11 +173,9 @@ fn processor_time(stat: &str, ticks_per_second: u64) -> Option<Duration> {
     Some(Duration::from_millis(millis))
 }
 
-/// Resident memory, out of `/proc/PID/status`.
-fn resident_bytes(status: &str) -> Option<u64> {
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+/// What a line of `/proc/PID/status` says.
+fn bytes_at(status: &str, line: &str) -> Option<u64> {
+    let line = status.lines().find_map(|found| found.strip_prefix(line))?;
     let kib: u64 = line.split_ascii_whitespace().next()?.parse().ok()?;
     kib.checked_mul(1024)
 }
@@ -178,10 +192,32 @@ mod tests {
     }
 
     #[test]
-    fn resident_memory_is_in_bytes() {
-        let status = "Name:\tx\nVmPeak:\t  100 kB\nVmRSS:\t   34 kB\n";
-        assert_eq!(resident_bytes(status), Some(34 * 1024));
-        assert_eq!(resident_bytes("Name:\tx\n"), None);
+    fn memory_is_in_bytes() {
+        let status = "Name:\tx\nVmHWM:\t  100 kB\nVmRSS:\t   34 kB\n";
+        assert_eq!(bytes_at(status, "VmRSS:"), Some(34 * 1024));
+        assert_eq!(bytes_at(status, "VmHWM:"), Some(100 * 1024));
+        assert_eq!(bytes_at("Name:\tx\n", "VmRSS:"), None);
+    }
+
+    #[test]
+    fn a_peak_is_forgotten_when_it_is_over() {
+        let folder = tempfile::tempdir().expect("a folder");
+        // A shell that holds a megabyte or more, and lets go of it.
+        let script = "x=$(head -c 3000000 /dev/zero | tr '\\0' x); x=; echo; read y";
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut process = Process::start(command, &folder.path().join("log")).expect("a shell");
+        let mut line = [0];
+        let mut output = process.take_stdout().expect("piped");
+        std::io::Read::read_exact(&mut output, &mut line).expect("it says so");
+        let before = process.usage().expect("it lives");
+        assert!(before.peak_bytes > before.resident_bytes);
+        process.forget_peak().expect("Linux lets go of it");
+        let after = process.usage().expect("it lives");
+        assert!(after.peak_bytes < before.peak_bytes);
     }
 
     #[test]

@@ -196,6 +196,19 @@ impl Rookery {
         self.folder.path().join("data")
     }
 
+    /// Where the server listens.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// From here on, the peak of the server's memory is that of what follows, until it is started again.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub(crate) fn forget_peak(&self) -> anyhow::Result<()> {
+        self.process()?.forget_peak()
+    }
+
     /// What the server has used.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The bare server: the calls of the public API that benchmarks measure, with nothing behind them.
 //!
 //! - `Messages/SendMessage` answers at once: an echo.
+//! - `Files` takes files and gives them ([`files`]).
 //! - `Sessions/Connect` says Ready and Live at once, and then relays: what one client sends is an event
 //!   for every client that follows a room, encoded once.
 //!
@@ -10,7 +11,10 @@
 //! Leaves out: accounts, rooms, order between senders, history, and clients that do not read (they hold
 //! up everybody).
 
+pub(crate) mod files;
+
 use std::convert::Infallible;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
@@ -22,6 +26,7 @@ use parking_lot::Mutex;
 use prost::Message as _;
 use proto::v1::client_frame::Command;
 use proto::v1::event::Kind;
+use proto::v1::files_server::FilesServer;
 use proto::v1::server_item::Item;
 use proto::v1::{
     ClientFrame, Event, Live, Message, Ready, SendMessageRequest, SendMessageResponse, ServerFrame,
@@ -39,17 +44,18 @@ use tonic::{Request, Response, Status};
 
 use crate::limits::{HANDSHAKES_AT_ONCE, RELAY_BUFFER};
 
-/// Serves connections that `listener` takes, until it fails.
+/// Serves connections that `listener` takes, until it fails. Files that are kept lie in `folder`.
 ///
 /// # Errors
 /// If no certificate can be made.
-pub(crate) async fn serve(listener: TcpListener) -> anyhow::Result<()> {
+pub(crate) async fn serve(listener: TcpListener, folder: &Path) -> anyhow::Result<()> {
     let tls = TlsAcceptor::from(Arc::new(tls_config()?));
     let (connections, incoming) = mpsc::channel(HANDSHAKES_AT_ONCE);
     let incoming = ReceiverStream::new(incoming);
     let mut builder = tonic::transport::Server::builder();
     let router = builder
         .add_service(Messages)
+        .add_service(FilesServer::new(files::BareFiles::new(folder)))
         .add_service(Sessions::default());
     tokio::select! {
         served = router.serve_with_incoming(incoming) => served.context("the bare server failed"),

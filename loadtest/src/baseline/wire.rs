@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use anyhow::Context as _;
 use rookery_client::{KnownServers, Server, Tuning};
@@ -57,11 +58,11 @@ impl Wire {
     }
 }
 
-/// Runs the bare server in this process until standard input ends.
+/// Runs the bare server in this process until standard input ends, with its files in `folder`.
 ///
 /// # Errors
 /// If it cannot listen.
-pub(crate) async fn run() -> anyhow::Result<()> {
+pub(crate) async fn run(folder: &Path) -> anyhow::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")
         .await
         .context("no free port on 127.0.0.1")?;
@@ -78,6 +79,6 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     };
     tokio::select! {
         () = ended => Ok(()),
-        served = bare::serve(listener) => served,
+        served = bare::serve(listener, folder) => served,
     }
 }
