@@ -27,7 +27,7 @@ pub(crate) struct Cli {
 pub(crate) enum Task {
     /// Install what the tests need, then run everything that must pass before a change lands
     Test(TestOptions),
-    /// Compile, lint and document what the feature `foundationdb` adds; installs libclang if it is missing
+    /// Compile, lint and document what the features `foundationdb` and `s3` add; installs libclang if it is missing
     CheckFdb,
     /// Run the seeded simulation (release build): --seeds N, --start S, --faults .., --json
     Sim(Rest),

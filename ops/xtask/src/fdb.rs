@@ -20,14 +20,14 @@ use crate::tools::{has_library, install_debian};
 /// What Debian calls what bindgen loads to read the headers.
 const LIBCLANG: &str = "libclang-dev";
 
-/// The crate and the server with their features.
+/// The crate and the server with their features; with `s3` too, since nothing else compiles what that switches on.
 const WITH_FOUNDATIONDB: [&str; 6] = [
     "-p",
     "cluster-store-fdb",
     "-p",
     "services-server",
     "--features",
-    "cluster-store-fdb/client,services-server/foundationdb",
+    "cluster-store-fdb/client,services-server/foundationdb,services-server/s3",
 ];
 
 /// Compiles, lints and documents what the feature `foundationdb` switches on.

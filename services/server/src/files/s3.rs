@@ -16,6 +16,9 @@ use zeroize::Zeroizing;
 
 use super::FilesError;
 
+#[cfg(test)]
+mod tests;
+
 /// Longest file with credentials. Whatever is longer was named by mistake.
 const CREDENTIALS_BYTES_MAX: u64 = 4_096;
 
