@@ -163,7 +163,7 @@ fn files_are_saved_by_message_and_by_number() {
     let (id, errand) = begun(&mut stage).pop().expect("begun");
     assert_eq!(saved(&errand), ("c.png", 2, Some("~/x")));
     stage.take(Msg::Carried(id, Ok(Carried::Down("/x/c.png".into()))));
-    stage.shows_all(&["saved as /x/c.png"]);
+    stage.shows_all(&["saved c.png in /x"]);
 
     stage.enter("/save 3");
     stage.shows_all(&["that message has no such file"]);
@@ -228,11 +228,16 @@ fn what_failed_says_why_and_waits_for_its_sender() {
     let (id, errand) = begun(&mut stage).pop().expect("begun");
     let refused = refused(Code::FailedPrecondition, "no room");
     stage.take(Msg::Carried(id, Err(refused)));
-    stage.shows_all(&["✗ a.png: no room (/retry or /discard)"]);
+    stage.shows_all(&["✗ a.png: no room  /retry /discard"]);
     assert!(begun(&mut stage).is_empty());
     stage.enter("/retry");
     assert_eq!(begun(&mut stage), [(id, errand)]);
-    stage.take(Msg::Carried(id, Err(Error::Altered)));
+    let unreadable = Error::File {
+        path: "a.png".into(),
+        problem: "no such file, and ".repeat(9),
+    };
+    stage.take(Msg::Carried(id, Err(unreadable)));
+    stage.shows_all(&["✗ a.png: no such file, and no", "…  /retry /discard"]);
     stage.enter("/discard");
     assert!(!stage.text().contains("a.png"));
 }

@@ -1,6 +1,6 @@
 //! What becomes of files that are sent and saved.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rookery_client::{Attached, Error, Progress};
@@ -114,11 +114,20 @@ pub(super) fn carried(
         }
         Ok(Carried::Down(path)) => {
             if chat.transfers.end(id).is_some() {
-                model.say(format!("saved as {}", path.display()));
+                model.say(saved(&path));
             }
         }
+        // The name of the file stands before it.
+        Err(Error::File { problem, .. }) => chat.transfers.fail(id, clean_line(&problem)),
         Err(error) => chat.transfers.fail(id, clean_line(&error.to_string())),
     }
+}
+
+/// Where a file was saved, its name first: the end of a long line is not seen.
+fn saved(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    format!("saved {name} in {}", folder.display())
 }
 
 /// What Tab made of a line, unless it is another by now.

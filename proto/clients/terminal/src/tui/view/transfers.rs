@@ -57,10 +57,7 @@ fn line(transfers: &Transfers, columns: usize) -> Line<'static> {
     let mut line = match &shown.state {
         State::Going(pace) => going_on(shown, pace, room),
         State::Waiting => Line::from(elide(&format!("{} waits", head(shown)), room)),
-        State::Failed(why) => {
-            let text = format!("✗ {}: {why} (/retry or /discard)", shown.name());
-            Line::styled(elide(&text, room), theme::BAD)
-        }
+        State::Failed(why) => failed(shown, why, room),
     };
     line.push_span(Span::styled(more, theme::DIM));
     line
@@ -72,6 +69,16 @@ fn head(transfer: &Transfer) -> String {
         Errand::Save { .. } => "↓",
     };
     format!("{arrow} {}", elide(&transfer.name(), NAME_COLUMNS))
+}
+
+/// Why, and what can be done about it, which is seen whatever the reason.
+fn failed(transfer: &Transfer, why: &str, columns: usize) -> Line<'static> {
+    let name = elide(&transfer.name(), NAME_COLUMNS);
+    let keys = "  /retry /discard";
+    let room = columns.saturating_sub(width(keys));
+    let mut line = Line::styled(elide(&format!("✗ {name}: {why}"), room), theme::BAD);
+    line.push_span(Span::styled(elide(keys, columns), theme::DIM));
+    line
 }
 
 /// `↑ minutes.pdf ━━━━━━━━━━━━╌╌╌╌╌  42%  12.3 MB/s  0:12`
