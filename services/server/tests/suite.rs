@@ -34,5 +34,7 @@ mod rotation;
 mod support;
 #[path = "suite/traces.rs"]
 mod traces;
+#[path = "suite/transfers.rs"]
+mod transfers;
 #[path = "suite/world.rs"]
 mod world;
