@@ -44,7 +44,7 @@ pub enum WriteError {
     /// All bytes came already.
     #[error("the upload is finished")]
     Finished,
-    /// They do not begin where the last ones ended.
+    /// They begin behind the end of the last ones.
     #[error("the next bytes begin at {expected}")]
     WrongOffset {
         /// Where they have to begin.
@@ -62,7 +62,7 @@ pub enum WriteError {
         /// What they show.
         media_type: String,
     },
-    /// Another writer has moved the upload on.
+    /// Another writer has moved the upload on, be it an earlier call of the same client that was still at work.
     #[error("the upload went on elsewhere: ask where it stands")]
     Moved,
     /// The node takes as many uploads as it can. Nothing happened.

@@ -6,6 +6,7 @@
 //! On one node it finds out before it writes anything. Of another node an object can still be on its way then, and
 //! lie where the winner's lay: the same bytes, unless the sender sends two files as one; then the hash does not hold.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -106,8 +107,10 @@ impl Writer {
     /// is taken. After any other error the writer is of no more use; another one goes on from what is durable.
     pub async fn write(&mut self, offset: u64, mut bytes: &[u8]) -> Result<(), WriteError> {
         let (expected, size) = (self.taken, self.progress.size);
-        if offset != expected {
-            return Err(WriteError::WrongOffset { expected });
+        match offset.cmp(&expected) {
+            Ordering::Less => return Err(WriteError::Moved),
+            Ordering::Greater => return Err(WriteError::WrongOffset { expected }),
+            Ordering::Equal => {}
         }
         if bytes.len() as u64 > size - expected {
             return Err(WriteError::TooMany { size });

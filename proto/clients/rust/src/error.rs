@@ -268,8 +268,14 @@ pub struct Violation {
     pub description: String,
 }
 
+/// Reasons of refusals that say where an upload stands by now, and not that it fails: who asks goes on from there.
+const STANDS_ELSEWHERE: [&str; 2] = ["UPLOAD_OFFSET", "UPLOAD_FINISHED"];
+
 impl Refusal {
     fn is_transient(&self) -> bool {
+        if STANDS_ELSEWHERE.contains(&&*self.reason) {
+            return true;
+        }
         match self.code {
             Code::Unavailable | Code::DeadlineExceeded | Code::Aborted => true,
             Code::ResourceExhausted => self.retry_after.is_some(),
@@ -395,6 +401,11 @@ mod tests {
             Code::Internal,
         ] {
             assert!(!refused(code).is_transient(), "{code:?}");
+        }
+        for reason in STANDS_ELSEWHERE {
+            let details = ErrorDetails::with_error_info(reason, "rookery.v1", []);
+            let status = Status::with_error_details(Code::FailedPrecondition, "", details);
+            assert!(Error::from(status).is_transient(), "{reason}");
         }
         let wait = Status::with_error_details(Code::ResourceExhausted, "", details());
         assert!(Error::from(wait).is_transient());

@@ -69,7 +69,8 @@ async fn may_send(transfer: &Transfer, writer: &Writer) -> Result<(), Status> {
     may_send.map_err(|refused| status(&*refused))
 }
 
-/// Whether the client, which goes on at `offset`, has nothing more to send of a finished upload.
+/// Whether the client, which goes on at `offset`, has nothing more to send of a finished upload. One that was not
+/// finished when the client asked has moved on.
 async fn is_over(
     transfer: &mut Transfer,
     file: FileId,
@@ -78,10 +79,12 @@ async fn is_over(
 ) -> Result<(), Status> {
     let (files, account) = (&transfer.with().files, transfer.caller().account);
     let found = files.upload(account, file).await;
-    let is_at_end = found
-        .map_err(|error| status(&error))?
-        .is_some_and(|upload| upload.size == offset);
-    if is_at_end && next(transfer, pieces).await?.is_none() {
+    let upload = found.map_err(|error| status(&error))?;
+    let size = upload.map_or(0, |upload| upload.size);
+    if offset < size {
+        return Err(status(&WriteError::Moved));
+    }
+    if offset == size && next(transfer, pieces).await?.is_none() {
         Ok(())
     } else {
         Err(status(&WriteError::Finished))

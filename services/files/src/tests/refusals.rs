@@ -55,12 +55,10 @@ async fn bytes_that_do_not_belong_are_not_taken() {
     );
     let mut writer = world.files.writer(ACCOUNT, file).await.expect("a writer");
     writer.write(0, b"hello").await.expect("is taken");
-    for offset in [0, 4, 6] {
-        let elsewhere = refused(writer.write(offset, b"w").await);
-        assert_eq!(
-            elsewhere,
-            (ErrorCode::Invalid, "UPLOAD_OFFSET", field("start.offset"))
-        );
+    let ahead = (ErrorCode::Invalid, "UPLOAD_OFFSET", field("start.offset"));
+    let behind = (ErrorCode::Contended, "UPLOAD_MOVED", vec![]);
+    for (offset, elsewhere) in [(0, &behind), (4, &behind), (6, &ahead)] {
+        assert_eq!(refused(writer.write(offset, b"w").await), *elsewhere);
     }
     let more = refused(writer.write(5, b"worlds").await);
     assert_eq!(more, (ErrorCode::Invalid, "UPLOAD_TOO_LONG", field("data")));

@@ -25,9 +25,10 @@ impl Client {
     /// Sends a file up for `rooms/{room}`, under its own name. It is in the room once a message
     /// [carries](crate::Outgoing::attach) it, until the end of the next day (UTC).
     ///
-    /// Goes on by itself after whatever broke, from what the server has made durable. What fails all the same
-    /// is given up. A program that wants to go on with it, after its own restart too, begins it with
-    /// [`Client::start_upload`] and keeps its name for [`Client::continue_upload`].
+    /// Goes on by itself after whatever broke, from what the server has made durable. What fails for good is given
+    /// up; where only the attempts ran out, the server keeps what it has until the end of the next day (UTC). A
+    /// program that wants to go on with it, after its own restart too, begins it with [`Client::start_upload`] and
+    /// keeps its name for [`Client::continue_upload`].
     ///
     /// # Errors
     /// [`Error::File`] if it cannot be read; else as [`Client::upload`].
@@ -40,7 +41,7 @@ impl Client {
         let (display_name, size) = name_and_size(path).await?;
         let name = self.begin(room, &display_name, size).await?;
         let sent = self.continue_upload_file(&name, path, progress).await;
-        self.given_up_unless_sent(&name, sent).await
+        self.given_up_if_vain(&name, sent).await
     }
 
     /// As [`Client::continue_upload`], from a file.
@@ -77,7 +78,7 @@ impl Client {
         let size = source.seek(SeekFrom::End(0)).await.map_err(Error::Read)?;
         let name = self.begin(room, display_name, size).await?;
         let sent = self.continue_upload(&name, source, progress).await;
-        self.given_up_unless_sent(&name, sent).await
+        self.given_up_if_vain(&name, sent).await
     }
 
     /// Sends what is missing of one's own upload `files/{file}`, also of one that another program began.
@@ -116,13 +117,13 @@ impl Client {
         Ok(started.await?.name)
     }
 
-    async fn given_up_unless_sent(
+    /// Gives an upload up that comes to nothing any more. If this fails too, the server sweeps it a day later.
+    async fn given_up_if_vain(
         &self,
         name: &str,
         sent: Result<Upload, Error>,
     ) -> Result<Upload, Error> {
-        if sent.is_err() {
-            // Nobody knows its name any more. If this fails too, the server sweeps it a day later.
+        if sent.as_ref().is_err_and(|error| !error.is_transient()) {
             let _ = self.delete_upload(name).await;
         }
         sent

@@ -1,8 +1,8 @@
 //! What is refused, each with its code, its reason and the field at fault.
 
 use super::*;
-use crate::limits::{PIECE_BYTES_MAX, UPLOADS_MAX};
-use crate::tests::hash;
+use crate::limits::{PIECE_BYTES_MAX, SEGMENT_BYTES, UPLOADS_MAX};
+use crate::tests::{bytes, hash};
 
 const INVALID: (Code, &str) = (Code::InvalidArgument, "INVALID_REQUEST");
 
@@ -121,9 +121,31 @@ async fn bytes_that_do_not_belong() {
     let sent = house.send(ACCOUNT, vec![begin(), piece(b"0123456789")]);
     assert!(sent.await.expect("all came").into_inner().finished);
     let finished = (Code::FailedPrecondition, "UPLOAD_FINISHED");
-    for late in [vec![begin()], vec![from(&upload, 10), piece(b"a")]] {
+    for late in [
+        vec![from(&upload, 10), piece(b"a")],
+        vec![from(&upload, 11)],
+    ] {
         assert_eq!(send(late).await, is(finished, &[]));
     }
+}
+
+/// An earlier call can count its bytes after the client has asked where the upload stands.
+#[tokio::test]
+async fn who_begins_where_the_upload_stood_before_is_to_ask_again() {
+    let house = House::new().await;
+    let upload = house.start(SEGMENT_BYTES + 1).await;
+    let sent = bytes(SEGMENT_BYTES);
+    let pieces = sent.chunks(PIECE_BYTES_MAX).map(piece);
+    let messages = std::iter::once(from(&upload, 0)).chain(pieces).collect();
+    house.send(ACCOUNT, messages).await.expect("a segment");
+    let moved = is((Code::Aborted, "UPLOAD_MOVED"), &[]);
+    let behind = || async { refusal(house.send(ACCOUNT, vec![from(&upload, 0)]).await) };
+    assert_eq!(behind().await, moved);
+    let stands = house.stands(&upload).await.received_size;
+    let last = vec![from(&upload, stands), piece(b"a")];
+    let answer = house.send(ACCOUNT, last).await.expect("the last byte");
+    assert!(answer.into_inner().finished);
+    assert_eq!(behind().await, moved, "also once it is finished");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Files in memory: what was sent up, what messages carry, and breaks in the middle.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -14,7 +15,8 @@ use proto::v1::{
 };
 use rookery_client::Attached;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
+use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::{State, check_token};
 
@@ -38,6 +40,8 @@ pub(crate) struct Shelf {
     pub(crate) cut_after: Option<usize>,
     /// So many finished uploads are not answered: every connection is cut instead.
     pub(crate) lose_answers: usize,
+    /// So many answers say that nothing of an upload is durable: as if the call that sent it were still at work.
+    pub(crate) stale: usize,
     /// So many calls up are heard and not read.
     pub(crate) stand_still: usize,
 }
@@ -122,6 +126,21 @@ impl Shelf {
     }
 }
 
+/// Whether a call that begins there begins where the upload stands.
+fn stands_at(offset: u64, upload: &Upload) -> Result<(), Status> {
+    let (code, reason) = match offset.cmp(&upload.received_size) {
+        Ordering::Equal => return Ok(()),
+        Ordering::Less => (Code::Aborted, "UPLOAD_MOVED"),
+        Ordering::Greater => (Code::InvalidArgument, "UPLOAD_OFFSET"),
+    };
+    let reason = ErrorDetails::with_error_info(reason, "rookery.v1", []);
+    Err(Status::with_error_details(
+        code,
+        "it begins elsewhere",
+        reason,
+    ))
+}
+
 impl State {
     /// Reads one call up. `None`: there is to be no answer.
     async fn receive(
@@ -141,9 +160,7 @@ impl State {
             }
             let cut_after = shelf.cut_after;
             let sending = shelf.upload(&start.name)?;
-            if start.offset != sending.upload.received_size {
-                return Err(Status::invalid_argument("it begins elsewhere"));
-            }
+            stands_at(start.offset, &sending.upload)?;
             let durable = usize::try_from(start.offset).expect("small");
             sending.bytes.truncate(durable);
             cut_after
@@ -218,7 +235,11 @@ impl Files for Service {
     async fn get_upload(&self, request: Request<GetUploadRequest>) -> Answer<Upload> {
         check_token(&request)?;
         let mut shelf = self.0.files.lock();
-        let upload = shelf.upload(&request.get_ref().name)?.upload.clone();
+        let mut upload = shelf.upload(&request.get_ref().name)?.upload.clone();
+        if upload.received_size > 0 && shelf.stale > 0 {
+            shelf.stale -= 1;
+            (upload.received_size, upload.finished) = (0, false);
+        }
         Ok(Response::new(upload))
     }
 

@@ -131,6 +131,36 @@ async fn an_answer_that_was_lost_is_asked_for_without_sending_again() {
     assert_eq!(fake.state.files.lock().offsets, [0, whole, whole]);
 }
 
+/// What broke can still be at work when the server is asked where the upload stands.
+#[tokio::test]
+async fn an_upload_that_has_moved_on_meanwhile_is_asked_about_again() {
+    let fake = Fake::start().await;
+    fake.state.files.lock().cut_after = Some(100_000);
+    fake.state.files.lock().stale = 2;
+    let file = bytes(150_000);
+    let sent = fake
+        .client()
+        .await
+        .upload(ROOM, "a.bin", &mut Cursor::new(&file), unseen)
+        .await
+        .expect("the third answer");
+    let shelf = fake.state.files.lock();
+    assert!(shelf.sent(&sent.name) == file);
+    assert_eq!((shelf.stale, &shelf.offsets[..3]), (0, &[0, 0, 0][..]));
+}
+
+#[tokio::test]
+async fn an_upload_whose_attempts_ran_out_stays() {
+    let fake = Fake::start().await;
+    fake.state.files.lock().cut_after = Some(0);
+    let sent = client(&fake)
+        .await
+        .upload(ROOM, "a.bin", &mut Cursor::new(bytes(1_000)), unseen)
+        .await;
+    assert!(sent.expect_err("no progress").is_transient());
+    assert!(!fake.state.files.lock().is_empty());
+}
+
 #[tokio::test]
 async fn a_source_that_became_shorter_is_an_error_and_not_tried_again() {
     let fake = Fake::start().await;
