@@ -1,13 +1,17 @@
-//! [`Client`]: one connection, and the token that its calls show.
+//! [`Client`]: a connection, and the token that its calls show.
 //!
 //! Owns: how one call is made, with its deadline and its retries. The calls themselves are in `calls`,
 //! one file for each service.
 //!
-//! Invariant: a call that a server might carry out twice is made once.
+//! Invariants: a call that a server might carry out twice is made once. Bytes of files go by a connection of
+//! their own: what waits for a disk, here or there, fills the windows of its connection and holds up the rest.
 
 use std::fmt;
 use std::future::Future;
+use std::net::IpAddr;
+use std::sync::Arc;
 
+use tokio::sync::OnceCell;
 use tokio::time::timeout;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
@@ -19,11 +23,16 @@ use crate::{Error, Server, Token, limits};
 
 /// A connection to a server, with or without a token. Clones share the connection.
 ///
-/// All calls on a connection run side by side. A connection that is lost is made anew by the next call.
+/// All calls on a connection run side by side. A connection that is lost is made anew by the next call. The first
+/// file that is sent or fetched makes a second one, to the same server, for it and those that follow.
 #[derive(Clone)]
 pub struct Client {
     server: Server,
     channel: Channel,
+    /// The address of this machine that connections are made from, if it matters.
+    local: Option<IpAddr>,
+    /// For files.
+    transfers: Arc<OnceCell<Channel>>,
     token: Option<Shown>,
 }
 
@@ -40,10 +49,12 @@ impl Client {
         Builder::new(address)
     }
 
-    pub(crate) const fn new(server: Server, channel: Channel) -> Self {
+    pub(crate) fn new(server: Server, channel: Channel, local: Option<IpAddr>) -> Self {
         Self {
             server,
             channel,
+            local,
+            transfers: Arc::default(),
             token: None,
         }
     }
@@ -73,6 +84,12 @@ impl Client {
 
     pub(crate) fn channel(&self) -> Channel {
         self.channel.clone()
+    }
+
+    /// The connection for bytes of files.
+    pub(crate) async fn transfers(&self) -> Result<Channel, Error> {
+        let make = || async { self.server.channel_when_asked(self.local) };
+        self.transfers.get_or_try_init(make).await.cloned()
     }
 
     /// A request that shows the token.

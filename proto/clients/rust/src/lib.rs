@@ -63,7 +63,8 @@
 //!
 //! A file is sent up for a room, and then carried by a message. Its readers fetch it by that message. Both ways
 //! go on by themselves when the connection breaks or the server restarts, and end with a comparison of SHA-256;
-//! memory does not depend on the size of the file.
+//! memory does not depend on the size of the file. Their bytes have a connection of their own, so that no message
+//! waits behind a file.
 //!
 //! ```no_run
 //! use std::path::Path;

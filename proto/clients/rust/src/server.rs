@@ -181,7 +181,7 @@ impl Server {
             }
             other => other,
         };
-        Ok(Client::new(self.clone(), connected?))
+        Ok(Client::new(self.clone(), connected?, local))
     }
 
     /// `host:port`, as it is known by.
@@ -193,8 +193,19 @@ impl Server {
         self.0.retry
     }
 
+    /// A connection that its first call makes. It fails as that call does.
+    pub(crate) fn channel_when_asked(&self, local: Option<IpAddr>) -> Result<Channel, Error> {
+        let connector = self.connector(local)?;
+        let service = tower::service_fn(move |_: Uri| connector.clone().connect());
+        Ok(self.endpoint()?.connect_with_connector_lazy(service))
+    }
+
+    fn connector(&self, local: Option<IpAddr>) -> Result<Connector, Error> {
+        Connector::new(&self.0.address, &self.0.tls, &self.0.tuning, local)
+    }
+
     async fn channel(&self, local: Option<IpAddr>) -> Result<Channel, Error> {
-        let connector = Connector::new(&self.0.address, &self.0.tls, &self.0.tuning, local)?;
+        let connector = self.connector(local)?;
         let service = tower::service_fn(move |_: Uri| connector.clone().connect());
         self.endpoint()?
             .connect_with_connector(service)

@@ -144,7 +144,7 @@ where
             offset: self.range.start,
             length: self.range.end - self.range.start,
         });
-        let mut files = FilesClient::new(self.client.channel());
+        let mut files = FilesClient::new(self.client.transfers().await?);
         let answered = timeout(limits::STILL_MAX, files.download_file(request)).await;
         let mut pieces = answered.map_err(|_| Error::TimedOut)??.into_inner();
         match next(&mut pieces).await? {

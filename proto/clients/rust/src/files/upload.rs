@@ -191,7 +191,7 @@ where
     /// Sends what is missing, in one call.
     async fn send(&mut self, stands: &Upload) -> Result<Upload, Error> {
         let (pieces, outgoing) = mpsc::channel(limits::PIECES_OUT_MAX);
-        let mut files = FilesClient::new(self.client.channel());
+        let mut files = FilesClient::new(self.client.transfers().await?);
         let request = self.client.request(ReceiverStream::new(outgoing));
         let mut call = Box::pin(files.upload_file(request));
         tokio::select! {

@@ -166,6 +166,16 @@ impl Fake {
         reached.await.expect("the state lives as long as the fake");
     }
 
+    /// Waits until so many connections have ended.
+    pub(crate) async fn until_left(&self, count: usize) {
+        let ended = || self.connections.lock().try_join_next().is_some();
+        let mut left = 0;
+        while left < count {
+            tokio::task::yield_now().await;
+            left += usize::from(ended());
+        }
+    }
+
     /// Ends every stream with this.
     pub(crate) fn say_farewell(&self, farewell: Farewell) {
         *self.state.farewell.lock() = Some(farewell);

@@ -1,5 +1,6 @@
 //! Transfers: what breaks goes on, what was changed is found out, and nothing is there by half.
 
+mod apart;
 mod down;
 mod up;
 
