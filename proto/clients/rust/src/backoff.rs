@@ -83,6 +83,15 @@ impl Retry {
         }
     }
 
+    /// For transfers: minutes, counted since one last got on.
+    pub const fn of_transfers() -> Self {
+        Self {
+            attempts_max: limits::TRANSFER_ATTEMPTS_MAX,
+            span_max: limits::TRANSFER_SPAN_MAX,
+            ..Self::never()
+        }
+    }
+
     /// How long to wait after the failed attempt number `attempt` (the first is 1), `spent` after the
     /// first began; `None` to give up.
     pub fn wait(

@@ -22,6 +22,13 @@ pub(crate) const ATTEMPTS_MAX: u32 = 8;
 /// Over all attempts of one call, waiting included: longer than a person waits for one.
 pub(crate) const RETRIES_SPAN_MAX: Duration = Duration::from_secs(30);
 
+/// Attempts of one transfer since it last got on: far more than there is time for, unless each is refused at once.
+pub(crate) const TRANSFER_ATTEMPTS_MAX: u32 = 100;
+
+/// Over all attempts of one transfer since it last got on, from the first failure on. A step of an upload, 4 MiB,
+/// takes minutes on a slow line, and a train is in a tunnel as long.
+pub(crate) const TRANSFER_SPAN_MAX: Duration = Duration::from_secs(10 * 60);
+
 /// The first wait lies between nothing and this.
 pub(crate) const BACKOFF_FIRST: Duration = Duration::from_millis(200);
 

@@ -30,6 +30,7 @@ pub struct Builder {
     trust: Option<Trust>,
     tuning: Tuning,
     retry: Retry,
+    transfer_retry: Retry,
 }
 
 /// One server, and how to reach it. A cheap clone: for thousands of connections, prepare it once.
@@ -42,6 +43,7 @@ struct Inner {
     tls: Arc<ClientConfig>,
     tuning: Tuning,
     retry: Retry,
+    transfer_retry: Retry,
 }
 
 /// How much memory a connection may take, and when it counts as dead.
@@ -90,6 +92,7 @@ impl Builder {
             trust: None,
             tuning: Tuning::NORMAL,
             retry: Retry::default(),
+            transfer_retry: Retry::of_transfers(),
         }
     }
 
@@ -114,6 +117,14 @@ impl Builder {
         self
     }
 
+    /// How files go on that are sent and fetched. Attempts and time are counted since more of the file was there than
+    /// before; the time from the first failure on. [`Retry::of_transfers`] without it.
+    #[must_use]
+    pub const fn transfer_retry(mut self, retry: Retry) -> Self {
+        self.transfer_retry = retry;
+        self
+    }
+
     /// Checks all of it without connecting.
     ///
     /// # Errors
@@ -128,6 +139,7 @@ impl Builder {
             tls,
             tuning: self.tuning,
             retry: self.retry,
+            transfer_retry: self.transfer_retry,
         })))
     }
 
@@ -191,6 +203,10 @@ impl Server {
 
     pub(crate) fn retry(&self) -> Retry {
         self.0.retry
+    }
+
+    pub(crate) fn transfer_retry(&self) -> Retry {
+        self.0.transfer_retry
     }
 
     /// A connection that its first call makes. It fails as that call does.

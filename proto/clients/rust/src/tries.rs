@@ -61,6 +61,7 @@ impl Tries {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits;
 
     /// How many failures it takes to give up.
     async fn failures(tries: &mut Tries) -> usize {
@@ -92,6 +93,19 @@ mod tests {
         sleep(Duration::from_secs(3_600)).await;
         assert!(transfer.again(Error::Interrupted).await.is_ok());
         assert!(call.again(Error::Interrupted).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_transfer_that_does_not_get_on_is_tried_for_minutes_and_not_for_ever() {
+        let mut tries = Tries::of_transfer(Retry::of_transfers());
+        let began = Instant::now();
+        failures(&mut tries).await;
+        let most = limits::TRANSFER_SPAN_MAX;
+        let tried = began.elapsed();
+        assert!(
+            (most - limits::BACKOFF_MAX..=most).contains(&tried),
+            "{tried:?}"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -24,8 +24,8 @@ impl Client {
     /// # Errors
     /// NOT_FOUND once the message does not carry it any more, or one is no member of the room;
     /// [`Error::Altered`] if what came, all of which was written, is not what the message says;
-    /// [`Error::Write`] if the sink takes no more. What may pass is tried again as the policy says,
-    /// counted since something came.
+    /// [`Error::Write`] if the sink takes no more. What may pass is tried again as
+    /// [the policy for transfers](crate::Builder::transfer_retry) says.
     pub async fn download<W>(
         &self,
         of: &Attached,
@@ -120,7 +120,7 @@ where
     P: FnMut(Progress) + Send,
 {
     async fn run(mut self) -> Result<Option<Context>, Error> {
-        let mut tries = Tries::of_transfer(self.client.server().retry());
+        let mut tries = Tries::of_transfer(self.client.server().transfer_retry());
         while !self.range.is_empty() {
             let before = self.range.start;
             let Err(error) = self.fetch().await else {

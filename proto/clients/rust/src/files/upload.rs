@@ -87,7 +87,7 @@ impl Client {
     /// NOT_FOUND if there is none of this name, also once a message carries it; PERMISSION_DENIED for a
     /// type of file that the server does not take; [`Error::Altered`] if what the server has is not what
     /// was read, [`Error::Read`] if the source cannot be read or has become shorter. What may pass is
-    /// tried again as the policy says, counted since the server had more than before.
+    /// tried again as [the policy for transfers](crate::Builder::transfer_retry) says.
     pub async fn continue_upload<S>(
         &self,
         name: &str,
@@ -163,7 +163,7 @@ where
     P: FnMut(Progress) + Send,
 {
     async fn run(mut self, name: &str) -> Result<Upload, Error> {
-        let mut tries = Tries::of_transfer(self.client.server().retry());
+        let mut tries = Tries::of_transfer(self.client.server().transfer_retry());
         let mut durable = 0;
         let sent = loop {
             let error = match self.client.upload_once(name).await {

@@ -139,6 +139,7 @@ impl Fake {
         Client::builder(format!("https://{}", self.address))
             .trust(Trust::fingerprint(self.fingerprint))
             .retry(quick())
+            .transfer_retry(quick())
     }
 
     /// A client that is signed in.

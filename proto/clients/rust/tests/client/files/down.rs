@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 
 use proto::v1::event::Kind;
 use proto::v1::{Event, Message, MessageDeletion, MessageEdit};
-use rookery_client::{Attached, Client, Code, Error, Existing, Progress, Token};
+use rookery_client::{Attached, Client, Code, Error, Existing, Progress, Retry, Token};
 use tempfile::TempDir;
 
 use super::{bytes, few, unseen};
 use crate::fake::{Fake, TOKEN, is_refused};
 
+/// A client that makes a call once, and tries a transfer three times.
 async fn client(fake: &Fake) -> Client {
-    let client = fake.builder().retry(few()).connect().await;
+    let builder = fake.builder().retry(Retry::never()).transfer_retry(few());
+    let client = builder.connect().await;
     let client = client.expect("it listens");
     client.with_token(Token::new(TOKEN)).expect("a good token")
 }

@@ -16,9 +16,10 @@ use crate::fake::{Fake, TOKEN, is_refused};
 
 const ROOM: &str = "rooms/a";
 
-/// A client that tries three times.
+/// A client that tries three times, calls and transfers.
 async fn client(fake: &Fake) -> Client {
-    let client = fake.builder().retry(few()).connect().await;
+    let builder = fake.builder().retry(few()).transfer_retry(few());
+    let client = builder.connect().await;
     let client = client.expect("it listens");
     client.with_token(Token::new(TOKEN)).expect("a good token")
 }
