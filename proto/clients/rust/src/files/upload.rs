@@ -188,8 +188,22 @@ where
         }
     }
 
+    /// Hashes what the server has and an earlier program has sent. No call waits meanwhile: to read gigabytes can
+    /// take longer than a server waits for a piece.
+    async fn catch_up(&mut self, durable: u64) -> Result<(), Error> {
+        if self.hashed < durable {
+            self.seek(self.hashed).await?;
+        }
+        while self.hashed < durable {
+            let piece = self.piece(durable - self.hashed).await?;
+            self.hash(self.hashed, &piece);
+        }
+        Ok(())
+    }
+
     /// Sends what is missing, in one call.
     async fn send(&mut self, stands: &Upload) -> Result<Upload, Error> {
+        self.catch_up(stands.received_size).await?;
         let (pieces, outgoing) = mpsc::channel(limits::PIECES_OUT_MAX);
         let mut files = FilesClient::new(self.client.transfers().await?);
         let request = self.client.request(ReceiverStream::new(outgoing));
@@ -215,28 +229,22 @@ where
         stands: &Upload,
         pieces: mpsc::Sender<UploadFileRequest>,
     ) -> Result<(), Error> {
-        let (size, durable) = (stands.size, stands.received_size);
+        let (size, mut at) = (stands.size, stands.received_size);
         let start = UploadStart {
             name: stands.name.clone(),
-            offset: durable,
+            offset: at,
         };
         let mut is_taken = hand_on(&pieces, Part::Start(start)).await?;
-        // What an earlier program has sent was not hashed yet.
-        let mut at = durable.min(self.hashed);
         self.seek(at).await?;
         while at < size && is_taken {
-            let end = if at < durable { durable } else { size };
-            let piece = self.piece(end - at).await?;
-            let begin = at;
+            let piece = self.piece(size - at).await?;
+            self.hash(at, &piece);
             at += piece.len() as u64;
-            self.hash(begin, &piece);
-            if begin >= durable {
-                is_taken = hand_on(&pieces, Part::Data(piece)).await?;
-                (self.progress)(Progress {
-                    bytes: at,
-                    total: size,
-                });
-            }
+            is_taken = hand_on(&pieces, Part::Data(piece)).await?;
+            (self.progress)(Progress {
+                bytes: at,
+                total: size,
+            });
         }
         Ok(())
     }

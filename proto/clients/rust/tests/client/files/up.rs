@@ -2,11 +2,12 @@
 
 use std::io::{Cursor, SeekFrom};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rookery_client::{Client, Code, Error, Outgoing, Progress, Token, Tuning};
 use tokio::io::{AsyncRead, AsyncSeek, ReadBuf};
+use tokio::time::{Sleep, sleep};
 use tonic::Status;
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -103,6 +104,26 @@ async fn what_another_program_began_goes_on() {
     assert_eq!(shelf.offsets, [100_000]);
     assert!(shelf.sent("files/x") == file);
     assert!(seen > Some(100_000), "{seen:?}");
+}
+
+#[tokio::test]
+async fn no_call_waits_while_what_another_program_sent_is_read_from_a_slow_disk() {
+    let fake = Fake::start().await;
+    let file = bytes(150_000);
+    let half = &file[..100_000];
+    fake.state.files.lock().begin("files/x", file.len(), half);
+    let mut seen = Vec::new();
+    let mut source = Slow {
+        bytes: Cursor::new(&file),
+        slow_to: half.len() as u64,
+        calls: || fake.state.files.lock().offsets.len(),
+        seen: &mut seen,
+        turning: None,
+    };
+    let client = client(&fake).await;
+    let sent = client.continue_upload("files/x", &mut source, unseen).await;
+    assert!(sent.expect("half was there").finished);
+    assert!(!seen.is_empty() && seen.iter().all(|calls| *calls == 0));
 }
 
 #[tokio::test]
@@ -262,6 +283,46 @@ impl AsyncRead for Changing {
 impl AsyncSeek for Changing {
     fn start_seek(mut self: Pin<&mut Self>, to: SeekFrom) -> std::io::Result<()> {
         self.sought += 1;
+        Pin::new(&mut self.bytes).start_seek(to)
+    }
+
+    fn poll_complete(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<std::io::Result<u64>> {
+        Pin::new(&mut self.bytes).poll_complete(context)
+    }
+}
+
+/// A file of which the beginning is read slowly, and how many calls for bytes there were each time.
+struct Slow<'a, C> {
+    bytes: Cursor<&'a Vec<u8>>,
+    slow_to: u64,
+    calls: C,
+    seen: &'a mut Vec<usize>,
+    turning: Option<Pin<Box<Sleep>>>,
+}
+
+impl<C: Fn() -> usize + Unpin> AsyncRead for Slow<'_, C> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        if self.bytes.position() < self.slow_to {
+            let turn = || Box::pin(sleep(Duration::from_millis(50)));
+            let turning = self.turning.get_or_insert_with(turn);
+            ready!(turning.as_mut().poll(context));
+            self.turning = None;
+            let calls = (self.calls)();
+            self.seen.push(calls);
+        }
+        Pin::new(&mut self.bytes).poll_read(context, buffer)
+    }
+}
+
+impl<C: Unpin> AsyncSeek for Slow<'_, C> {
+    fn start_seek(mut self: Pin<&mut Self>, to: SeekFrom) -> std::io::Result<()> {
         Pin::new(&mut self.bytes).start_seek(to)
     }
 
