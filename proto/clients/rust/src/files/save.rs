@@ -2,7 +2,8 @@
 //!
 //! Invariant: at the path itself there is nothing, or the whole file, whose SHA-256 was compared and whose
 //! bytes were synced. What is on its way lies beside it, in a file named after both path and file
-//! (`NAME.FILE.part`), so that what goes on is the same file; and one program at a time writes to it.
+//! (`NAME.FILE.part`), so that what goes on is the same file; and one program at a time writes to it. Both are
+//! their owner's alone, and no link leads the part elsewhere: the folder may be one that others write to.
 
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions, TryLockError};
@@ -28,7 +29,7 @@ pub enum Existing {
 }
 
 impl Client {
-    /// Saves a file that a message carries at `path`. Goes on by itself after whatever broke; and if it was
+    /// Saves a file that a message carries at `path`, where only its owner can read it. Goes on by itself after whatever broke; and if it was
     /// dropped or failed, the next call for this file and this path goes on where it stood.
     ///
     /// [`local_name`](crate::local_name) makes a name of what the sender calls it.
@@ -128,8 +129,8 @@ impl Target {
             }
             let failed = |error: io::Error| Error::file(&target.part, &error);
             let mut options = OpenOptions::new();
-            let options = options.read(true).write(true).create(true).truncate(false);
-            let file = options.open(&target.part).map_err(failed)?;
+            options.read(true).write(true).create(true).truncate(false);
+            let file = own(&mut options).open(&target.part).map_err(failed)?;
             match file.try_lock() {
                 Ok(()) => Ok(File::from_std(file)),
                 Err(TryLockError::WouldBlock) => Err(Error::File {
@@ -175,6 +176,20 @@ impl Target {
         };
         linked.map_err(|error| Error::file(&self.path, &error))
     }
+}
+
+/// A file that is made is its owner's alone, and a link is not followed.
+#[cfg(unix)]
+fn own(options: &mut OpenOptions) -> &mut OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let no_link = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+    options.mode(0o600).custom_flags(no_link)
+}
+
+/// Other systems have folders of their own for each person.
+#[cfg(not(unix))]
+fn own(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
 }
 
 /// A name is durable once its folder is.

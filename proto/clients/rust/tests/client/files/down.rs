@@ -196,6 +196,29 @@ async fn what_comes_into_being_meanwhile_is_kept_too() {
     assert_eq!(fs::read(&path).expect("there"), b"mine");
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_saved_file_is_its_owners_alone_and_a_link_leads_it_nowhere() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    let fake = Fake::start().await;
+    let file = bytes(100_000);
+    let of = fake.state.files.lock().carry(&file);
+    let (folder, path) = place();
+    let client = client(&fake).await;
+    let part = folder.path().join(begun(&fake, &client, &of, &path).await);
+    fs::remove_file(&part).expect("removed");
+    let theirs = folder.path().join("theirs");
+    symlink(&theirs, &part).expect("linked");
+    let saved = client.save(&of, &path, Existing::Keep, unseen).await;
+    assert!(matches!(saved, Err(Error::File { path, .. }) if path == part));
+    assert!(!theirs.exists());
+    fs::remove_file(&part).expect("removed");
+    let saved = client.save(&of, &path, Existing::Keep, unseen).await;
+    saved.expect("no link");
+    let mode = fs::metadata(&path).expect("there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
 #[tokio::test]
 async fn one_program_at_a_time_saves_a_file() {
     let fake = Fake::start().await;
