@@ -78,3 +78,7 @@ pub const SWEEP_BATCH: usize = 64;
 
 /// Pause after each of them: a sweep leaves the disk to those who wait for it.
 pub const SWEEP_PAUSE: Duration = Duration::from_millis(20);
+
+/// Failures in a row after which a part of a sweep ends: that is no bad sector, but a store that is away, and the
+/// log need not say so for each file.
+pub const SWEEP_FAILURES_MAX: usize = 16;

@@ -15,11 +15,11 @@ use cluster_types::{AccountId, Caller, SignInId};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::Files;
 use crate::limits::{
     PIECE_BYTES_MAX, PIECE_COUNTS_MIN, PIECE_WITHIN, SWEEP_EVERY, TURN_BYTES, WORK_WITHIN,
 };
 use crate::neighbours::{Carriers, Pace, SignIns};
-use crate::{Files, ReadError};
 
 mod error;
 mod known;
@@ -74,7 +74,7 @@ impl Transfers {
         let (files, stopping) = (self.with.files.clone(), tasks.stopping().clone());
         let sweep = async move {
             loop {
-                report(files.sweep().await);
+                files.sweep().await.log();
                 sleep(SWEEP_EVERY).await;
             }
         };
@@ -198,21 +198,5 @@ impl fmt::Debug for Transfer {
         f.debug_struct("Transfer")
             .field("account", &self.caller.account)
             .finish_non_exhaustive()
-    }
-}
-
-fn report(swept: Result<crate::Swept, ReadError>) {
-    match swept {
-        Ok(swept) if swept == crate::Swept::default() => {}
-        Ok(crate::Swept {
-            ownerless,
-            uploads,
-            files,
-            strays,
-        }) => tracing::info!(ownerless, uploads, files, strays, "files were swept"),
-        Err(error) => {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "files were not swept; the next sweep goes on");
-        }
     }
 }

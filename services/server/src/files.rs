@@ -1,21 +1,16 @@
 //! Where the bytes of files lie, and which files are taken: the settings below `files`, and the object store that
 //! they name.
 //!
-//! Invariant: a folder is there, writable and its owner's alone before the server takes a connection; what is
-//! put into it is synced before it counts.
+//! Invariant: nothing is asked of an object store, and no folder made, before the configuration was found right.
 //!
 //! Leaves out: what lies there (`services-files`), and what an operator does with it (`ops/files.md`).
 
-use std::fs::{DirBuilder, File, read_dir, remove_file};
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use object_store::ObjectStore;
-use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
-use rustix::fs::{Access, access};
 use serde::{Deserialize, Serialize};
 use services_files::Policy;
 use services_files::limits::{ACCOUNT_QUOTA_DEFAULT, FILE_BYTES_MAX, SIZE_MAX_DEFAULT};
@@ -23,6 +18,7 @@ use services_gateway::ByteCount;
 
 use crate::config::Config;
 
+mod folder;
 #[cfg(feature = "s3")]
 mod s3;
 #[cfg(test)]
@@ -31,14 +27,14 @@ mod tests;
 #[cfg(feature = "s3")]
 pub use s3::{CredentialsError, S3Config};
 
-/// The folder in the data directory, unless another is named.
+/// The folder of files, in the data directory unless another one is named.
 const FOLDER: &str = "files";
 
 /// What an operator can set about files.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct FilesConfig {
-    /// Where they lie, if not in the data directory.
+    /// In which folder their own is, if not in the data directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<PathBuf>,
     /// The largest file that is taken.
@@ -147,7 +143,7 @@ pub(crate) async fn open(config: &Config) -> Result<Arc<dyn ObjectStore>, FilesE
     }
     let path = folder_of(config);
     let made = path.clone();
-    let open = tokio::task::spawn_blocking(move || folder(&made));
+    let open = tokio::task::spawn_blocking(move || folder::open(&made));
     open.await.map_err(|panic| FilesError::Make {
         path,
         source: io::Error::other(panic),
@@ -163,61 +159,14 @@ pub(crate) fn look(config: &Config) -> Result<Arc<dyn ObjectStore>, FilesError> 
     }
     let path = folder_of(config);
     if path.exists() {
-        Ok(Arc::new(LocalFileSystem::new_with_prefix(path)?))
+        Ok(folder::look(&path)?)
     } else {
         Ok(Arc::new(InMemory::new()))
     }
 }
 
+/// In the folder that is named, which can be the root of a disk with more in it.
 fn folder_of(config: &Config) -> PathBuf {
-    let in_data_dir = || config.data_dir.join(FOLDER);
-    config.files.folder.clone().unwrap_or_else(in_data_dir)
-}
-
-fn folder(path: &Path) -> Result<Arc<dyn ObjectStore>, FilesError> {
-    make(path).map_err(|source| FilesError::Make {
-        path: path.to_owned(),
-        source,
-    })?;
-    let not_writable = |source| FilesError::NotWritable {
-        path: path.to_owned(),
-        source,
-    };
-    let rights = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
-    access(path, rights).map_err(|error| not_writable(error.into()))?;
-    remove_halves(path).map_err(not_writable)?;
-    let folder = LocalFileSystem::new_with_prefix(path)?;
-    Ok(Arc::new(
-        folder.with_fsync(true).with_automatic_cleanup(true),
-    ))
-}
-
-/// Makes the folder, durably and for its owner alone, unless it is there.
-fn make(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
-        Some(_) | None => File::open(".")?.sync_all(),
-    }
-}
-
-/// Removes what the last process had begun to write when it was killed. The library writes an object beside its
-/// place first, under its name with `#` and a number, and lists nothing that is called so.
-fn remove_halves(path: &Path) -> io::Result<()> {
-    for of_file in read_dir(path)? {
-        let of_file = of_file?;
-        if !of_file.file_type()?.is_dir() {
-            continue;
-        }
-        for object in read_dir(of_file.path())? {
-            let object = object?;
-            let name = object.file_name();
-            let half = name.to_str().and_then(|name| name.split_once('#'));
-            let is_number = |text: &str| text.parse::<u64>().is_ok();
-            if half.is_some_and(|(name, number)| is_number(name) && is_number(number)) {
-                remove_file(object.path())?;
-            }
-        }
-    }
-    Ok(())
+    let above = config.files.folder.as_ref().unwrap_or(&config.data_dir);
+    above.join(FOLDER)
 }

@@ -195,7 +195,13 @@ impl Run {
     async fn look_at_files(&self, clients: &Clients) -> anyhow::Result<()> {
         self.clock.jump_to(UPLOADS_GONE_DAYS * 24 * 60 * 60 * 1_000);
         let node = &clients.node;
-        while node.files.sweep().await? != Swept::default() {}
+        loop {
+            let swept = node.files.sweep().await;
+            anyhow::ensure!(swept.failures == 0, "files are not swept in fair weather");
+            if swept == Swept::default() {
+                break;
+            }
+        }
         let kept = files::kept(&node.store, &self.objects, &self.world).await?;
         self.world.note_world(kept);
         Ok(())

@@ -6,14 +6,17 @@ use cluster_store::{Faults, RowRange, Scan, Simulated, SimulatedDisk};
 
 use super::faulty::Faulty;
 use super::*;
-use crate::limits::SEGMENT_BYTES;
-use crate::{FinishError, WriteError};
+use crate::limits::{SEGMENT_BYTES, SWEEP_FAILURES_MAX};
+use crate::{FinishError, Swept, WriteError};
 
 const SEEDS: u64 = 14;
 const FILES: usize = 20;
 
 /// Calls of a million to the object store that fail on a bad day.
 const BAD_DAY: u64 = 150_000;
+
+/// Sweeps on each bad day.
+const BAD_SWEEPS: usize = 5;
 
 /// How often something is tried on a bad day before the test says that it never works.
 const TRIES_MAX: usize = 500;
@@ -191,7 +194,7 @@ fn rest(sent: &[u8], taken: u64) -> Option<&[u8]> {
 
 #[tokio::test(start_paused = true)]
 async fn whatever_fails_nothing_acknowledged_is_lost_and_quotas_stay_exact() {
-    let (mut objects_failed, mut commits_unknown) = (0, 0);
+    let (mut objects_failed, mut commits_unknown, mut failures) = (0, 0, 0);
     let all = bytes(2 * SEGMENT_BYTES + 100_000);
     for seed in 0..SEEDS {
         let mut day = Day::new(seed).await;
@@ -223,11 +226,21 @@ async fn whatever_fails_nothing_acknowledged_is_lost_and_quotas_stay_exact() {
         // Uploads whose beginning was not heard of are swept with the day that follows theirs.
         let later = UnixMillis(day.clock.now().0 + 2 * DAY_MS);
         day.clock.set(later);
-        in_the_end!(day.files.sweep().await);
+        let mut swept = Swept::default();
+        for _ in 0..BAD_SWEEPS {
+            let Swept {
+                files, failures, ..
+            } = day.files.sweep().await;
+            swept.files += files;
+            swept.failures += failures;
+        }
+        assert!(swept.files > 0, "seed {seed}: {swept:?}");
+        failures += swept.failures;
         day.is_bad(false);
+        assert_eq!(day.files.sweep().await.failures, 0);
         let left: u64 = kept.iter().map(|(of, _)| of.size).sum();
         assert_eq!(day.quota_is_exact().await, left, "seed {seed}");
-        day.files.sweep().await.expect("sweeps");
+        assert_eq!(day.files.sweep().await, Swept::default());
         let segments = |of: &Descriptor| crate::layout::segments(of.size);
         let segments: u64 = kept.iter().map(|(of, _)| segments(of)).sum();
         assert_eq!(day.objects.names().await.len() as u64, segments);
@@ -239,9 +252,36 @@ async fn whatever_fails_nothing_acknowledged_is_lost_and_quotas_stay_exact() {
         commits_unknown += injected.unknown_committed + injected.unknown_lost;
     }
     assert!(
-        objects_failed > 100 && commits_unknown > 100,
-        "{objects_failed} and {commits_unknown} are no bad days"
+        objects_failed > 100 && commits_unknown > 100 && failures > 100,
+        "{objects_failed}, {commits_unknown} and {failures} are no bad days"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_removed_keeps_nothing_else_from_going() {
+    let mut day = Day::new(1).await;
+    let mut sent = Vec::new();
+    for _ in 0..2 * SWEEP_FAILURES_MAX {
+        let of = day.send(&[7]).await;
+        day.take(of.file).await;
+        day.release(of.file).await;
+        sent.push(of.file);
+    }
+    let stray = FileId::random(&day.rng);
+    let copy = day.files.sealed().writer(stray, 1);
+    let copied = copy.expect("a writer").write(&[0; 8 + 1 + 16]).await;
+    copied.expect("is taken");
+    // Rows are swept in the order of their ids.
+    sent.sort();
+    day.objects.stick(&sent[0].to_string());
+    for rest in [sent.len() as u64 - 1, 0] {
+        let swept = day.files.sweep().await;
+        assert_eq!((swept.files, swept.failures), (rest, 1));
+    }
+    assert_eq!(day.objects.names().await, [format!("{}/0", sent[0])]);
+    day.objects.stick("nothing");
+    assert_eq!(day.files.sweep().await.files, 1);
+    assert!(day.objects.names().await.is_empty());
 }
 
 #[tokio::test]

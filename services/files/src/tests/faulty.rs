@@ -16,6 +16,7 @@ use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
     ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
+use parking_lot::Mutex;
 
 /// Objects in memory, which now and then cannot be reached. Clones are the same.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ struct Inner {
     /// Calls of a million that fail.
     parts: AtomicU64,
     failed: AtomicU64,
+    /// What can never be removed, by the beginning of its name.
+    stuck: Mutex<Option<String>>,
 }
 
 impl Faulty {
@@ -37,6 +40,7 @@ impl Faulty {
             rng,
             parts: AtomicU64::new(0),
             failed: AtomicU64::new(0),
+            stuck: Mutex::new(None),
         }))
     }
 
@@ -47,6 +51,17 @@ impl Faulty {
 
     pub(super) fn failed(&self) -> u64 {
         self.0.failed.load(Ordering::SeqCst)
+    }
+
+    /// From here on, objects whose names begin so are never removed.
+    pub(super) fn stick(&self, beginning: &str) {
+        *self.0.stuck.lock() = Some(beginning.to_owned());
+    }
+
+    fn is_stuck(&self, path: &Path) -> bool {
+        let stuck = self.0.stuck.lock();
+        let stuck = stuck.as_ref();
+        stuck.is_some_and(|beginning| path.as_ref().starts_with(beginning))
     }
 
     /// Names of all objects.
@@ -65,10 +80,14 @@ impl Faulty {
             return Ok(());
         }
         self.0.failed.fetch_add(1, Ordering::SeqCst);
-        Err(Error::Generic {
-            store: "faulty",
-            source: "cannot be reached".into(),
-        })
+        Err(failed())
+    }
+}
+
+fn failed() -> Error {
+    Error::Generic {
+        store: "faulty",
+        source: "cannot be reached".into(),
     }
 }
 
@@ -117,7 +136,10 @@ impl ObjectStore for Faulty {
         let (before, after) = (self.clone(), self.clone());
         let locations = locations.map(move |path| {
             before.may_fail()?;
-            path
+            match path {
+                Ok(path) if before.is_stuck(&path) => Err(failed()),
+                path => path,
+            }
         });
         let deleted = self.0.objects.delete_stream(locations.boxed());
         deleted

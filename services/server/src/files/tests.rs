@@ -1,9 +1,13 @@
 //! What is refused about files, and what a folder is made of.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs::read_dir;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use bytes::Bytes;
+use futures::TryStreamExt as _;
 use object_store::ObjectStoreExt as _;
+
+const FILE: &str = "00000000000000000000000000";
 
 use super::*;
 
@@ -40,20 +44,51 @@ async fn a_folder_is_made_for_its_owner_alone() {
 #[tokio::test]
 async fn what_a_kill_left_half_written_is_removed_and_nothing_else() {
     let dir = tempfile::tempdir().expect("a folder");
-    let of_file = dir.path().join("0123");
-    std::fs::create_dir(&of_file).expect("a folder");
-    for name in ["0", "1#1", "12#30", "notes#1", "#"] {
-        std::fs::write(of_file.join(name), b"bytes").expect("writes");
+    let of_file = dir.path().join(FOLDER).join(FILE);
+    let lost = dir.path().join(FOLDER).join("lost+found");
+    for folder in [&of_file, &lost] {
+        std::fs::create_dir_all(folder).expect("a folder");
+        for name in ["0", "1#1", "12#30", "notes#1", "#"] {
+            std::fs::write(folder.join(name), b"bytes").expect("writes");
+        }
     }
-    std::fs::write(dir.path().join("1#1"), b"somebody's").expect("writes");
+    std::fs::write(dir.path().join(FOLDER).join("1#1"), b"somebody's").expect("writes");
     open(&at(dir.path().to_owned())).await.expect("opens");
-    let mut left: Vec<_> = read_dir(&of_file)
-        .expect("lists")
-        .map(|entry| entry.expect("an entry").file_name())
-        .collect();
-    left.sort();
-    assert_eq!(left, ["#", "0", "notes#1"]);
-    assert!(dir.path().join("1#1").is_file());
+    let left = |folder: &PathBuf| {
+        let entries = read_dir(folder).expect("lists");
+        let names = entries.map(|entry| entry.expect("an entry").file_name());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
+    };
+    assert_eq!(left(&of_file), ["#", "0", "notes#1"]);
+    assert_eq!(left(&lost).len(), 5, "it is not ours to look into");
+    assert!(dir.path().join(FOLDER).join("1#1").is_file());
+}
+
+/// The root of a file system has more in it than ours, which we may not even read.
+#[tokio::test]
+async fn files_lie_in_a_folder_of_their_own_and_nothing_else_is_listed() {
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(dir.path().join("lost+found")).expect("a folder");
+    let objects = open(&at(dir.path().to_owned())).await.expect("opens");
+    for name in ["0", "17", "notes"] {
+        let path = object_store::path::Path::from(format!("{FILE}/{name}"));
+        let put = objects.put(&path, Bytes::from_static(b"sealed").into());
+        put.await.expect("is put");
+    }
+    let files = dir.path().join(FOLDER);
+    std::fs::create_dir(files.join("lost+found")).expect("a folder");
+    std::fs::write(files.join("lost+found/0"), b"found").expect("writes");
+    let link = FILE.replace('0', "1").replacen('1', "0", 1);
+    symlink(files.join(FILE), files.join(link)).expect("a link");
+    for objects in [objects, look(&at(dir.path().to_owned())).expect("looks")] {
+        let listed: Vec<_> = objects.list(None).try_collect().await.expect("lists");
+        let mut names: Vec<_> = listed.iter().map(|o| o.location.to_string()).collect();
+        names.sort();
+        assert_eq!(names, [format!("{FILE}/0"), format!("{FILE}/17")]);
+        assert!(listed.iter().all(|object| object.size == 6));
+    }
 }
 
 #[tokio::test]
