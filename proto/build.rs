@@ -12,13 +12,15 @@ const PUBLIC: [&str; 6] = [
     "rookery/v1/rooms.proto",
     "rookery/v1/sessions.proto",
 ];
-/// Messages that carry a password or a token. Their `Debug` is written in src/redacted.rs.
-const SECRET: [&str; 5] = [
+/// Messages that carry a password, a token or the key of a file. Their `Debug` is written in src/redacted.rs.
+const SECRET: [&str; 7] = [
     ".rookery.v1.SignInRequest",
     ".rookery.v1.SignInResponse",
     ".rookery.v1.RegisterAccountRequest",
     ".rookery.v1.ChangePasswordRequest",
     ".rookery.v1.CreateInvitationResponse",
+    ".rookery.storage.v1.Upload",
+    ".rookery.storage.v1.Attachment",
 ];
 /// Pieces of files, which are handed on as they came.
 const PIECES: [&str; 2] = [

@@ -1,14 +1,18 @@
-//! `Debug` of the messages that carry a password or a token: the name of the message, and nothing of
+//! `Debug` of the messages that carry a password, a token or the key of a file: the name of the message, and nothing of
 //! what is in it. A field that build.rs does not know to be secret would otherwise reach whatever
 //! prints a request.
 
 use std::fmt;
 
-use crate::v1;
+use crate::storage::v1::{Attachment, Upload};
+use crate::v1::{
+    ChangePasswordRequest, CreateInvitationResponse, RegisterAccountRequest, SignInRequest,
+    SignInResponse,
+};
 
 macro_rules! redacted {
     ($($message:ident),* $(,)?) => {$(
-        impl fmt::Debug for v1::$message {
+        impl fmt::Debug for $message {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.debug_struct(stringify!($message)).finish_non_exhaustive()
             }
@@ -22,11 +26,23 @@ redacted!(
     RegisterAccountRequest,
     ChangePasswordRequest,
     CreateInvitationResponse,
+    Upload,
+    Attachment,
 );
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::v1;
+
+    #[test]
+    fn what_is_stored_of_a_file_does_not_print_its_key() {
+        let attachment = Attachment {
+            key: vec![7; 32].into(),
+            ..Default::default()
+        };
+        assert_eq!(format!("{attachment:?}"), "Attachment { .. }");
+    }
 
     #[test]
     fn a_request_does_not_print_its_password() {

@@ -1,6 +1,7 @@
 //! What of an upload may not be read where it lies: its name, type, hash and key, sealed into its row.
 //!
-//! Invariant: it opens in its own row only, and its bytes are overwritten where they were laid out to be sealed.
+//! Invariant: it opens in its own row only, and its bytes are overwritten where they were laid out to be sealed, and
+//! where they were opened once nothing points into them.
 
 use bytes::Bytes;
 use cluster_store::StoreError;
@@ -9,7 +10,7 @@ use prost::Message as _;
 use proto::storage::v1;
 use services_vault::limits::PLAINTEXT_BYTES_MAX;
 use services_vault::{FieldAad, KeyBytes, Sealer, TooLong};
-use zeroize::Zeroize as _;
+use zeroize::Zeroizing;
 
 use super::{Progress, corrupt};
 
@@ -39,13 +40,12 @@ pub(crate) fn sealed(
         name: private.name.clone(),
         media_type: private.media_type.clone(),
         sha256: private.sha256.clone(),
-        key: Bytes::copy_from_slice(private.key.expose()),
+        key: Bytes::from_owner(Zeroizing::new(private.key.expose().to_vec())),
         hashing: private.hashing.clone(),
         ..v1::Upload::default()
     };
-    let mut text = row.encode_to_vec();
+    let text = Zeroizing::new(row.encode_to_vec());
     let sealed = sealer.seal(&FieldAad::of(key, FIELD), &text);
-    text.zeroize();
     let too_long = |TooLong { bytes }| StoreError::TooLarge {
         what: "value",
         limit: PLAINTEXT_BYTES_MAX,
@@ -69,10 +69,10 @@ pub(crate) fn private(
     row: &v1::Upload,
 ) -> Result<Private, StoreError> {
     let opened = sealer.open(&FieldAad::of(key, FIELD), &row.sealed);
-    let opened = opened.ok().and_then(|mut text| {
-        let opened = v1::Upload::decode(&text[..]).ok();
-        text.zeroize();
-        opened
+    // The row's fields are parts of the text, which is overwritten with the last of them.
+    let opened = opened.ok().and_then(|text| {
+        let text = Bytes::from_owner(Zeroizing::new(text));
+        v1::Upload::decode(text).ok()
     });
     let key_of = |row: &v1::Upload| KeyBytes::from_slice(&row.key);
     let Some((row, key)) = opened.and_then(|row| key_of(&row).map(|key| (row, key))) else {
