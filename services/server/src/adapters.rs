@@ -53,8 +53,9 @@ impl Known {
         match self.0.exists(account).await {
             Ok(exists) => Ok(exists),
             Err(FindError::Store(error)) => Err(error),
-            // It is not to be found.
-            Err(_) => Ok(false),
+            Err(FindError::NotFound(_)) => Ok(false),
+            // Whatever else there will be: it does not say that the account is gone.
+            Err(_) => Err(StoreError::Unavailable),
         }
     }
 }
@@ -78,8 +79,8 @@ impl Known {
         match self.0.check_signed_in(*caller).await {
             Ok(()) => Ok(true),
             Err(services_accounts::AuthenticateError::Store(error)) => Err(error),
-            // It is not to be found, or over.
-            Err(_) => Ok(false),
+            Err(services_accounts::AuthenticateError::Refused) => Ok(false),
+            Err(_) => Err(StoreError::Unavailable),
         }
     }
 }
