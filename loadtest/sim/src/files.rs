@@ -124,8 +124,13 @@ pub(crate) async fn kept(
     let uploads: BTreeSet<_> = uploads.map(|(Upload { file, .. }, _)| file).collect();
     let mut stored: BTreeMap<FileId, u32> = BTreeMap::new();
     for object in objects.list(None).try_collect::<Vec<_>>().await? {
-        let name = object.location.parts().next();
-        let file = name.and_then(|name| name.as_ref().parse().ok());
+        let mut parts = object.location.parts();
+        let (file, segment) = (parts.next(), parts.next());
+        // Beside the files lies whose they are.
+        if segment.is_none() {
+            continue;
+        }
+        let file = file.and_then(|name| name.as_ref().parse().ok());
         *stored
             .entry(file.context("an object of no file")?)
             .or_default() += 1;

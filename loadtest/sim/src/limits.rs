@@ -70,8 +70,9 @@ pub const FILE_BYTES: RangeInclusive<u64> = 1..=300;
 /// How often a node sweeps files: often enough that many lives have seen a sweep.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(20);
 
-/// Days after which no upload lives on.
-pub const UPLOADS_GONE_DAYS: i64 = 3;
+/// Days after which no upload lives on. So many, since objects have their time of the machine's clock, which is not the
+/// simulation's, and those of no file have to be old before they are swept.
+pub const UPLOADS_GONE_DAYS: i64 = 100 * 365;
 
 /// Events in a page, as asked for.
 pub const PAGE: RangeInclusive<u64> = 1..=60;

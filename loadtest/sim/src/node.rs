@@ -83,12 +83,14 @@ impl Node {
         accounts.on_sign_in_ended(Arc::new(EndStreams(hub.clone())))?;
         let files = Files::new(services_files::Parts {
             store: store.clone(),
+            deployment: DEPLOYMENT,
             vault: vault.clone(),
             clock: Arc::clone(&clock),
             rng: rng.fork(),
             objects: objects.clone(),
             people: known.clone(),
             policy: services_files::Policy::default(),
+            tasks: tasks.clone(),
         });
         sweep(&files, &tasks);
         let rooms = Rooms::start(services_rooms::Dependencies {

@@ -10,7 +10,7 @@
 //! written, so there is no moment at which it could be read.
 //!
 //! **Invariant: a store opens after a restore that ended, and not before**, since the row that says what it is
-//! is written last, when the files that its rows speak of are there. A store that a restore did not end in is to be
+//! is written last, when the files that its rows speak of are there. The place of files is marked as its deployment's first. A store that a restore did not end in is to be
 //! emptied: it serves nobody.
 //!
 //! A backup of an earlier release is restored as it is; the server upgrades the store when it starts.
@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 
 use cluster_store::Store;
 use cluster_store::schema::SCHEMA_VERSION;
-use cluster_types::Rng;
+use cluster_types::{DeploymentId, Rng};
 use proto::storage::v1::BackupManifest;
 use services_files::SealedFiles;
 
@@ -271,6 +271,12 @@ impl Prepared {
     ) -> Result<Restored, RestoreError> {
         writing::check_store(&target.store, Some(&self.backup.deployment)).await?;
         check_files(&target.files).await?;
+        let deployment = DeploymentId::try_from(&self.backup.deployment[..]);
+        let deployment = deployment.map_err(|_| VerifyError::NoDeployment {
+            path: self.source.from.clone(),
+        })?;
+        let marked = target.files.mark(deployment).await;
+        marked.map_err(RestoreError::Place)?;
         let Self {
             source,
             backup,

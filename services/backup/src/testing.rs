@@ -8,14 +8,21 @@ use cluster_store::schema::{
     AccountRoom, File, ReadMark, Room, RoomBan, RoomEvent, RoomHead, RoomLink, RoomMember,
 };
 use cluster_store::{RangeQuery, Store, Transaction};
-use cluster_types::{AccountId, FileId, RoomId, Seq};
+use cluster_types::{AccountId, DeploymentId, FileId, RoomId, Seq};
 use futures::TryStreamExt as _;
 use object_store::memory::InMemory;
+use object_store::path::Path;
 use object_store::{ObjectStore as _, ObjectStoreExt as _};
 use proptest::prelude::*;
 use proto::storage::v1;
 use proto::storage::v1::room_event::Kind;
 use services_files::SealedFiles;
+
+/// Whose files are, unless a restore has made them another's.
+pub(crate) const SOMEBODY: DeploymentId = DeploymentId::from_bytes([9; 16]);
+
+/// The object that says whose files are.
+const MARK: &str = "rookery-deployment";
 
 pub(crate) type Rows = BTreeMap<Bytes, Bytes>;
 
@@ -207,6 +214,8 @@ impl Files {
 
     /// A file of so many bytes, which as many messages carry.
     pub(crate) async fn put(&self, store: &Store, file: FileId, size: u64, uses: u32) {
+        let marked = self.sealed().mark(SOMEBODY).await;
+        marked.expect("is nobody else's");
         let row = v1::File {
             size,
             uses,
@@ -223,9 +232,16 @@ impl Files {
         writer.write(&bytes).await.expect("is written");
     }
 
-    /// All objects.
+    /// Whose they are.
+    pub(crate) async fn mark(&self) -> Option<Bytes> {
+        let mark = self.objects.get(&Path::from(MARK)).await.ok()?;
+        Some(mark.bytes().await.expect("reads"))
+    }
+
+    /// All objects of files.
     pub(crate) async fn dump(&self) -> BTreeMap<String, Bytes> {
-        let listed: Vec<_> = self.objects.list(None).try_collect().await.expect("lists");
+        let mut listed: Vec<_> = self.objects.list(None).try_collect().await.expect("lists");
+        listed.retain(|object| object.location.as_ref() != MARK);
         let mut found = BTreeMap::new();
         for object in listed {
             let read = self.objects.get(&object.location).await.expect("is there");

@@ -30,6 +30,9 @@ pub enum StartError {
     /// Too many uploads of the account are in no message yet.
     #[error("{UPLOADS_MAX} uploads of this account are in no message yet, which is the limit")]
     TooManyUploads,
+    /// The place where files lie is not known to be this store's. The log says why.
+    #[error("files cannot be kept now")]
+    Place,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -139,8 +142,8 @@ pub enum ReadError {
         /// Bytes of the file.
         size: u64,
     },
-    /// Its bytes are not there any more.
-    #[error("the file is gone")]
+    /// Its bytes are not there any more. Whoever had a message that carries it has lost them.
+    #[error("the bytes of the file are gone")]
     Gone,
     /// Its bytes were changed, or belong elsewhere.
     #[error("the bytes of the file were changed")]
@@ -215,6 +218,7 @@ impl Coded for StartError {
         match self {
             Self::Size { .. } => ErrorCode::Invalid,
             Self::Quota { .. } | Self::TooManyUploads => ErrorCode::Conflict,
+            Self::Place => ErrorCode::NotHere,
             Self::Store(error) => error.code(),
         }
     }
@@ -224,6 +228,7 @@ impl Coded for StartError {
             Self::Size { .. } => "FILE_SIZE",
             Self::Quota { .. } => "FILE_QUOTA",
             Self::TooManyUploads => "TOO_MANY_UPLOADS",
+            Self::Place => "STORE_UNAVAILABLE",
             Self::Store(error) => error.reason(),
         }
     }
@@ -342,8 +347,7 @@ impl Coded for ReadError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::OutOfRange { .. } => ErrorCode::Invalid,
-            Self::Gone => ErrorCode::NotFound,
-            Self::Broken => ErrorCode::Corrupt,
+            Self::Gone | Self::Broken => ErrorCode::Corrupt,
             Self::Store(error) => error.code(),
             Self::Objects(_) => ErrorCode::NotHere,
         }

@@ -2,17 +2,18 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use cluster_store::schema::{File, FileQuota, Upload as UploadRow};
+use cluster_runtime::Tasks;
+use cluster_store::schema::{File, Upload as UploadRow};
 use cluster_store::{Store, StoreError, Table, Transaction};
-use cluster_types::{AccountId, Clock, FileId, Rng, RoomId};
+use cluster_types::{AccountId, Clock, DeploymentId, FileId, Rng, RoomId};
 use object_store::ObjectStore;
 use parking_lot::Mutex;
 use proto::storage::v1;
 use services_vault::{KeyBytes, Sealer, Vault, VaultError};
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 
 use crate::limits::{
     ACCOUNT_QUOTA_DEFAULT, FILE_BYTES_MAX, SIZE_MAX_DEFAULT, UPLOADS_MAX, WRITERS_MAX,
@@ -27,6 +28,8 @@ use crate::{Descriptor, FileName, InvalidFileName, StartError};
 pub struct Parts {
     /// Where rows lie.
     pub store: Store,
+    /// Whose they are, and so whose objects have to be.
+    pub deployment: DeploymentId,
     /// What seals rows.
     pub vault: Vault,
     /// Tells the day.
@@ -40,6 +43,8 @@ pub struct Parts {
     pub people: Arc<dyn People>,
     /// What is taken.
     pub policy: Policy,
+    /// Run what a client has begun to its end.
+    pub tasks: Tasks,
 }
 
 /// Which files are taken.
@@ -103,16 +108,20 @@ pub struct Files {
 
 pub(crate) struct Inner {
     pub(crate) store: Store,
+    pub(crate) deployment: DeploymentId,
     pub(crate) vault: Vault,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Rng,
     pub(crate) objects: Objects,
     pub(crate) people: Arc<dyn People>,
     pub(crate) policy: Policy,
+    pub(crate) tasks: Tasks,
+    /// Set once the objects are known to be this store's.
+    pub(crate) place: OnceCell<()>,
     /// One permit for each writer.
     pub(crate) writers: Arc<Semaphore>,
-    /// Held while a segment of the upload is written. An upload is in it as long as it has a writer.
-    pub(crate) writing: Mutex<HashMap<FileId, Arc<tokio::sync::Mutex<()>>>>,
+    /// Locked while a segment of the upload is written, by whoever writes.
+    pub(crate) writing: Mutex<HashMap<FileId, Weak<tokio::sync::Mutex<()>>>>,
 }
 
 impl Files {
@@ -120,22 +129,27 @@ impl Files {
     pub fn new(parts: Parts) -> Self {
         let Parts {
             store,
+            deployment,
             vault,
             clock,
             rng,
             objects,
             people,
             policy,
+            tasks,
         } = parts;
         Self {
             inner: Arc::new(Inner {
                 store,
+                deployment,
                 vault,
                 clock,
                 rng,
                 objects: Objects(objects),
                 people,
                 policy,
+                tasks,
+                place: OnceCell::new(),
                 writers: Arc::new(Semaphore::new(WRITERS_MAX)),
                 writing: Mutex::new(HashMap::new()),
             }),
@@ -152,6 +166,7 @@ impl Files {
         if !(1..=size_max).contains(&new.size) {
             return Err(StartError::Size { size_max });
         }
+        self.check_place().await?;
         let file = FileId::random(&inner.rng);
         let key = UploadRow { account, file };
         let private = Private {
@@ -170,7 +185,9 @@ impl Files {
             finished: false,
             day: inner.clock.now().day(),
         };
-        let upload = store::sealed(&self.sealer(account).await?, &key, progress, &private)?;
+        let sealer = inner.vault.account_sealer(account).await;
+        let sealer = sealer.map_err(VaultError::into_store_error)?;
+        let upload = store::sealed(&sealer, &key, progress, &private)?;
         let row = v1::File {
             account_id: Bytes::copy_from_slice(account.as_bytes()),
             room_id: upload.room_id.clone(),
@@ -193,7 +210,7 @@ impl Files {
             }
             used.bytes += row.size;
             used.uploads += 1;
-            tx.set_row(&FileQuota { account }, &used)?;
+            store::set_quota(&tx, account, &used)?;
             tx.set_row(&File { file }, row)?;
             Ok(tx.set_row(key, upload)?)
         };
@@ -215,7 +232,9 @@ impl Files {
         let Some(row) = self.inner.store.read(read).await? else {
             return Ok(None);
         };
-        let sealer = self.sealer(account).await?;
+        let Some(sealer) = self.opener(account).await? else {
+            return Ok(None);
+        };
         let (progress, private) = (store::progress(&row)?, store::private(&sealer, key, &row)?);
         Ok(Some(Upload {
             room: progress.room,
@@ -249,9 +268,24 @@ impl Files {
         self.inner.store.run(give_up).await
     }
 
-    pub(crate) async fn sealer(&self, account: AccountId) -> Result<Sealer, StoreError> {
-        let sealer = self.inner.vault.account_sealer(account).await;
-        sealer.map_err(VaultError::into_store_error)
+    /// What opens uploads of an account, and seals them anew; `None` once the account is erased, and so are they.
+    pub(crate) async fn opener(&self, account: AccountId) -> Result<Option<Sealer>, StoreError> {
+        let openers = self.inner.vault.account_openers(&[account]).await;
+        let mut openers = openers.map_err(VaultError::into_store_error)?;
+        Ok(openers.pop().flatten())
+    }
+
+    /// What is locked while a segment of this upload is written.
+    pub(crate) fn writing(&self, file: FileId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut writing = self.inner.writing.lock();
+        if let Some(known) = writing.get(&file).and_then(Weak::upgrade) {
+            return known;
+        }
+        // No more are left than there are writers.
+        writing.retain(|_, known| known.strong_count() > 0);
+        let new = Arc::default();
+        writing.insert(file, Arc::downgrade(&new));
+        new
     }
 }
 

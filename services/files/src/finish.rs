@@ -21,7 +21,8 @@ impl Files {
         account: AccountId,
         file: FileId,
     ) -> Result<Descriptor, FinishError> {
-        let sealer = self.sealer(account).await?;
+        let sealer = self.opener(account).await?;
+        let sealer = sealer.ok_or(FinishError::NoSuchUpload)?;
         let (key, sealer) = (&UploadRow { account, file }, &sealer);
         let finish = |tx: Transaction, _maybe_committed| async move {
             let row = tx.row(key).await?.ok_or(FinishError::NoSuchUpload)?;

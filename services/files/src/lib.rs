@@ -20,7 +20,9 @@
 //!   is nobody's, and is swept.
 //! - **What [`Upload::received`] counts is durable**: the object was synced before the row was.
 //! - **A file is taken by one message, in that message's transaction**, and a quota is exact: it changes in
-//!   the transactions that change what it counts.
+//!   the transactions that change what it counts, and bytes count until they are gone.
+//! - **Objects belong to one store**: beside them lies its id, and nothing is put or removed where another one lies,
+//!   or none.
 //!
 //! Leaves out: who may send into a room or read from it, and messages (`services/rooms`, behind [`Carriers`]).
 //! Two nodes that are sent one upload at a time are told apart by its row; see [`Writer`] for what is left.
@@ -36,6 +38,7 @@ mod layout;
 pub mod limits;
 mod neighbours;
 mod objects;
+mod place;
 mod reader;
 mod sealed;
 mod store;
@@ -51,6 +54,7 @@ pub use descriptor::{Descriptor, FileName, InvalidFileName};
 pub use error::{FinishError, ReadError, StartError, TakeError, WriteError};
 pub use files::{Files, NewUpload, Parts, Policy, Upload};
 pub use neighbours::{Carriers, Pace, Refused, SignIns};
+pub use place::PlaceError;
 pub use reader::Reader;
 pub use sealed::{SealedFiles, SealedWriter};
 pub use sweep::{People, Swept};

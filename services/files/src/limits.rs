@@ -51,7 +51,7 @@ pub const WORK_WITHIN: Duration = Duration::from_secs(30);
 /// again are taken, whether the sender may still send into the room.
 pub const TURN_BYTES: usize = 4 * 1024 * 1024;
 
-/// How often files are swept, beside each start: uploads live for days.
+/// How often everything is swept, beside each start: uploads live for days.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Files of one account that are in no message yet: more than one message carries, for several devices.
@@ -73,11 +73,28 @@ pub const NAME_BYTES_MAX: usize = 255;
 /// next morning, and not later.
 pub const UPLOAD_DAYS: u32 = 1;
 
-/// Rows and objects that the sweep looks at in one go.
+/// Rows, and objects, that the sweep looks at or removes in one go.
 pub const SWEEP_BATCH: usize = 64;
 
-/// Pause after each of them: a sweep leaves the disk to those who wait for it.
+/// Pause after so many of either: a sweep leaves the disk to those who wait for it.
 pub const SWEEP_PAUSE: Duration = Duration::from_millis(20);
+
+/// How often files to be removed are looked for between two sweeps. Their bytes count until they are gone, so whoever
+/// makes room waits so long; where there are none it is one read.
+pub const REMOVALS_EVERY: Duration = Duration::from_secs(5);
+
+/// The same after one that failed: a disk is not mended in seconds, and the log need not repeat it.
+pub const REMOVALS_AGAIN: Duration = Duration::from_secs(10 * 60);
+
+/// Objects of no file that are younger are left: an operator who has named a wrong place has a day to see it.
+pub const STRAY_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Objects that are looked at together, before any of them is removed.
+pub const STRAYS_BATCH: usize = 1_000;
+
+/// Files without a row that a crash can leave where there are few others. More than these, and than half of all, are
+/// no strays but another store's files.
+pub const STRAY_FILES_FEW: usize = 8;
 
 /// Failures in a row after which a part of a sweep ends: that is no bad sector, but a store that is away, and the
 /// log need not say so for each file.

@@ -1,22 +1,34 @@
-//! [`Objects`]: the segments of files in an object store.
+//! [`Objects`]: the segments of files in an object store, and the mark that says whose they are.
 //!
 //! Invariant: names of objects are made of random ids and numbers, and of nothing that a client says. What was
-//! put is durable, as far as the store keeps its word.
+//! put is durable, as far as the store keeps its word. That a segment is not there is said only where the mark is: a
+//! disk that is not mounted, or a bucket that is gone, has no files either.
 
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cluster_types::FileId;
-use futures::stream::BoxStream;
+use cluster_types::{FileId, UnixMillis};
+use futures::stream::{self, BoxStream};
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt as _};
 
+/// The object that says whose the others are.
+pub(crate) const MARK: &str = "rookery-deployment";
+
 /// Where the bytes of files lie.
 #[derive(Clone)]
 pub(crate) struct Objects(pub(crate) Arc<dyn ObjectStore>);
+
+/// An object that has the name of a segment.
+#[derive(Clone, Debug)]
+pub(crate) struct Listed {
+    pub(crate) path: Path,
+    pub(crate) file: FileId,
+    pub(crate) written: UnixMillis,
+}
 
 impl Objects {
     pub(crate) async fn put(&self, file: FileId, segment: u64, bytes: Bytes) -> Result<(), Error> {
@@ -30,29 +42,77 @@ impl Objects {
         segment: u64,
         ranges: &[Range<u64>],
     ) -> Result<Vec<Bytes>, Error> {
-        self.0.get_ranges(&path(file, segment), ranges).await
+        match self.0.get_ranges(&path(file, segment), ranges).await {
+            Err(error @ Error::NotFound { .. }) => {
+                self.check_there().await?;
+                Err(error)
+            }
+            read => read,
+        }
     }
 
-    /// Removes a segment. One that is not there is removed.
-    pub(crate) async fn remove(&self, file: FileId, segment: u64) -> Result<(), Error> {
-        self.remove_at(&path(file, segment)).await
+    /// Removes segments of a file. Those that are not there are removed.
+    pub(crate) async fn remove(&self, file: FileId, segments: Range<u64>) -> Result<(), Error> {
+        let paths = segments.map(|segment| Ok(path(file, segment)));
+        self.remove_all(paths.collect()).await
     }
 
-    pub(crate) async fn remove_at(&self, path: &Path) -> Result<(), Error> {
-        match self.0.delete(path).await {
-            Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
+    /// Removes these objects, all that can be.
+    pub(crate) async fn remove_all(&self, paths: Vec<Result<Path, Error>>) -> Result<(), Error> {
+        let mut removed = self.0.delete_stream(stream::iter(paths).boxed());
+        let mut result = Ok(());
+        while let Some(one) = removed.next().await {
+            match one {
+                Ok(_) | Err(Error::NotFound { .. }) => {}
+                Err(error) => result = Err(error),
+            }
+        }
+        result
+    }
+
+    /// All objects that have names of segments, in no order. A list can go on after an error.
+    pub(crate) fn all(&self) -> BoxStream<'static, Result<Listed, Error>> {
+        let all = self.0.list(None);
+        let named = all.try_filter_map(async |object| Ok(listed(object)));
+        named.boxed()
+    }
+
+    /// Whether there is no file.
+    pub(crate) async fn is_empty(&self) -> Result<bool, Error> {
+        Ok(self.all().try_next().await?.is_none())
+    }
+
+    /// Whose they say that they are.
+    pub(crate) async fn whose(&self) -> Result<Option<String>, Error> {
+        let found = match self.0.get(&Path::from(MARK)).await {
+            Ok(found) => found.bytes().await?,
+            Err(Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        Ok(Some(String::from_utf8_lossy(&found).trim().to_owned()))
+    }
+
+    pub(crate) async fn put_mark(&self, text: &str) -> Result<(), Error> {
+        let text = Bytes::from(format!("{text}\n"));
+        let put = self.0.put(&Path::from(MARK), text.into()).await;
+        put.map(|_version| ())
+    }
+
+    /// Makes sure that the place is there, whatever is in it.
+    pub(crate) async fn check_there(&self) -> Result<(), Error> {
+        match self.0.head(&Path::from(MARK)).await {
+            Ok(_) => Ok(()),
+            Err(Error::NotFound { source, .. }) => Err(Error::Generic {
+                store: "files: nothing there says whose they are",
+                source,
+            }),
             Err(error) => Err(error),
         }
     }
 
-    /// All objects, in no order, with the file of each; `None` if it has another name than files have.
-    pub(crate) fn all(&self) -> BoxStream<'static, Result<(Path, Option<FileId>), Error>> {
-        let all = self.0.list(None);
-        let named = |object: ObjectMeta| {
-            let file = file_of(&object.location);
-            (object.location, file)
-        };
-        all.map_ok(named).boxed()
+    /// Where they lie.
+    pub(crate) fn location(&self) -> String {
+        self.0.to_string()
     }
 }
 
@@ -66,6 +126,13 @@ fn path(file: FileId, segment: u64) -> Path {
     Path::from(format!("{file}/{segment}"))
 }
 
-fn file_of(path: &Path) -> Option<FileId> {
-    path.parts().next()?.as_ref().parse().ok()
+/// What this is an object of; `None` if it has another name than segments have: it is not ours to remove.
+fn listed(object: ObjectMeta) -> Option<Listed> {
+    let file = object.location.parts().next()?.as_ref().parse().ok()?;
+    let written = object.last_modified.timestamp_millis();
+    Some(Listed {
+        path: object.location,
+        file,
+        written: UnixMillis(u64::try_from(written).unwrap_or(0)),
+    })
 }

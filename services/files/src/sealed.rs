@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use cluster_types::FileId;
-use futures::TryStreamExt as _;
 use object_store::ObjectStore;
 
 use crate::limits::FILE_BYTES_MAX;
@@ -20,7 +19,7 @@ use crate::{Files, ReadError, WriteError, layout};
 
 /// The bytes of all files, sealed. A cheap handle; clones are the same.
 #[derive(Clone, Debug)]
-pub struct SealedFiles(Objects);
+pub struct SealedFiles(pub(crate) Objects);
 
 /// Takes the bytes of one file that was copied, and makes them durable, object by object.
 pub struct SealedWriter {
@@ -95,7 +94,7 @@ impl SealedFiles {
     /// # Errors
     /// If the object store fails.
     pub async fn is_empty(&self) -> Result<bool, ReadError> {
-        Ok(self.0.all().try_next().await?.is_none())
+        Ok(self.0.is_empty().await?)
     }
 }
 
@@ -129,7 +128,7 @@ impl SealedWriter {
 impl fmt::Display for SealedFiles {
     /// Where they lie.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0.0, f)
+        f.write_str(&self.0.location())
     }
 }
 

@@ -1,11 +1,14 @@
 //! The rows of files: how an upload stands, and how quotas are counted.
 //!
-//! Invariant: the quota of an account is the sum of its [`File`] rows, in every committed state.
+//! Invariant: the quota of an account is the sum of its [`File`] and [`FileRemoval`] rows, in every committed state:
+//! bytes count from when they are announced until they are gone. An account that has neither has no row.
 
 use cluster_store::schema::{File, FileQuota, FileRemoval, Table, Upload};
 use cluster_store::{StoreError, Transaction};
 use cluster_types::{AccountId, Day, FileId, RoomId};
 use proto::storage::v1;
+
+use crate::limits::SEGMENT_BYTES;
 
 mod sealing;
 
@@ -41,7 +44,21 @@ pub(crate) async fn quota(
     Ok(row.unwrap_or_default())
 }
 
-/// Takes a file away, with what it takes of the quota, and leaves word that its objects have to follow.
+/// Sets what an account has used of its quota.
+pub(crate) fn set_quota(
+    tx: &Transaction,
+    account: AccountId,
+    used: &v1::FileQuota,
+) -> Result<(), StoreError> {
+    if *used == v1::FileQuota::default() {
+        tx.clear_row(&FileQuota { account })
+    } else {
+        tx.set_row(&FileQuota { account }, used)
+    }
+}
+
+/// Takes a file away, and leaves word that its objects have to follow. Of an upload that is what came, and not what
+/// was announced; the object after it can be on its way.
 pub(crate) async fn remove(
     tx: &Transaction,
     file: FileId,
@@ -49,14 +66,37 @@ pub(crate) async fn remove(
 ) -> Result<(), StoreError> {
     let account = account(row)?;
     let mut used = quota(tx, account).await?;
-    used.bytes = used.bytes.saturating_sub(row.size);
+    let mut size = row.size;
     if row.uses == 0 {
+        let key = Upload { account, file };
+        if let Some(upload) = tx.row(&key).await? {
+            size = size.min(upload.received.saturating_add(SEGMENT_BYTES as u64));
+        }
         used.uploads = used.uploads.saturating_sub(1);
-        tx.clear_row(&Upload { account, file })?;
+        tx.clear_row(&key)?;
     }
-    tx.set_row(&FileQuota { account }, &used)?;
+    used.bytes = used.bytes.saturating_sub(row.size).saturating_add(size);
+    set_quota(tx, account, &used)?;
     tx.clear_row(&File { file })?;
-    tx.set_row(&FileRemoval { file }, &v1::FileRemoval { size: row.size })
+    let removal = v1::FileRemoval {
+        size,
+        account_id: row.account_id.clone(),
+    };
+    tx.set_row(&FileRemoval { file }, &removal)
+}
+
+/// The objects of a file are gone. Done again it changes nothing.
+pub(crate) async fn removed(tx: &Transaction, file: FileId) -> Result<(), StoreError> {
+    let key = FileRemoval { file };
+    let Some(row) = tx.row(&key).await? else {
+        return Ok(());
+    };
+    let account = AccountId::try_from(&row.account_id[..]);
+    let account = account.map_err(|_| corrupt(Table::FileRemoval))?;
+    let mut used = quota(tx, account).await?;
+    used.bytes = used.bytes.saturating_sub(row.size);
+    set_quota(tx, account, &used)?;
+    tx.clear_row(&key)
 }
 
 /// Whose file it is.

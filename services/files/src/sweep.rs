@@ -9,8 +9,9 @@ use std::fmt;
 use async_trait::async_trait;
 use cluster_store::StoreError;
 use cluster_types::{AccountId, FileId};
+use tokio::time::{sleep, timeout};
 
-use crate::limits::SWEEP_FAILURES_MAX;
+use crate::limits::{REMOVALS_AGAIN, REMOVALS_EVERY, SWEEP_EVERY, SWEEP_FAILURES_MAX};
 use crate::{Files, ReadError};
 
 mod objects;
@@ -46,29 +47,67 @@ struct Sweep<'a> {
     files: &'a Files,
     swept: Swept,
     failures_in_a_row: usize,
+    /// Objects since the last pause.
+    unpaced: u64,
 }
 
 impl Files {
+    /// Sweeps without end, and in between removes what is given up, released or too old from one moment to the
+    /// next: on any node, whatever transaction did it.
+    pub(crate) async fn keep_swept(&self) {
+        let mut swept = Swept::default();
+        loop {
+            swept.add(self.sweep().await);
+            std::mem::take(&mut swept).log();
+            // What it is at when the time is over is for the sweep that follows.
+            let _over = timeout(SWEEP_EVERY, self.keep_removing(&mut swept)).await;
+        }
+    }
+
+    async fn keep_removing(&self, swept: &mut Swept) {
+        let mut pause = REMOVALS_EVERY;
+        loop {
+            sleep(pause).await;
+            let mut sweep = Sweep::new(self);
+            sweep.remove().await;
+            swept.add(sweep.swept);
+            pause = if sweep.swept.failures == 0 {
+                REMOVALS_EVERY
+            } else {
+                REMOVALS_AGAIN
+            };
+        }
+    }
+
     /// Sweeps once through everything. Can be dropped at any time.
     pub async fn sweep(&self) -> Swept {
-        let mut sweep = Sweep {
-            files: self,
-            swept: Swept::default(),
-            failures_in_a_row: 0,
-        };
+        let mut sweep = Sweep::new(self);
         let ended = sweep.ownerless().await;
         sweep.over("files of accounts that are gone", ended);
         let ended = sweep.uploads().await;
         sweep.over("uploads", ended);
-        let ended = sweep.removals().await;
-        sweep.over("files to be removed", ended);
+        sweep.remove().await;
         let ended = sweep.strays().await;
         sweep.over("objects of no file", ended);
         sweep.swept
     }
 }
 
-impl Sweep<'_> {
+impl<'a> Sweep<'a> {
+    fn new(files: &'a Files) -> Self {
+        Self {
+            files,
+            swept: Swept::default(),
+            failures_in_a_row: 0,
+            unpaced: 0,
+        }
+    }
+
+    async fn remove(&mut self) {
+        let ended = self.removals().await;
+        self.over("files to be removed", ended);
+    }
+
     /// What became of one file, or of something of it: whether it went. A part of the sweep goes on after one that
     /// failed.
     ///
@@ -109,6 +148,21 @@ impl Sweep<'_> {
 }
 
 impl Swept {
+    fn add(&mut self, more: Self) {
+        let Self {
+            ownerless,
+            uploads,
+            files,
+            strays,
+            failures,
+        } = more;
+        self.ownerless += ownerless;
+        self.uploads += uploads;
+        self.files += files;
+        self.strays += strays;
+        self.failures += failures;
+    }
+
     /// Says it to whoever reads the log, if there is anything to say.
     pub(crate) fn log(self) {
         if self == Self::default() {

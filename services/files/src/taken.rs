@@ -3,7 +3,7 @@
 //! Invariant: a file is in one message. Whoever takes it reads the upload's row in the transaction that clears it,
 //! so of two messages that want it one conflicts, and then finds it gone.
 
-use cluster_store::schema::{File, FileQuota, Table, Upload};
+use cluster_store::schema::{File, Table, Upload};
 use cluster_store::{StoreError, Transaction};
 use cluster_types::{AccountId, FileId, RoomId};
 
@@ -36,8 +36,13 @@ impl Files {
             check(file, &progress, room)?;
             rows.push((key, row, progress));
         }
-        // Only who has an upload has a key for it.
-        let sealer = self.sealer(account).await?;
+        let Some(sealer) = self.opener(account).await? else {
+            // The account is erased, with all that its key opens.
+            let first = files
+                .first()
+                .map(|file| TakeError::NoSuchUpload { file: *file });
+            return first.map_or(Ok(Vec::new()), Err);
+        };
         let opened = rows.into_iter().map(|(key, row, progress)| {
             let private = store::private(&sealer, key, &row)?;
             Ok(descriptor(key.file, &progress, private)?)
@@ -69,7 +74,7 @@ impl Files {
             tx.clear_row(&key)?;
             tx.set_row(&File { file }, &row)?;
         }
-        Ok(tx.set_row(&FileQuota { account }, &used)?)
+        Ok(store::set_quota(tx, account, &used)?)
     }
 
     /// Has the message that `tx` takes away carry this file no more. The last one takes the file with it; a file

@@ -1,5 +1,6 @@
 //! Files over a store in memory and a folder, through the public handle.
 
+mod belonging;
 mod copying;
 mod faults;
 mod faulty;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use cluster_runtime::Tasks;
 use cluster_store::{Simulated, Store, StoreError, Transaction};
 use cluster_types::{
     AccountId, Clock as _, DeploymentId, FileId, ManualClock, Rng, RoomId, UnixMillis,
@@ -23,11 +25,15 @@ use services_vault::{KeySource, Vault};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
+use crate::objects::MARK;
 use crate::{Descriptor, FileName, Files, NewUpload, Parts, People, Policy, ReadError, TakeError};
 
 pub(crate) const ACCOUNT: AccountId = AccountId::from_bytes([1; 16]);
 pub(crate) const OTHER: AccountId = AccountId::from_bytes([2; 16]);
 pub(crate) const ROOM: RoomId = RoomId::from_bytes([3; 16]);
+const DEPLOYMENT: DeploymentId = DeploymentId::from_bytes([4; 16]);
+/// Long after the machine's clock, which objects have their time of.
+const FAR_FUTURE: UnixMillis = UnixMillis(100_000 * DAY_MS);
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 /// What the name of each file has in it.
 const NAME: &str = "canary-name-4711.bin";
@@ -61,7 +67,7 @@ impl World {
         let store = Store::new(Simulated::reliable());
         let parts = services_vault::Parts {
             store: store.clone(),
-            deployment: DeploymentId::random(&rng),
+            deployment: DEPLOYMENT,
             source: KeySource::file(folder.path().join("rookery.keys")),
             rng: rng.fork(),
         };
@@ -155,7 +161,7 @@ impl World {
         (used.bytes, used.uploads)
     }
 
-    /// Every object, in the order of their names.
+    /// Every object of a file, in the order of their names.
     pub(crate) fn objects(&self) -> Vec<PathBuf> {
         let (mut found, mut folders) = (Vec::new(), vec![self.folder.path().join("objects")]);
         while let Some(folder) = folders.pop() {
@@ -163,13 +169,18 @@ impl World {
                 let path = entry.expect("an entry").path();
                 if path.is_dir() {
                     folders.push(path)
-                } else {
+                } else if !path.ends_with(MARK) {
                     found.push(path)
                 }
             }
         }
         found.sort();
         found
+    }
+
+    /// So late that all that lies in the folder is old.
+    fn far_future(&self) {
+        self.clock.set(FAR_FUTURE);
     }
 
     fn next_day(&self) {
@@ -190,12 +201,14 @@ fn start(
     let objects = LocalFileSystem::new_with_prefix(folder.path().join("objects"));
     Files::new(Parts {
         store: store.clone(),
+        deployment: DEPLOYMENT,
         vault: vault.clone(),
         clock: clock.clone(),
         rng: rng.fork(),
         objects: Arc::new(objects.expect("a folder").with_fsync(true)),
         people: gone.clone(),
         policy: policy.clone(),
+        tasks: Tasks::new(),
     })
 }
 

@@ -16,9 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::Files;
-use crate::limits::{
-    PIECE_BYTES_MAX, PIECE_COUNTS_MIN, PIECE_WITHIN, SWEEP_EVERY, TURN_BYTES, WORK_WITHIN,
-};
+use crate::limits::{PIECE_BYTES_MAX, PIECE_COUNTS_MIN, PIECE_WITHIN, TURN_BYTES, WORK_WITHIN};
 use crate::neighbours::{Carriers, Pace, SignIns};
 
 mod error;
@@ -69,17 +67,11 @@ impl Transfers {
         }
     }
 
-    /// Has files swept now, and from time to time.
+    /// Has files swept from now on.
     pub fn sweep(&self, tasks: &Tasks) {
         let (files, stopping) = (self.with.files.clone(), tasks.stopping().clone());
-        let sweep = async move {
-            loop {
-                files.sweep().await.log();
-                sleep(SWEEP_EVERY).await;
-            }
-        };
         tasks.spawn(TaskKind::Housekeeping, "files: sweep", async move {
-            stopping.run_until_cancelled(sweep).await;
+            stopping.run_until_cancelled(files.keep_swept()).await;
         });
     }
 

@@ -3,21 +3,22 @@
 //! Invariants: a segment is durable before the row counts it, and the row holds the state of the hash after
 //! exactly what it counts: so whoever goes on, in another process too, hashes and seals as if nothing had been.
 //! Of two writers of an upload, on two nodes too, one that was overtaken is told and counts nothing: the row decides.
-//! On one node it finds out before it writes anything. Of another node an object can still be on its way then, and
-//! lie where the winner's lay: the same bytes, unless the sender sends two files as one; then the hash does not hold.
+//! On one node it finds out before it writes anything: whatever becomes of a call, what it has begun to write is
+//! waited for by the next one. Of another node an object can still be on its way then, and lie where the winner's lay:
+//! the same bytes, unless the sender sends two files as one; then the hash does not hold.
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use cluster_runtime::TaskKind;
 use cluster_store::schema::{Table, Upload as UploadRow};
 use cluster_store::{MaybeCommitted, StoreError, Transaction};
 use cluster_types::{AccountId, FileId, RoomId};
-use services_vault::Sealer;
 use sha2::digest::common::hazmat::SerializableState as _;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, oneshot};
 
 use crate::cipher::{FileCipher, Place, Prefix};
 use crate::layout::{self, HEADER_BYTES, PREFIX_BYTES, TAG_BYTES, VERSION};
@@ -29,7 +30,6 @@ use crate::{Files, WriteError, kind};
 pub struct Writer {
     files: Files,
     key: UploadRow,
-    sealer: Sealer,
     progress: Progress,
     private: Private,
     cipher: FileCipher,
@@ -41,7 +41,7 @@ pub struct Writer {
     /// Bytes taken, durable or not.
     taken: u64,
     writing: Arc<tokio::sync::Mutex<()>>,
-    _place: OwnedSemaphorePermit,
+    place: Arc<OwnedSemaphorePermit>,
 }
 
 impl Files {
@@ -50,8 +50,7 @@ impl Files {
     /// # Errors
     /// If there is no such upload of the account, if it is finished, or if the node takes as many as it can.
     pub async fn writer(&self, account: AccountId, file: FileId) -> Result<Writer, WriteError> {
-        let place = Arc::clone(&self.inner.writers).try_acquire_owned();
-        let place = place.map_err(|_| WriteError::Busy)?;
+        self.check_place().await?;
         let key = UploadRow { account, file };
         let row = self.inner.store.read(|tx: Transaction| {
             let key = key.clone();
@@ -62,9 +61,11 @@ impl Files {
         if progress.finished {
             return Err(WriteError::Finished);
         }
-        let sealer = self.sealer(account).await?;
+        let sealer = self.opener(account).await?;
+        let sealer = sealer.ok_or(WriteError::NoSuchUpload)?;
         let private = store::private(&sealer, &key, &row)?;
-        let writing = Arc::clone(self.inner.writing.lock().entry(file).or_default());
+        let place = Arc::clone(&self.inner.writers).try_acquire_owned();
+        let place = place.map_err(|_| WriteError::Busy)?;
         Ok(Writer {
             files: self.clone(),
             cipher: FileCipher::new(file, &private.key),
@@ -74,11 +75,10 @@ impl Files {
             prefix: [0; PREFIX_BYTES],
             open: 0,
             key,
-            sealer,
             progress,
             private,
-            writing,
-            _place: place,
+            writing: self.writing(file),
+            place: Arc::new(place),
         })
     }
 }
@@ -174,12 +174,15 @@ impl Writer {
             received: self.taken,
             ..self.progress
         };
-        let row = &store::sealed(&self.sealer, key, progress, &self.private)?;
+        // Asked for each time: an account that is erased has no key any more.
+        let sealer = self.files.opener(key.account).await?;
+        let sealer = sealer.ok_or(WriteError::NoSuchUpload)?;
+        let row = &store::sealed(&sealer, key, progress, &self.private)?;
         // Nobody else writes this upload here, and whoever has done so meanwhile has moved it on.
-        let _alone = self.writing.lock().await;
+        let alone = Arc::clone(&self.writing).lock_owned().await;
         let stands = |tx: Transaction| async move { is_at(&tx, key, received).await };
         inner.store.read(stands).await?;
-        inner.objects.put(key.file, segment, bytes).await?;
+        let _alone = self.put(segment, bytes, alone).await?;
         let count = |tx: Transaction, maybe_committed: MaybeCommitted| async move {
             if maybe_committed.is_yes() && is_at(&tx, key, row.received).await.is_ok() {
                 return Ok(());
@@ -191,6 +194,30 @@ impl Writer {
         self.progress = progress;
         Ok(())
     }
+
+    /// Writes a segment to its end, also if this call is dropped: the object store would go on with it anyway. Until
+    /// then nobody else writes the upload, and its memory counts.
+    async fn put(
+        &self,
+        segment: u64,
+        bytes: Bytes,
+        alone: OwnedMutexGuard<()>,
+    ) -> Result<OwnedMutexGuard<()>, WriteError> {
+        let (objects, file) = (self.files.inner.objects.clone(), self.key.file);
+        let place = Arc::clone(&self.place);
+        let (sender, ended) = oneshot::channel();
+        let put = async move {
+            let put = objects.put(file, segment, bytes).await;
+            drop(place);
+            // If nobody waits, the lock goes with this.
+            let _nobody = sender.send((put, alone));
+        };
+        let tasks = &self.files.inner.tasks;
+        tasks.spawn(TaskKind::Completion, "files: write a segment", put);
+        let (put, alone) = ended.await.map_err(|_| StoreError::Closed)?;
+        put?;
+        Ok(alone)
+    }
 }
 
 impl fmt::Debug for Writer {
@@ -199,16 +226,6 @@ impl fmt::Debug for Writer {
             .field("file", &self.key.file)
             .field("taken", &self.taken)
             .finish_non_exhaustive()
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        let mut writing = self.files.inner.writing.lock();
-        // This writer's, and the map's.
-        if Arc::strong_count(&self.writing) <= 2 {
-            writing.remove(&self.key.file);
-        }
     }
 }
 
@@ -244,4 +261,29 @@ pub(crate) fn resumed(state: &[u8]) -> Result<Sha256, StoreError> {
     let state = state.try_into().ok();
     let hasher = state.and_then(|state| Sha256::deserialize(state).ok());
     hasher.ok_or_else(|| store::corrupt(Table::Upload))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As it lies in the rows of uploads that were begun before: five bytes were hashed.
+    const STORED: &str = "67e6096a85ae67bb72f36e3c3af54fa57f520e518c68059babd9831f19cde05b\
+        00000000000000000568656c6c6f0000000000000000000000000000000000000000000000000000\
+        0000000000000000000000000000000000000000000000000000000000000000";
+
+    #[test]
+    fn the_state_of_a_hash_that_is_stored_is_gone_on_with() {
+        let mut hasher = Sha256::new();
+        hasher.update(b"hello");
+        let state: String = hasher
+            .serialize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert_eq!(state, STORED);
+        let mut hasher = resumed(&hasher.serialize()).expect("reads");
+        hasher.update(b" world");
+        assert_eq!(hasher.finalize(), Sha256::digest(b"hello world"));
+    }
 }

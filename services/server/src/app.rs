@@ -6,7 +6,7 @@ use std::thread::available_parallelism;
 
 use cluster_runtime::Tasks;
 use cluster_store::{OpenError, Store, StoreError};
-use cluster_types::{Clock, Rng, SystemClock};
+use cluster_types::{Clock, DeploymentId, Rng, SystemClock};
 use object_store::ObjectStore;
 use proto::v1::accounts_server::AccountsServer;
 use proto::v1::administration_server::AdministrationServer;
@@ -15,7 +15,7 @@ use proto::v1::messages_server::MessagesServer;
 use proto::v1::rooms_server::RoomsServer;
 use services_accounts::{Accounts, Argon2id, HashCost, HashError, InvitationSecret, Parts};
 use services_backup::socket;
-use services_files::{Files, SealedFiles, Transfers};
+use services_files::{Files, PlaceError, SealedFiles, Transfers};
 use services_gateway::{
     AccountRates, CertificateError, CertificateSource, Certificates, Gateway, GatewayError,
     GatewayOptions, Handle, MessageLimits, listen,
@@ -24,6 +24,7 @@ use services_rooms::Rooms;
 use services_sessions::{Hub, SessionError, Sessions};
 use services_vault::Vault;
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 use tonic::service::Routes;
 
 use crate::adapters::{AsCalls, Carried, EndStreams, Known, Members};
@@ -70,6 +71,9 @@ pub enum StartError {
     /// Files cannot be kept.
     #[error("files cannot be kept")]
     Files(#[from] FilesError),
+    /// The place of files is not this store's.
+    #[error("files cannot be kept where they are to lie")]
+    Place(#[from] PlaceError),
     /// The certificate cannot be used.
     #[error("the certificate cannot be used")]
     Certificate(#[from] CertificateError),
@@ -146,6 +150,7 @@ impl App {
         keys::take_care(&vault, &config, &tasks);
         let base = Base {
             store,
+            deployment,
             vault,
             objects,
             clock,
@@ -220,6 +225,7 @@ fn offer_backups(config: &Config, store: &Store, files: SealedFiles, tasks: &Tas
 /// What every service stands on.
 struct Base {
     store: Store,
+    deployment: DeploymentId,
     vault: Vault,
     objects: Arc<dyn ObjectStore>,
     clock: Arc<dyn Clock>,
@@ -253,13 +259,16 @@ impl Services {
         let hub = Hub::start(available_parallelism().map_or(1, usize::from), &base.tasks);
         let files = Files::new(services_files::Parts {
             store: base.store.clone(),
+            deployment: base.deployment,
             vault: base.vault.clone(),
             clock: Arc::clone(&base.clock),
             rng: base.rng.fork(),
             objects: Arc::clone(&base.objects),
             people: known.clone(),
             policy: config.files.policy(),
+            tasks: base.tasks.clone(),
         });
+        check_place(&files).await?;
         let rooms = Rooms::start(services_rooms::Dependencies {
             store: base.store.clone(),
             vault: base.vault.clone(),
@@ -298,6 +307,26 @@ impl Services {
             transfers,
             account_rates,
         })
+    }
+}
+
+/// Refuses a place of files that is another store's. One that does not answer is asked again by whoever needs it, and
+/// messages go on meanwhile.
+async fn check_place(of: &Files) -> Result<(), PlaceError> {
+    match timeout(files::ANSWER_WITHIN, of.check_place()).await {
+        Ok(Err(error)) if error.may_pass() => {
+            let cause = &error as &dyn std::error::Error;
+            tracing::error!(
+                cause,
+                "whose the files are is not known yet, and none is taken"
+            );
+            Ok(())
+        }
+        Ok(checked) => checked,
+        Err(_elapsed) => {
+            tracing::error!("where files lie nothing answers; none is taken for now");
+            Ok(())
+        }
     }
 }
 

@@ -175,7 +175,9 @@ const fn restore_code(error: &RestoreError) -> u8 {
         RestoreError::File(error) => verify_code(error),
         RestoreError::OnlyErasures { .. } | RestoreError::OtherErasures { .. } => EXIT_DATA,
         RestoreError::NotEmpty { .. } | RestoreError::FilesNotEmpty { .. } => EXIT_CONFLICT,
-        RestoreError::FilesUnread { .. }
+        RestoreError::Place(error) if !error.may_pass() => EXIT_CONFLICT,
+        RestoreError::Place(_)
+        | RestoreError::FilesUnread { .. }
         | RestoreError::Files { .. }
         | RestoreError::Store { .. }
         | RestoreError::Changed { .. } => EXIT_IO,

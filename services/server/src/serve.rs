@@ -107,6 +107,7 @@ pub(crate) fn code(error: &StartError) -> u8 {
         | StartError::Passphrase(_)
         | StartError::Vault(_)
         | StartError::Files(_)
+        | StartError::Place(_)
         | StartError::Certificate(_) => EXIT_IO,
         #[cfg(feature = "foundationdb")]
         StartError::Cluster(_) => EXIT_IO,

@@ -108,6 +108,9 @@ pub enum RestoreError {
         /// Where they are.
         location: String,
     },
+    /// The place for files is another deployment's, or cannot be made this one's.
+    #[error("the files of the backup cannot be written where they are to lie")]
+    Place(#[source] services_files::PlaceError),
     /// It cannot be told whether there are files.
     #[error("the files in {location} cannot be read")]
     FilesUnread {

@@ -24,7 +24,7 @@ use crate::collect::Record;
 use crate::file::back_up;
 use crate::keys::Recipients;
 use crate::origin::Origin;
-use crate::testing::{Files, Op, Rows, World, dump};
+use crate::testing::{Files, Op, Rows, SOMEBODY, World, dump};
 
 mod files;
 mod refused;

@@ -14,7 +14,7 @@ use super::{status, stored};
 use crate::limits::PIECE_BYTES_MAX;
 use crate::transfers::{Dependencies, Transfer, Transfers};
 use crate::wire::{self, Wanted};
-use crate::{Descriptor, Reader};
+use crate::{Descriptor, ReadError, Reader};
 
 /// What one client is sent of a file.
 pub(super) struct Download {
@@ -70,9 +70,13 @@ impl Download {
         if self.rest.is_empty() {
             let read = self.transfer.of_node(self.reader.next()).await;
             let read = read.map_err(|error| status(&error))?;
-            match read.map_err(|error| stored(&error))? {
-                Some(bytes) => self.rest = bytes,
-                None => return Ok(None),
+            match read {
+                Ok(Some(bytes)) => self.rest = bytes,
+                Ok(None) => return Ok(None),
+                Err(error @ (ReadError::Gone | ReadError::Broken)) => {
+                    return Err(self.lost(&error).await);
+                }
+                Err(error) => return Err(stored(&error)),
             }
         }
         let bytes = self.rest.len().min(PIECE_BYTES_MAX);
@@ -82,6 +86,22 @@ impl Download {
             carried(with, caller, &self.wanted).await?;
         }
         Ok(Some(wire::download_data(self.rest.split_to(bytes))))
+    }
+
+    /// What to say of a file whose bytes are not there as they were: its message may have gone meanwhile. If it has
+    /// not, a person has to look, unless the store was restored without its files.
+    async fn lost(&self, error: &ReadError) -> Status {
+        let (with, caller) = (self.transfer.with(), self.transfer.caller());
+        if let Err(not_carried) = carried(with, caller, &self.wanted).await {
+            return not_carried;
+        }
+        let Wanted {
+            room, seq, file, ..
+        } = self.wanted;
+        if !matches!(with.files.is_there(file).await, Ok(false)) {
+            tracing::error!(%file, %room, seq = seq.0, "a message carries a file, and {error}");
+        }
+        status(error)
     }
 }
 

@@ -1,8 +1,8 @@
 //! What is swept by its rows: files of accounts that are gone, and uploads that no message carries. Both become
 //! files to be removed.
 //!
-//! Invariant: what an account has used of its quota is forgotten last, so that a file of an account that is gone is
-//! always found by it.
+//! Invariant: an account that has files has used some of its quota, so that a file of an account that is gone is
+//! always found by it. What is left to remove of such an account counts as well, and makes this look once more.
 
 use std::collections::BTreeSet;
 
@@ -51,14 +51,10 @@ impl Sweep<'_> {
             }
             match next {
                 Some(rest) => all = rest,
-                None => break,
+                None => return Ok(()),
             }
             sleep(SWEEP_PAUSE).await;
         }
-        for account in gone {
-            self.files.forget(*account).await?;
-        }
-        Ok(())
     }
 
     pub(super) async fn uploads(&mut self) -> Result<(), ReadError> {
@@ -100,17 +96,6 @@ impl Files {
         };
         self.inner.store.run(remove).await?;
         Ok(true)
-    }
-
-    async fn forget(&self, account: AccountId) -> Result<(), StoreError> {
-        let forget = |tx: Transaction, _| async move {
-            // An upload may have begun as its account went; the next sweep finds it by this row.
-            if store::quota(&tx, account).await? == Default::default() {
-                tx.clear_row(&FileQuota { account })?;
-            }
-            Ok(())
-        };
-        self.inner.store.run(forget).await
     }
 
     /// Gives an upload up if its days are over.

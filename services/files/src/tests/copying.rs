@@ -26,6 +26,7 @@ async fn a_copy_of_the_objects_is_a_copy_of_the_file() {
     let world = World::new(Policy::default()).await;
     let copied: Arc<dyn object_store::ObjectStore> = Arc::new(InMemory::new());
     let to = SealedFiles::new(Arc::clone(&copied));
+    to.mark(DEPLOYMENT).await.expect("is nobody's");
     assert!(to.is_empty().await.expect("lists"));
     for length in [1, CHUNK_BYTES, SEGMENT_BYTES, 2 * SEGMENT_BYTES + 70_000] {
         let sent = bytes(length);
@@ -37,11 +38,13 @@ async fn a_copy_of_the_objects_is_a_copy_of_the_file() {
         let mut other = Files::new(Parts {
             objects: Arc::clone(&copied),
             store: world.store.clone(),
+            deployment: DEPLOYMENT,
             vault: world.vault.clone(),
             clock: world.clock.clone(),
             rng: world.rng.fork(),
             people: world.gone.clone(),
             policy: Policy::default(),
+            tasks: Tasks::new(),
         })
         .reader(&of, 0..of.size)
         .expect("a reader");

@@ -1,8 +1,12 @@
 //! Days on which both stores fail, from seeds: nothing that was acknowledged is lost, quotas stay exact, and
 //! what is to go goes in the end.
 
-use cluster_store::schema::{File, FileQuota};
+use std::time::Duration;
+
+use cluster_store::schema::{File, FileQuota, FileRemoval};
 use cluster_store::{Faults, RowRange, Scan, Simulated, SimulatedDisk};
+
+use tokio::time::timeout;
 
 use super::faulty::Faulty;
 use super::*;
@@ -53,7 +57,7 @@ impl Day {
         let store = Store::with_jitter(Simulated::new(disk.clone(), rng.fork()), rng.fork());
         let parts = services_vault::Parts {
             store: store.clone(),
-            deployment: DeploymentId::random(&rng),
+            deployment: DEPLOYMENT,
             source: KeySource::file(folder.path().join("rookery.keys")),
             rng: rng.fork(),
         };
@@ -152,15 +156,19 @@ impl Day {
         Ok(read)
     }
 
-    /// The account's quota is what its files are. Returns their bytes.
+    /// The account's quota is what its files are, and what is left to remove. Returns their bytes.
     async fn quota_is_exact(&self) -> u64 {
         let read = |tx: Transaction| async move {
             let rows = tx.scan(RowRange::<File>::all(), Scan::default()).await?;
+            let removals = RowRange::<FileRemoval>::all();
+            let removals = tx.scan(removals, Scan::default()).await?;
             let used = tx.row(&FileQuota { account: ACCOUNT }).await?;
-            Ok::<_, StoreError>((rows.rows, used.unwrap_or_default()))
+            Ok::<_, StoreError>((rows.rows, removals.rows, used.unwrap_or_default()))
         };
-        let (rows, used) = self.store.read(read).await.expect("reads");
-        let bytes = rows.iter().map(|(_, row)| row.size).sum();
+        let (rows, removals, used) = self.store.read(read).await.expect("reads");
+        let there = rows.iter().map(|(_, row)| row.size);
+        let going = removals.iter().map(|(_, row)| row.size);
+        let bytes = there.chain(going).sum();
         let uploads = rows.iter().filter(|(_, row)| row.uses == 0).count();
         assert_eq!((used.bytes, used.uploads as usize), (bytes, uploads));
         bytes
@@ -177,12 +185,14 @@ fn node(
 ) -> Files {
     Files::new(Parts {
         store: store.clone(),
+        deployment: DEPLOYMENT,
         vault: vault.clone(),
         clock: clock.clone(),
         rng: rng.fork(),
         objects: Arc::new(objects.clone()),
         people: Arc::new(Gone::default()),
         policy: Policy::default(),
+        tasks: Tasks::new(),
     })
 }
 
@@ -224,8 +234,10 @@ async fn whatever_fails_nothing_acknowledged_is_lost_and_quotas_stay_exact() {
             assert!(in_the_end!(day.read(of).await) == *sent, "seed {seed}");
         }
         // Uploads whose beginning was not heard of are swept with the day that follows theirs.
-        let later = UnixMillis(day.clock.now().0 + 2 * DAY_MS);
-        day.clock.set(later);
+        day.clock.set(FAR_FUTURE);
+        day.is_bad(false);
+        day.quota_is_exact().await;
+        day.is_bad(true);
         let mut swept = Swept::default();
         for _ in 0..BAD_SWEEPS {
             let Swept {
@@ -267,6 +279,7 @@ async fn what_cannot_be_removed_keeps_nothing_else_from_going() {
         day.release(of.file).await;
         sent.push(of.file);
     }
+    day.clock.set(FAR_FUTURE);
     let stray = FileId::random(&day.rng);
     let copy = day.files.sealed().writer(stray, 1);
     let copied = copy.expect("a writer").write(&[0; 8 + 1 + 16]).await;
@@ -282,6 +295,30 @@ async fn what_cannot_be_removed_keeps_nothing_else_from_going() {
     day.objects.stick("nothing");
     assert_eq!(day.files.sweep().await.files, 1);
     assert!(day.objects.names().await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_dropped_call_has_begun_to_write_is_waited_for() {
+    let day = Day::new(1).await;
+    let file = day.files.start(ACCOUNT, new(5, None)).await;
+    let file = file.expect("begins");
+    let before = day.objects.puts_begun();
+    let held = day.objects.hold().await;
+    let moment = Duration::from_secs(1);
+    let mut first = day.files.writer(ACCOUNT, file).await.expect("a writer");
+    let dropped = timeout(moment, first.write(0, b"first")).await;
+    assert!(dropped.is_err(), "it waits for the object store");
+    drop(first);
+    let mut second = day.files.writer(ACCOUNT, file).await.expect("a writer");
+    let early = timeout(moment, second.write(0, b"other")).await;
+    assert!(early.is_err());
+    assert_eq!(day.objects.puts_begun(), before + 1, "it has not begun");
+    drop(held);
+    let mut third = day.files.writer(ACCOUNT, file).await.expect("a writer");
+    third.write(0, b"third").await.expect("is taken");
+    let of = day.files.finish(ACCOUNT, file).await.expect("finishes");
+    assert_eq!(day.read(&of).await.expect("reads"), b"third");
+    assert_eq!(day.objects.puts_begun(), before + 2);
 }
 
 #[tokio::test]

@@ -17,6 +17,9 @@ use object_store::{
     ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use parking_lot::Mutex;
+use tokio::sync::OwnedMutexGuard;
+
+use crate::objects::MARK;
 
 /// Objects in memory, which now and then cannot be reached. Clones are the same.
 #[derive(Clone, Debug)]
@@ -29,6 +32,9 @@ struct Inner {
     /// Calls of a million that fail.
     parts: AtomicU64,
     failed: AtomicU64,
+    /// Locked while nothing is put.
+    gate: Arc<tokio::sync::Mutex<()>>,
+    puts_begun: AtomicU64,
     /// What can never be removed, by the beginning of its name.
     stuck: Mutex<Option<String>>,
 }
@@ -40,6 +46,8 @@ impl Faulty {
             rng,
             parts: AtomicU64::new(0),
             failed: AtomicU64::new(0),
+            gate: Arc::default(),
+            puts_begun: AtomicU64::new(0),
             stuck: Mutex::new(None),
         }))
     }
@@ -53,6 +61,15 @@ impl Faulty {
         self.0.failed.load(Ordering::SeqCst)
     }
 
+    /// As long as this is held, whatever is put is not done.
+    pub(super) async fn hold(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.0.gate).lock_owned().await
+    }
+
+    pub(super) fn puts_begun(&self) -> u64 {
+        self.0.puts_begun.load(Ordering::SeqCst)
+    }
+
     /// From here on, objects whose names begin so are never removed.
     pub(super) fn stick(&self, beginning: &str) {
         *self.0.stuck.lock() = Some(beginning.to_owned());
@@ -64,11 +81,13 @@ impl Faulty {
         stuck.is_some_and(|beginning| path.as_ref().starts_with(beginning))
     }
 
-    /// Names of all objects.
+    /// Names of all objects of files.
     pub(super) async fn names(&self) -> Vec<String> {
         let names = self.0.objects.list(None);
         let names = names.map_ok(|object| object.location.to_string());
-        names.try_collect().await.expect("memory lists")
+        let mut names: Vec<_> = names.try_collect().await.expect("memory lists");
+        names.retain(|name| name != MARK);
+        names
     }
 
     fn may_fail(&self) -> Result<()> {
@@ -105,6 +124,8 @@ impl ObjectStore for Faulty {
         payload: PutPayload,
         opts: PutOptions,
     ) -> Result<PutResult> {
+        self.0.puts_begun.fetch_add(1, Ordering::SeqCst);
+        let _open = self.0.gate.lock().await;
         self.may_fail()?;
         let put = self.0.objects.put_opts(location, payload, opts).await?;
         self.may_fail()?;

@@ -5,6 +5,7 @@ use proto::storage::v1;
 
 use super::*;
 use crate::Swept;
+use crate::limits::{REMOVALS_EVERY, SEGMENT_BYTES, SWEEP_EVERY, SWEEP_PAUSE};
 
 const NOTHING: Swept = Swept {
     ownerless: 0,
@@ -17,7 +18,7 @@ const NOTHING: Swept = Swept {
 #[tokio::test(start_paused = true)]
 async fn a_file_goes_with_its_message_and_not_before() {
     let world = World::new(Policy::default()).await;
-    let of = world.upload(&bytes(crate::limits::SEGMENT_BYTES + 1)).await;
+    let of = world.upload(&bytes(SEGMENT_BYTES + 1)).await;
     world.take(ROOM, of.file).await.expect("is carried");
     world.next_day();
     world.next_day();
@@ -25,7 +26,11 @@ async fn a_file_goes_with_its_message_and_not_before() {
     assert_eq!(world.objects().len(), 2);
     world.release(of.file).await;
     world.release(of.file).await;
-    assert_eq!(world.used().await, (0, 0));
+    assert_eq!(
+        world.used().await,
+        (of.size, 0),
+        "it takes room as long as it lies there"
+    );
     let swept = world.files.sweep().await;
     assert_eq!(
         swept,
@@ -34,6 +39,7 @@ async fn a_file_goes_with_its_message_and_not_before() {
             ..NOTHING
         }
     );
+    assert_eq!(world.used().await, (0, 0));
     assert!(world.objects().is_empty());
     assert_eq!(world.files.sweep().await, NOTHING);
 }
@@ -73,6 +79,7 @@ async fn an_upload_that_was_given_up_is_gone_for_its_writer_too() {
         !world.files.give_up(ACCOUNT, file).await.expect("asks"),
         "only once"
     );
+    assert_eq!(world.files.sweep().await.files, 1);
     assert_eq!(world.used().await, (0, 0));
     let gone = writer.write(0, &[0; 10]).await;
     assert!(
@@ -91,6 +98,9 @@ async fn an_object_of_no_file_is_swept_and_what_is_not_ours_is_left() {
     std::fs::create_dir(&stray).expect("a folder");
     std::fs::write(stray.join("0"), b"left by a crash").expect("writes");
     std::fs::write(folder.join("notes.txt"), b"somebody's").expect("writes");
+    world.take(ROOM, of.file).await.expect("is carried");
+    assert_eq!(world.files.sweep().await, NOTHING, "it is young");
+    world.far_future();
     let swept = world.files.sweep().await;
     assert_eq!(
         swept,
@@ -161,8 +171,8 @@ async fn a_row_that_makes_no_sense_keeps_nothing_else_from_going() {
         let row = v1::File::default();
         tx.set_row(&File { file }, &row)
     };
-    world.store.run(nobodys).await.expect("writes");
     world.upload(b"hello").await;
+    world.store.run(nobodys).await.expect("writes");
     world.gone.0.lock().insert(ACCOUNT);
     let swept = world.files.sweep().await;
     let expected = Swept {
@@ -172,5 +182,53 @@ async fn a_row_that_makes_no_sense_keeps_nothing_else_from_going() {
         ..NOTHING
     };
     assert_eq!(swept, expected);
+    assert!(world.objects().is_empty());
+}
+
+/// An upload of gigabytes, of which nothing came, is removed by looking for one object.
+#[tokio::test(start_paused = true)]
+async fn a_removal_costs_what_came_and_not_what_was_announced() {
+    let world = World::new(Policy::default()).await;
+    let segment = SEGMENT_BYTES as u64;
+    let size = 100 * SEGMENT_BYTES;
+    let (nothing, some) = (world.begin(size).await, world.begin(size).await);
+    let mut writer = world.files.writer(ACCOUNT, some).await.expect("a writer");
+    let taken = writer.write(0, &bytes(SEGMENT_BYTES + 1)).await;
+    taken.expect("is taken");
+    for file in [nothing, some] {
+        world
+            .files
+            .give_up(ACCOUNT, file)
+            .await
+            .expect("is given up");
+    }
+    assert_eq!(world.used().await, (3 * segment, 0));
+    assert_eq!(world.files.sweep().await.files, 2);
+    assert_eq!(world.used().await, (0, 0));
+    assert!(world.objects().is_empty());
+}
+
+/// What was deleted goes within seconds, and not with the next sweep.
+#[tokio::test(start_paused = true)]
+async fn whoever_makes_room_has_it_soon() {
+    let world = World::new(Policy::default()).await;
+    let swept = async {
+        world.files.keep_swept().await;
+    };
+    let room = async {
+        // After the first sweep.
+        tokio::time::sleep(SWEEP_EVERY / 2).await;
+        let of = world.upload(b"hello").await;
+        assert!(world.files.give_up(ACCOUNT, of.file).await.expect("asks"));
+        let asked = tokio::time::Instant::now();
+        while world.used().await != (0, 0) {
+            tokio::time::sleep(SWEEP_PAUSE).await;
+        }
+        asked.elapsed()
+    };
+    tokio::select! {
+        () = swept => {}
+        waited = room => assert!(waited < 2 * REMOVALS_EVERY, "{waited:?}"),
+    }
     assert!(world.objects().is_empty());
 }

@@ -92,6 +92,10 @@ async fn files_come_back_with_the_messages_that_carry_them() {
     let (store, files, restored) = home.restore_all(from, None).await;
     assert_eq!((restored.files, restored.files_missing), (3, 0));
     assert_eq!(restored.file_bytes, LARGE_BYTES + 30);
+    let deployment = open_deployment(&store, &Rng::seeded(1)).await;
+    let deployment = deployment.expect("is one").to_string();
+    let mark = files.mark().await.expect("says whose they are");
+    assert_eq!(mark.trim_ascii(), deployment.as_bytes());
     let expected = without(&home.files, &[UPLOAD]).await;
     assert_eq!(expected.len(), 4);
     assert!(without(&files, &[]).await == expected, "as they lay");

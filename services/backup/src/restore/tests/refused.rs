@@ -283,3 +283,16 @@ async fn a_place_with_files_is_refused() {
     assert_eq!(files.dump().await, before);
     assert!(dump(&store).await.is_empty());
 }
+
+#[tokio::test]
+async fn a_place_of_another_deployment_is_refused() {
+    let home = Home::new().await;
+    let from = home.back_up(Scope::All, "all").await;
+    let (store, files) = (Store::new(Simulated::reliable()), Files::default());
+    let marked = files.sealed().mark(SOMEBODY).await;
+    marked.expect("is nobody's yet");
+    let restored = restore(&target(&store, &files), &home.source(from, None)).await;
+    let error = restored.expect_err("its server would find nothing of its own there");
+    assert!(matches!(error, RestoreError::Place(_)), "{error}");
+    assert!(dump(&store).await.is_empty());
+}

@@ -236,5 +236,11 @@ async fn ranges_and_files_that_are_not_there() {
     let mut stream = house.fetch(download(file, 0, 0)).await.expect("begins");
     stream.message().await.expect("the start");
     let gone = refusal(stream.message().await);
-    assert_eq!(gone, is((Code::NotFound, "FILE_GONE"), &[]));
+    assert_eq!(gone, is((Code::DataLoss, "FILE_GONE"), &[]));
+
+    // The message goes while its file is fetched.
+    let mut stream = house.fetch(download(file, 0, 0)).await.expect("begins");
+    house.others.carried.lock().take();
+    stream.message().await.expect("the start");
+    assert_eq!(refusal(stream.message().await), not_found);
 }
