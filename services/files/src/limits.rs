@@ -16,7 +16,8 @@ pub const SEGMENT_BYTES: usize = CHUNK_BYTES * SEGMENT_CHUNKS;
 /// Chunks that are read from the object store in one go: half a megabyte in memory for each reader.
 pub const READ_CHUNKS: usize = 8;
 
-/// Uploads that are written at a time on one node. Each holds a segment in memory: 128 MiB in all.
+/// Uploads that are written at a time on one node. Each holds two segments in memory, one that comes in and one that
+/// is being written: 256 MiB in all.
 pub const WRITERS_MAX: usize = 32;
 
 /// Transfers, up and down, of one account at a time on one node: a person with a few devices. It bounds

@@ -1,4 +1,5 @@
-//! [`Writer`]: takes the bytes of an upload, seals them and makes them durable, a segment at a time.
+//! [`Writer`]: takes the bytes of an upload, seals them and makes them durable, a segment at a time, while the next one
+//! comes in.
 //!
 //! Invariants: a segment is durable before the row counts it, and the row holds the state of the hash after
 //! exactly what it counts: so whoever goes on, in another process too, hashes and seals as if nothing had been.
@@ -16,9 +17,10 @@ use cluster_runtime::TaskKind;
 use cluster_store::schema::{Table, Upload as UploadRow};
 use cluster_store::{MaybeCommitted, StoreError, Transaction};
 use cluster_types::{AccountId, FileId, RoomId};
+use proto::storage::v1;
 use sha2::digest::common::hazmat::SerializableState as _;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::cipher::{FileCipher, Place, Prefix};
 use crate::layout::{self, HEADER_BYTES, PREFIX_BYTES, TAG_BYTES, VERSION};
@@ -42,6 +44,20 @@ pub struct Writer {
     taken: u64,
     writing: Arc<tokio::sync::Mutex<()>>,
     place: Arc<OwnedSemaphorePermit>,
+    /// The segment before the one that grows, and where the upload stands once that is counted.
+    underway: Option<(oneshot::Receiver<Result<(), WriteError>>, Progress)>,
+}
+
+/// A full segment on its way.
+struct Segment {
+    files: Files,
+    key: UploadRow,
+    /// Where the upload stands before it.
+    received: u64,
+    /// Says where it stands after it.
+    row: v1::Upload,
+    number: u64,
+    bytes: Bytes,
 }
 
 impl Files {
@@ -79,6 +95,7 @@ impl Files {
             private,
             writing: self.writing(file),
             place: Arc::new(place),
+            underway: None,
         })
     }
 }
@@ -89,7 +106,7 @@ impl Writer {
         self.progress.room
     }
 
-    /// How many bytes are durable.
+    /// How many bytes are known to be durable: all but the last full segment, until it has [settled](Self::settle).
     pub const fn received(&self) -> u64 {
         self.progress.received
     }
@@ -99,8 +116,8 @@ impl Writer {
         self.taken
     }
 
-    /// Takes the bytes at `offset`, and makes durable what is full by them. The last byte of the file makes all
-    /// of it durable.
+    /// Takes the bytes at `offset`. What is full by them is made durable while the next bytes come; the last byte of
+    /// the file waits until all of it is.
     ///
     /// # Errors
     /// If they begin elsewhere than where the last ones ended, or are more than the sender said, nothing of them
@@ -130,6 +147,9 @@ impl Writer {
                 self.seal_chunk(is_last)?;
                 if is_last || self.taken.is_multiple_of(SEGMENT_BYTES as u64) {
                     self.flush().await?;
+                }
+                if is_last {
+                    self.settle().await?;
                 }
             }
         }
@@ -164,25 +184,66 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes the segment durable, and then counts it.
+    /// Has the segment made durable and counted, once the one before it is.
     async fn flush(&mut self) -> Result<(), WriteError> {
-        let segment = layout::segment_of(layout::chunk_at(self.taken - 1));
-        let bytes = std::mem::take(&mut self.segment).freeze();
+        self.settle().await?;
         self.private.hashing = Bytes::copy_from_slice(&self.hasher.serialize());
-        let (inner, key, received) = (&self.files.inner, &self.key, self.progress.received);
         let progress = Progress {
             received: self.taken,
             ..self.progress
         };
         // Asked for each time: an account that is erased has no key any more.
-        let sealer = self.files.opener(key.account).await?;
+        let sealer = self.files.opener(self.key.account).await?;
         let sealer = sealer.ok_or(WriteError::NoSuchUpload)?;
-        let row = &store::sealed(&sealer, key, progress, &self.private)?;
-        // Nobody else writes this upload here, and whoever has done so meanwhile has moved it on.
-        let alone = Arc::clone(&self.writing).lock_owned().await;
+        let segment = Segment {
+            files: self.files.clone(),
+            key: self.key.clone(),
+            received: self.progress.received,
+            row: store::sealed(&sealer, &self.key, progress, &self.private)?,
+            number: layout::segment_of(layout::chunk_at(self.taken - 1)),
+            bytes: std::mem::take(&mut self.segment).freeze(),
+        };
+        let (sender, ended) = oneshot::channel();
+        let (writing, place) = (Arc::clone(&self.writing), Arc::clone(&self.place));
+        // Also if this call is dropped: the object store would go on with it anyway. Until it has ended nobody else
+        // writes the upload here, and its memory counts.
+        let write = async move {
+            let alone = writing.lock_owned().await;
+            let written = segment.write().await;
+            drop((alone, place));
+            // If nobody waits, whoever goes on asks the row.
+            let _nobody = sender.send(written);
+        };
+        let tasks = &self.files.inner.tasks;
+        tasks.spawn(TaskKind::Completion, "files: write a segment", write);
+        self.underway = Some((ended, progress));
+        Ok(())
+    }
+
+    /// Waits until all full segments are durable.
+    ///
+    /// # Errors
+    /// Of the segment that is not. The writer is of no more use then.
+    pub async fn settle(&mut self) -> Result<(), WriteError> {
+        if let Some((ended, progress)) = &mut self.underway {
+            let (written, progress) = (ended.await, *progress);
+            self.underway = None;
+            written.map_err(|_| StoreError::Closed)??;
+            self.progress = progress;
+        }
+        Ok(())
+    }
+}
+
+impl Segment {
+    /// Makes it durable, and then counts it. Nobody else writes this upload here, and whoever has done so meanwhile
+    /// has moved it on.
+    async fn write(self) -> Result<(), WriteError> {
+        let (inner, key, received, row) = (&self.files.inner, &self.key, self.received, &self.row);
         let stands = |tx: Transaction| async move { is_at(&tx, key, received).await };
         inner.store.read(stands).await?;
-        let _alone = self.put(segment, bytes, alone).await?;
+        let put = inner.objects.put(key.file, self.number, self.bytes);
+        put.await?;
         let count = |tx: Transaction, maybe_committed: MaybeCommitted| async move {
             if maybe_committed.is_yes() && is_at(&tx, key, row.received).await.is_ok() {
                 return Ok(());
@@ -190,33 +251,7 @@ impl Writer {
             is_at(&tx, key, received).await?;
             Ok::<_, WriteError>(tx.set_row(key, row)?)
         };
-        inner.store.run(count).await?;
-        self.progress = progress;
-        Ok(())
-    }
-
-    /// Writes a segment to its end, also if this call is dropped: the object store would go on with it anyway. Until
-    /// then nobody else writes the upload, and its memory counts.
-    async fn put(
-        &self,
-        segment: u64,
-        bytes: Bytes,
-        alone: OwnedMutexGuard<()>,
-    ) -> Result<OwnedMutexGuard<()>, WriteError> {
-        let (objects, file) = (self.files.inner.objects.clone(), self.key.file);
-        let place = Arc::clone(&self.place);
-        let (sender, ended) = oneshot::channel();
-        let put = async move {
-            let put = objects.put(file, segment, bytes).await;
-            drop(place);
-            // If nobody waits, the lock goes with this.
-            let _nobody = sender.send((put, alone));
-        };
-        let tasks = &self.files.inner.tasks;
-        tasks.spawn(TaskKind::Completion, "files: write a segment", put);
-        let (put, alone) = ended.await.map_err(|_| StoreError::Closed)?;
-        put?;
-        Ok(alone)
+        inner.store.run(count).await
     }
 }
 

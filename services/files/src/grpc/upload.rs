@@ -59,7 +59,9 @@ async fn take(
             may_send(transfer, &writer).await?;
         }
     }
-    Ok(())
+    let settled = transfer.of_node(writer.settle()).await;
+    let settled = settled.map_err(|error| status(&error))?;
+    settled.map_err(|error| stored(&error))
 }
 
 /// Who cannot send into the room any more fills no disk for it either.

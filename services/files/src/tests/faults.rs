@@ -6,7 +6,7 @@ use std::time::Duration;
 use cluster_store::schema::{File, FileQuota, FileRemoval};
 use cluster_store::{Faults, RowRange, Scan, Simulated, SimulatedDisk};
 
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::faulty::Faulty;
 use super::*;
@@ -298,7 +298,7 @@ async fn what_cannot_be_removed_keeps_nothing_else_from_going() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_dropped_call_has_begun_to_write_is_waited_for() {
+async fn what_a_dropped_call_has_begun_to_write_is_written_to_its_end() {
     let day = Day::new(1).await;
     let file = day.files.start(ACCOUNT, new(5, None)).await;
     let file = file.expect("begins");
@@ -313,12 +313,14 @@ async fn what_a_dropped_call_has_begun_to_write_is_waited_for() {
     let early = timeout(moment, second.write(0, b"other")).await;
     assert!(early.is_err());
     assert_eq!(day.objects.puts_begun(), before + 1, "it has not begun");
-    drop(held);
-    let mut third = day.files.writer(ACCOUNT, file).await.expect("a writer");
-    third.write(0, b"third").await.expect("is taken");
+    drop((held, second));
+    let stands = || async { day.files.upload(ACCOUNT, file).await.expect("reads") };
+    while stands().await.expect("is there").received < 5 {
+        sleep(moment).await;
+    }
     let of = day.files.finish(ACCOUNT, file).await.expect("finishes");
-    assert_eq!(day.read(&of).await.expect("reads"), b"third");
-    assert_eq!(day.objects.puts_begun(), before + 2);
+    assert_eq!(day.read(&of).await.expect("reads"), b"first");
+    assert_eq!(day.objects.puts_begun(), before + 1, "it was overtaken");
 }
 
 #[tokio::test]
@@ -334,7 +336,10 @@ async fn of_two_nodes_that_write_one_upload_the_slower_one_is_told_and_counts_no
     fast.write(0, &sent[..SEGMENT_BYTES])
         .await
         .expect("is taken");
-    let overtaken = slow.write(10, &sent[10..SEGMENT_BYTES]).await;
+    fast.settle().await.expect("is durable");
+    let late = slow.write(10, &sent[10..SEGMENT_BYTES]).await;
+    late.expect("is taken");
+    let overtaken = slow.settle().await;
     assert!(matches!(overtaken, Err(WriteError::Moved)), "{overtaken:?}");
     // It asks where the upload stands, and is the one that goes on.
     let mut slow = day.files.writer(ACCOUNT, file).await.expect("a writer");
@@ -343,7 +348,10 @@ async fn of_two_nodes_that_write_one_upload_the_slower_one_is_told_and_counts_no
     slow.write(more.start as u64, &sent[more.clone()])
         .await
         .expect("is taken");
-    let overtaken = fast.write(more.start as u64, &sent[more]).await;
+    slow.settle().await.expect("is durable");
+    let late = fast.write(more.start as u64, &sent[more]).await;
+    late.expect("is taken");
+    let overtaken = fast.settle().await;
     assert!(matches!(overtaken, Err(WriteError::Moved)), "{overtaken:?}");
     slow.write(slow.taken(), &sent[2 * SEGMENT_BYTES..])
         .await

@@ -195,6 +195,7 @@ async fn a_removal_costs_what_came_and_not_what_was_announced() {
     let mut writer = world.files.writer(ACCOUNT, some).await.expect("a writer");
     let taken = writer.write(0, &bytes(SEGMENT_BYTES + 1)).await;
     taken.expect("is taken");
+    writer.settle().await.expect("is durable");
     for file in [nothing, some] {
         world
             .files

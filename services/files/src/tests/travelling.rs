@@ -86,6 +86,7 @@ async fn an_upload_goes_on_in_another_process_from_what_is_durable() {
             .write(stands.received, &sent[from..to])
             .await
             .expect("is taken");
+        writer.settle().await.expect("is durable");
         drop(writer);
         world.restart();
         breaks += 1;
@@ -115,7 +116,10 @@ async fn of_two_writers_the_one_that_was_overtaken_writes_nothing() {
     fast.write(0, &sent[..SEGMENT_BYTES])
         .await
         .expect("is taken");
-    let overtaken = slow.write(10, &other[10..]).await;
+    fast.settle().await.expect("is durable");
+    let late = slow.write(10, &other[10..]).await;
+    late.expect("is taken");
+    let overtaken = slow.settle().await;
     assert!(matches!(overtaken, Err(WriteError::Moved)), "{overtaken:?}");
     fast.write(SEGMENT_BYTES as u64, &sent[SEGMENT_BYTES..])
         .await
