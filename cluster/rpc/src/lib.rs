@@ -2,7 +2,7 @@
 //!
 //! Owns: the one table that turns an [`ErrorCode`](cluster_types::ErrorCode) into a gRPC status
 //! ([`status`]), the reading of resource names ([`name`]), opaque page tokens ([`page`]), timestamps
-//! ([`time`]) and finding the caller of a request ([`caller`]).
+//! ([`time`]), ids that clients choose ([`uuid`]) and finding the caller of a request ([`caller`]).
 //!
 //! Invariant: the text of an internal error never leaves the node; a caller gets an id to quote.
 //!
@@ -12,8 +12,10 @@
 mod invalid;
 pub mod name;
 pub mod page;
+mod request_id;
 mod status;
 pub mod time;
 
 pub use invalid::{InvalidRequest, required};
+pub use request_id::uuid;
 pub use status::{caller, code_of, status};

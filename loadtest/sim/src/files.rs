@@ -15,7 +15,7 @@ use object_store::ObjectStore as _;
 use object_store::memory::InMemory;
 use proto::storage::v1;
 use proto::storage::v1::room_event::Kind;
-use services_files::{Descriptor, FileName, Files, NewUpload, TakeError};
+use services_files::{Descriptor, FileName, Files, NewUpload, RequestId, TakeError};
 use services_rooms::{AttachError, Attachment, Attachments, Unattachable, WhyNot};
 
 use crate::history::{KeptFile, Quota, World as Happened};
@@ -88,9 +88,11 @@ pub(crate) async fn upload(
     account: AccountId,
     room: RoomId,
     size: u64,
+    request: RequestId,
 ) -> Option<FileId> {
     let name = FileName::new("notes.txt".to_owned()).ok()?;
     let new = NewUpload {
+        request,
         room,
         name,
         size,

@@ -33,6 +33,9 @@ pub enum StartError {
     /// The place where files lie is not known to be this store's. The log says why.
     #[error("files cannot be kept now")]
     Place,
+    /// The request has begun another file already.
+    #[error("this request id was used for another file")]
+    IdReused,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -219,6 +222,7 @@ impl Coded for StartError {
             Self::Size { .. } => ErrorCode::Invalid,
             Self::Quota { .. } | Self::TooManyUploads => ErrorCode::Conflict,
             Self::Place => ErrorCode::NotHere,
+            Self::IdReused => ErrorCode::AlreadyExists,
             Self::Store(error) => error.code(),
         }
     }
@@ -229,6 +233,7 @@ impl Coded for StartError {
             Self::Quota { .. } => "FILE_QUOTA",
             Self::TooManyUploads => "TOO_MANY_UPLOADS",
             Self::Place => "STORE_UNAVAILABLE",
+            Self::IdReused => "REQUEST_ID_REUSED",
             Self::Store(error) => error.reason(),
         }
     }

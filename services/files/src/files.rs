@@ -68,9 +68,15 @@ impl Default for Policy {
     }
 }
 
+/// Chosen by a sender, the same on every retry.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct RequestId(pub [u8; 16]);
+
 /// A file that somebody wants to send.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NewUpload {
+    /// Of the request that begins it.
+    pub request: RequestId,
     /// The room that it is for.
     pub room: RoomId,
     /// What it is called.
@@ -156,10 +162,11 @@ impl Files {
         }
     }
 
-    /// Begins an upload. Its size counts in the account's quota from here on.
+    /// Begins an upload. Its size counts in the account's quota from here on. A request that has begun one begins no
+    /// other, as long as a message does not carry it and it is not given up.
     ///
     /// # Errors
-    /// What the policy refuses; nothing is kept then.
+    /// What the policy refuses, and a request that has begun another file; nothing is kept then.
     pub async fn start(&self, account: AccountId, new: NewUpload) -> Result<FileId, StartError> {
         let inner = &self.inner;
         let size_max = inner.policy.size_max.min(FILE_BYTES_MAX);
@@ -184,6 +191,7 @@ impl Files {
             received: 0,
             finished: false,
             day: inner.clock.now().day(),
+            request: Some(new.request),
         };
         let sealer = inner.vault.account_sealer(account).await;
         let sealer = sealer.map_err(VaultError::into_store_error)?;
@@ -194,10 +202,14 @@ impl Files {
             size: new.size,
             uses: 0,
         };
-        let (key, upload, row) = (&key, &upload, &row);
-        let begin = |tx: Transaction, maybe_committed: cluster_store::MaybeCommitted| async move {
-            if maybe_committed.is_yes() && tx.row(key).await?.is_some() {
-                return Ok(());
+        let (key, upload, row, new, sealer) = (&key, &upload, &row, &new, &sealer);
+        let begin = |tx: Transaction, _maybe_committed| async move {
+            if let Some((key, row)) = store::begun(&tx, account, new.request).await? {
+                return if is_of(new, &row, &store::private(sealer, &key, &row)?) {
+                    Ok(key.file)
+                } else {
+                    Err(StartError::IdReused)
+                };
             }
             let mut used = store::quota(&tx, account).await?;
             if used.uploads >= UPLOADS_MAX {
@@ -212,10 +224,10 @@ impl Files {
             used.uploads += 1;
             store::set_quota(&tx, account, &used)?;
             tx.set_row(&File { file }, row)?;
-            Ok(tx.set_row(key, upload)?)
+            tx.set_row(key, upload)?;
+            Ok(file)
         };
-        inner.store.run(begin).await?;
-        Ok(file)
+        inner.store.run(begin).await
     }
 
     /// How an upload stands; `None` if the account has none of this id.
@@ -296,6 +308,14 @@ impl fmt::Debug for Files {
             .field("policy", &self.inner.policy)
             .finish_non_exhaustive()
     }
+}
+
+/// Whether an upload is of the file that is to be sent now.
+fn is_of(new: &NewUpload, row: &v1::Upload, private: &Private) -> bool {
+    row.room_id == new.room.as_bytes()[..]
+        && row.size == new.size
+        && private.name == new.name.as_str()
+        && new.sha256.is_none_or(|hash| private.sha256[..] == hash)
 }
 
 /// Of a finished upload.

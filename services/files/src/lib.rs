@@ -52,7 +52,7 @@ mod writer;
 
 pub use descriptor::{Descriptor, FileName, InvalidFileName};
 pub use error::{FinishError, ReadError, StartError, TakeError, WriteError};
-pub use files::{Files, NewUpload, Parts, Policy, Upload};
+pub use files::{Files, NewUpload, Parts, Policy, RequestId, Upload};
 pub use neighbours::{Carriers, Pace, Refused, SignIns};
 pub use place::PlaceError;
 pub use reader::Reader;

@@ -4,10 +4,11 @@
 //! bytes count from when they are announced until they are gone. An account that has neither has no row.
 
 use cluster_store::schema::{File, FileQuota, FileRemoval, Table, Upload};
-use cluster_store::{StoreError, Transaction};
+use cluster_store::{Scan, StoreError, Transaction};
 use cluster_types::{AccountId, Day, FileId, RoomId};
 use proto::storage::v1;
 
+use crate::RequestId;
 use crate::limits::SEGMENT_BYTES;
 
 mod sealing;
@@ -22,6 +23,8 @@ pub(crate) struct Progress {
     pub(crate) received: u64,
     pub(crate) finished: bool,
     pub(crate) day: Day,
+    /// What began it; none of those that were begun when requests had no ids.
+    pub(crate) request: Option<RequestId>,
 }
 
 /// What may be read of an upload.
@@ -32,7 +35,20 @@ pub(crate) fn progress(row: &v1::Upload) -> Result<Progress, StoreError> {
         received: row.received,
         finished: row.finished,
         day: Day(row.day),
+        request: row.request_id[..].try_into().ok().map(RequestId),
     })
+}
+
+/// The upload that this request has begun.
+pub(crate) async fn begun(
+    tx: &Transaction,
+    account: AccountId,
+    request: RequestId,
+) -> Result<Option<(Upload, v1::Upload)>, StoreError> {
+    // A page holds all that an account may have.
+    let page = tx.scan(Upload::of(account), Scan::default()).await?;
+    let is_it = |row: &v1::Upload| row.request_id[..] == request.0;
+    Ok(page.rows.into_iter().find(|(_, row)| is_it(row)))
 }
 
 /// What an account has used of its quota.

@@ -26,7 +26,9 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 use crate::objects::MARK;
-use crate::{Descriptor, FileName, Files, NewUpload, Parts, People, Policy, ReadError, TakeError};
+use crate::{
+    Descriptor, FileName, Files, NewUpload, Parts, People, Policy, ReadError, RequestId, TakeError,
+};
 
 pub(crate) const ACCOUNT: AccountId = AccountId::from_bytes([1; 16]);
 pub(crate) const OTHER: AccountId = AccountId::from_bytes([2; 16]);
@@ -214,6 +216,7 @@ fn start(
 
 fn new(size: usize, sha256: Option<[u8; 32]>) -> NewUpload {
     NewUpload {
+        request: RequestId(Rng::from_os().bytes()),
         room: ROOM,
         name: FileName::new(NAME.to_owned()).expect("a name"),
         size: size as u64,

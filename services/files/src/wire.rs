@@ -11,7 +11,7 @@ use proto::v1::download_file_response::Part as Sent;
 use proto::v1::upload_file_request::Part;
 
 use crate::limits::PIECE_BYTES_MAX;
-use crate::{Descriptor, FileName, InvalidFileName, NewUpload, Upload};
+use crate::{Descriptor, FileName, InvalidFileName, NewUpload, RequestId, Upload};
 
 type Read<T> = Result<T, InvalidRequest>;
 
@@ -31,14 +31,16 @@ pub(crate) fn new_upload(request: v1::StartUploadRequest) -> Read<NewUpload> {
     let file_name = FileName::new(request.display_name)
         .map_err(|InvalidFileName| InvalidRequest::field("display_name", NAME));
     let sha256 = sha256(&request.sha256);
-    match (room, file_name, sha256) {
-        (Ok(room), Ok(name), Ok(sha256)) => Ok(NewUpload {
+    let id = cluster_rpc::uuid(&request.request_id, "request_id").map(RequestId);
+    match (room, file_name, sha256, id) {
+        (Ok(room), Ok(name), Ok(sha256), Ok(request_id)) => Ok(NewUpload {
+            request: request_id,
             room,
             name,
             size: request.size,
             sha256,
         }),
-        (room, name, sha256) => refuse(&[room.err(), name.err(), sha256.err()]),
+        (room, name, sha256, id) => refuse(&[room.err(), name.err(), sha256.err(), id.err()]),
     }
 }
 

@@ -7,6 +7,7 @@ use cluster_types::{FileId, Rng, Seq};
 use futures::future::join_all;
 use proto::v1;
 use proto::v1::list_events_request::{Direction, Start};
+use services_files::RequestId;
 use uuid::Uuid;
 
 use super::Somebody;
@@ -99,7 +100,7 @@ impl Somebody {
             (state.account(self.me)?, id)
         };
         let (files, size) = (&self.clients.node.files, among(&self.rng, FILE_BYTES));
-        let file = files::upload(files, account, id, size).await?;
+        let file = files::upload(files, account, id, size, RequestId(self.rng.bytes())).await?;
         let mut state = self.clients.world.lock();
         let uploads = &mut state.rooms.get_mut(&room)?.uploads;
         uploads.push((self.me, file));

@@ -8,7 +8,7 @@ use anyhow::{Context as _, ensure};
 use aws_lc_rs::digest::{Context, SHA256};
 use cluster_types::Rng;
 use rookery_client::v1::{Attachment, StartUploadRequest};
-use rookery_client::{Attached, Client};
+use rookery_client::{Attached, Client, new_request_id};
 use tempfile::TempDir;
 use tokio::io::BufReader;
 
@@ -63,6 +63,7 @@ impl Load {
             display_name: display_name.to_owned(),
             size: self.size,
             sha256: self.sha256.clone(),
+            request_id: new_request_id(),
         });
         Ok(started.await.context("no upload can be begun")?.name)
     }

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cluster_rpc::name;
 use cluster_store::StoreError;
-use cluster_types::{AccountId, Caller, Coded, ErrorCode, FileId, RoomId, Seq, SignInId};
+use cluster_types::{AccountId, Caller, Coded, ErrorCode, FileId, Rng, RoomId, Seq, SignInId};
 use futures::Stream;
 use parking_lot::Mutex;
 use proto::v1;
@@ -240,6 +240,7 @@ fn start_upload(size: u64) -> v1::StartUploadRequest {
         display_name: "notes.txt".to_owned(),
         size,
         sha256: Vec::new(),
+        request_id: uuid::Uuid::from_bytes(Rng::from_os().bytes()).to_string(),
     }
 }
 

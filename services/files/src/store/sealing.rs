@@ -57,6 +57,9 @@ pub(crate) fn sealed(
         received: progress.received,
         finished: progress.finished,
         day: progress.day.0,
+        request_id: progress
+            .request
+            .map_or_else(Bytes::new, |request| Bytes::copy_from_slice(&request.0)),
         sealed: sealed.map_err(too_long)?,
         ..v1::Upload::default()
     })

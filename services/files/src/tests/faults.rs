@@ -98,8 +98,8 @@ impl Day {
 
     /// Sends a file as a client does that never gives up, now and then over another process.
     async fn send(&mut self, sent: &[u8]) -> Descriptor {
-        let new = || new(sent.len(), Some(hash(sent)));
-        let file = in_the_end!(self.files.start(ACCOUNT, new()).await);
+        let new = new(sent.len(), Some(hash(sent)));
+        let file = in_the_end!(self.files.start(ACCOUNT, new.clone()).await);
         let mut acknowledged = 0;
         in_the_end!({
             if self.rng.below(4) == 0 {
@@ -321,6 +321,29 @@ async fn what_a_dropped_call_has_begun_to_write_is_written_to_its_end() {
     let of = day.files.finish(ACCOUNT, file).await.expect("finishes");
     assert_eq!(day.read(&of).await.expect("reads"), b"first");
     assert_eq!(day.objects.puts_begun(), before + 1, "it was overtaken");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_is_begun_once_whatever_became_of_the_commits() {
+    let mut unknown = 0;
+    for seed in 0..SEEDS {
+        let mut day = Day::new(seed).await;
+        day.is_bad(true);
+        let mut begun = BTreeSet::new();
+        for size in 1..=FILES {
+            let new = new(size, None);
+            begun.insert(in_the_end!(day.files.start(ACCOUNT, new.clone()).await));
+            day.restart();
+            begun.insert(in_the_end!(day.files.start(ACCOUNT, new.clone()).await));
+        }
+        day.is_bad(false);
+        assert_eq!(begun.len(), FILES, "seed {seed}");
+        let bytes = (1..=FILES as u64).sum();
+        assert_eq!(day.quota_is_exact().await, bytes, "seed {seed}");
+        let injected = day.disk.faults_injected();
+        unknown += injected.unknown_committed + injected.unknown_lost;
+    }
+    assert!(unknown > 20, "{unknown} are no bad days");
 }
 
 #[tokio::test]

@@ -45,6 +45,57 @@ async fn an_upload_that_may_not_begin_counts_nothing() {
 }
 
 #[tokio::test]
+async fn a_request_begins_one_upload_as_long_as_it_is_one() {
+    let world = World::new(Policy::default()).await;
+    let hash_of = Some(hash(b"hello"));
+    let new = new(5, hash_of);
+    let start = async |account, new: &NewUpload| world.files.start(account, new.clone()).await;
+    let file = start(ACCOUNT, &new).await.expect("begins");
+    assert_eq!(start(ACCOUNT, &new).await, Ok(file));
+    let others = start(OTHER, &new).await.expect("ids are an account's own");
+    assert_ne!(others, file);
+    let room = RoomId::from_bytes([9; 16]);
+    let name = FileName::new("other".to_owned()).expect("a name");
+    let sha256 = Some(hash(b"hallo"));
+    for other in [
+        NewUpload {
+            room,
+            ..new.clone()
+        },
+        NewUpload {
+            name,
+            ..new.clone()
+        },
+        NewUpload {
+            size: 6,
+            ..new.clone()
+        },
+        NewUpload {
+            sha256,
+            ..new.clone()
+        },
+    ] {
+        let reused = (ErrorCode::AlreadyExists, "REQUEST_ID_REUSED", vec![]);
+        assert_eq!(refused(start(ACCOUNT, &other).await), reused);
+    }
+    let mut writer = world.files.writer(ACCOUNT, file).await.expect("a writer");
+    writer.write(0, b"hello").await.expect("is taken");
+    world.files.finish(ACCOUNT, file).await.expect("finishes");
+    assert_eq!(
+        start(ACCOUNT, &new).await,
+        Ok(file),
+        "as far as it has come"
+    );
+    assert_eq!(world.used().await, (5, 1));
+    world.take(ROOM, file).await.expect("is carried");
+    let next = start(ACCOUNT, &new).await.expect("the first is no upload");
+    assert_ne!(next, file);
+    assert!(world.files.give_up(ACCOUNT, next).await.expect("gives up"));
+    let last = start(ACCOUNT, &new).await.expect("neither is the second");
+    assert_ne!(last, next);
+}
+
+#[tokio::test]
 async fn bytes_that_do_not_belong_are_not_taken() {
     let world = World::new(Policy::default()).await;
     let file = world.begin(10).await;

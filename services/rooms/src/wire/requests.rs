@@ -114,15 +114,8 @@ pub fn seq(seq: u64, field: &str) -> Read<Seq> {
 /// # Errors
 /// Names `field` if it is anything else.
 pub fn client_message_id(text: &str, field: &str) -> Read<ClientMessageId> {
-    let wrong = || {
-        let text = "must be a UUID in its form of 36 characters, not all zero";
-        InvalidRequest::field(field, text)
-    };
-    // The library also reads other forms.
-    let uuid = uuid::Uuid::try_parse(text).ok();
-    let id = uuid.map(|uuid| ClientMessageId(uuid.into_bytes()));
-    id.filter(|id| text.len() == 36 && *id != ClientMessageId::NONE)
-        .ok_or_else(wrong)
+    // None of them is ClientMessageId::NONE.
+    cluster_rpc::uuid(text, field).map(ClientMessageId)
 }
 
 pub(super) fn body(body: String, may_be_empty: bool) -> Read<String> {

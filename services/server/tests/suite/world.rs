@@ -210,6 +210,7 @@ pub(crate) fn upload(room: &str, display_name: &str, size: u64) -> v1::StartUplo
         display_name: display_name.to_owned(),
         size,
         sha256: Vec::new(),
+        request_id: uuid(),
     }
 }
 

@@ -4,28 +4,20 @@ use proto::v1::files_client::FilesClient;
 use proto::v1::{DeleteUploadRequest, GetUploadRequest, StartUploadRequest, Upload};
 
 use super::call;
-use crate::tries::Tries;
 use crate::{Client, Error};
 
 impl Client {
     /// Begins an upload: its name, `files/{file}`, is what [`Client::continue_upload`] goes on with. Its size
-    /// counts in the account's quota from here on.
-    ///
-    /// Tried again where nothing can have come of the first time.
+    /// counts in the account's quota from here on. Begun again under the same
+    /// [request id](crate::new_request_id), also after a restart, it is the same upload as long as no message
+    /// carries it.
     ///
     /// # Errors
     /// INVALID_ARGUMENT about the name, and for a file that is empty or larger than the server takes;
     /// FAILED_PRECONDITION if the account's quota has not as much left, or too many of its uploads are in no
-    /// message yet.
+    /// message yet; ALREADY_EXISTS if the id was used for another file.
     pub async fn start_upload(&self, request: StartUploadRequest) -> Result<Upload, Error> {
-        let mut tries = Tries::of_call(self.server().retry());
-        loop {
-            let request = request.clone();
-            match call!(self, once, FilesClient, start_upload, request) {
-                Err(error) if !error.may_have_happened() => tries.again(error).await?,
-                other => return other,
-            }
-        }
+        call!(self, again, FilesClient, start_upload, request)
     }
 
     /// How one's own upload `files/{file}` stands.

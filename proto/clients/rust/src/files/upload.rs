@@ -19,7 +19,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::Progress;
 use crate::tries::Tries;
-use crate::{Client, Error, limits};
+use crate::{Client, Error, limits, new_request_id};
 
 impl Client {
     /// Sends a file up for `rooms/{room}`, under its own name. It is in the room once a message
@@ -28,7 +28,7 @@ impl Client {
     /// Goes on by itself after whatever broke, from what the server has made durable. What fails for good is given
     /// up; where only the attempts ran out, the server keeps what it has until the end of the next day (UTC). A
     /// program that wants to go on with it, after its own restart too, begins it with [`Client::start_upload`] and
-    /// keeps its name for [`Client::continue_upload`].
+    /// keeps its request id, or its name for [`Client::continue_upload`].
     ///
     /// # Errors
     /// [`Error::File`] if it cannot be read; else as [`Client::upload`].
@@ -113,6 +113,7 @@ impl Client {
             display_name: display_name.to_owned(),
             size,
             sha256: Vec::new(),
+            request_id: new_request_id(),
         });
         Ok(started.await?.name)
     }

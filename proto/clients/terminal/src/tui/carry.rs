@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use rookery_client::v1::StartUploadRequest;
-use rookery_client::{Attached, Client, Error, Existing, Progress};
+use rookery_client::{Attached, Client, Error, Existing, Progress, new_request_id};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
@@ -70,6 +70,7 @@ async fn send(
         display_name,
         size,
         sha256: Vec::new(),
+        request_id: new_request_id(),
     });
     let name = started.await?.name;
     let sent = async {

@@ -28,8 +28,10 @@ async fn uploads_that_cannot_begin() {
         new.room = "lobby".to_owned();
         new.display_name = "../notes".to_owned();
         new.sha256 = vec![1; 31];
+        new.request_id = "4711".to_owned();
     });
-    assert_eq!(all.await, is(INVALID, &["room", "display_name", "sha256"]));
+    let fields = ["room", "display_name", "sha256", "request_id"];
+    assert_eq!(all.await, is(INVALID, &fields));
     let size = (Code::InvalidArgument, "FILE_SIZE");
     assert_eq!(start(&|new| new.size = 0).await, is(size, &["size"]));
     assert_eq!(start(&|new| new.size = 101).await, is(size, &["size"]));

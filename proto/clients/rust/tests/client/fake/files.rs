@@ -33,6 +33,8 @@ const PIECES_MAX: usize = 4;
 #[derive(Default)]
 pub(crate) struct Shelf {
     uploads: HashMap<String, Sending>,
+    /// The upload that each request has begun.
+    begun: HashMap<String, String>,
     carried: HashMap<String, Vec<u8>>,
     /// Where each call for bytes began, up and down.
     pub(crate) offsets: Vec<u64>,
@@ -40,6 +42,8 @@ pub(crate) struct Shelf {
     pub(crate) cut_after: Option<usize>,
     /// So many finished uploads are not answered: every connection is cut instead.
     pub(crate) lose_answers: usize,
+    /// So many that have begun an upload are not answered: every connection is cut instead.
+    pub(crate) lose_begun: usize,
     /// So many answers say that nothing of an upload is durable: as if the call that sent it were still at work.
     pub(crate) stale: usize,
     /// So many calls up are heard and not read.
@@ -102,6 +106,21 @@ impl Shelf {
     pub(crate) fn alter(&mut self, of: &Attached) {
         let bytes = self.carried.get_mut(&of.file.file).expect("carried");
         bytes[0] ^= 1;
+    }
+
+    /// The upload that a request begins or has begun, and whether it does not hear of it.
+    fn begun(&mut self, request: StartUploadRequest) -> Result<(Upload, bool), Status> {
+        let new = format!("files/{}", self.uploads.len());
+        let known = self.begun.entry(request.request_id);
+        let name = known.or_insert_with(|| new.clone()).clone();
+        if name == new {
+            let size = usize::try_from(request.size).expect("small");
+            self.begin(&name, size, &[]);
+            self.upload(&name)?.upload.display_name = request.display_name;
+        }
+        let is_lost = self.lose_begun > 0;
+        self.lose_begun = self.lose_begun.saturating_sub(1);
+        Ok((self.upload(&name)?.upload.clone(), is_lost))
     }
 
     fn upload(&mut self, name: &str) -> Result<&mut Sending, Status> {
@@ -223,13 +242,12 @@ impl Files for Service {
             return Err(status);
         }
         let request = request.into_inner();
-        let mut shelf = self.0.files.lock();
-        let name = format!("files/{}", shelf.uploads.len());
-        let size = usize::try_from(request.size).expect("small");
-        shelf.begin(&name, size, &[]);
-        let upload = &mut shelf.upload(&name)?.upload;
-        upload.display_name = request.display_name;
-        Ok(Response::new(upload.clone()))
+        let (upload, is_lost) = self.0.files.lock().begun(request)?;
+        if is_lost {
+            self.0.connections.lock().abort_all();
+            return std::future::pending().await;
+        }
+        Ok(Response::new(upload))
     }
 
     async fn get_upload(&self, request: Request<GetUploadRequest>) -> Answer<Upload> {

@@ -9,7 +9,6 @@ use rookery_client::{Client, Code, Error, Outgoing, Progress, Token, Tuning};
 use tokio::io::{AsyncRead, AsyncSeek, ReadBuf};
 use tokio::time::{Sleep, sleep};
 use tonic::Status;
-use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::{bytes, few, unseen};
 use crate::fake::files::STEP;
@@ -216,21 +215,21 @@ async fn a_file_is_sent_under_its_own_name() {
 }
 
 #[tokio::test]
-async fn an_upload_is_begun_twice_only_if_nothing_came_of_the_first_time() {
+async fn an_upload_is_begun_once_whatever_became_of_the_answers() {
     let fake = Fake::start().await;
     let client = client(&fake).await;
     let mut file = Cursor::new(b"hello");
-    let mut wait = ErrorDetails::new();
-    wait.set_retry_info(Some(Duration::ZERO));
-    let busy = Status::with_error_details(Code::ResourceExhausted, "busy", wait);
-    fake.state.faults.lock().refuse.push_back(busy);
+    fake.state.files.lock().lose_begun = 2;
     let sent = client.upload(ROOM, "a", &mut file, unseen).await;
-    sent.expect("nothing had happened");
-    let unclear = Status::unavailable("who knows");
-    fake.state.faults.lock().refuse.push_back(unclear);
+    let sent = sent.expect("the third answer");
+    assert_eq!(sent.name, "files/0");
+    let other = client.upload(ROOM, "a", &mut file, unseen).await;
+    assert_eq!(other.expect("another one").name, "files/1");
+    let refused = Status::failed_precondition("no quota");
+    fake.state.faults.lock().refuse.push_back(refused);
     let refused = client.upload(ROOM, "a", &mut file, unseen).await;
-    let refused = refused.expect_err("it may have begun");
-    assert!(is_refused(&refused, Code::Unavailable));
+    let refused = refused.expect_err("for good");
+    assert!(is_refused(&refused, Code::FailedPrecondition));
 }
 
 #[tokio::test]
