@@ -23,7 +23,7 @@ const SEGMENT: usize = 4 << 20;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// So many bytes that do not repeat soon.
-fn bytes(length: usize) -> Vec<u8> {
+pub(crate) fn bytes(length: usize) -> Vec<u8> {
     let word = |at: u64| (at ^ 0x5bd1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let words = (0..).flat_map(|at| word(at).to_be_bytes());
     words.take(length).collect()
@@ -55,7 +55,12 @@ async fn stands(connection: &Connection, person: &Person, name: &str) -> v1::Upl
 }
 
 /// Sends a file in one go.
-async fn send(connection: &Connection, person: &Person, room: &str, bytes: &[u8]) -> v1::Upload {
+pub(crate) async fn send(
+    connection: &Connection,
+    person: &Person,
+    room: &str,
+    bytes: &[u8],
+) -> v1::Upload {
     let token = Some(person.token.as_str());
     let new = upload(room, "notes.txt", bytes.len() as u64);
     let begun = connection.call(token, "Files/StartUpload", &new).await;
@@ -68,7 +73,12 @@ async fn send(connection: &Connection, person: &Person, room: &str, bytes: &[u8]
 }
 
 /// Says something that carries a file.
-async fn attach(connection: &Connection, person: &Person, room: &str, file: &str) -> u64 {
+pub(crate) async fn attach(
+    connection: &Connection,
+    person: &Person,
+    room: &str,
+    file: &str,
+) -> u64 {
     let mut said = message(room, "");
     said.attachments.push(file.to_owned());
     let token = Some(person.token.as_str());
@@ -76,7 +86,7 @@ async fn attach(connection: &Connection, person: &Person, room: &str, file: &str
     sent.ok::<v1::SendMessageResponse>().seq
 }
 
-fn wanted(room: &str, seq: u64, file: &str, offset: usize) -> v1::DownloadFileRequest {
+pub(crate) fn wanted(room: &str, seq: u64, file: &str, offset: usize) -> v1::DownloadFileRequest {
     v1::DownloadFileRequest {
         room: room.to_owned(),
         seq,

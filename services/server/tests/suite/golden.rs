@@ -1,9 +1,10 @@
 //! A store that an earlier release wrote says the same under this one: before the upgrade, while it runs,
 //! after it, and after a restart.
 //!
-//! `golden/v{schema version}` holds what one life on a server left behind, compressed: the store and its keys,
-//! and `answers.txt`, in which each line is a person, a call, its request and its answer, in hexadecimal.
-//! Each version has one, made by the release that had it, and it stays as it is:
+//! `golden/v{schema version}` holds what one life on a server left behind, compressed: the store, its keys and its
+//! files, and `answers.txt`, in which each line is a person, a call, its request and its answer, in hexadecimal.
+//! Each version has one, made by the release that had it, and it stays as it is: this release's is there to be
+//! opened by the next one, and to show that nothing was changed in a version that people have.
 //!
 //! ```text
 //! ROOKERY_GOLDEN=make cargo nextest run -p services-server golden
@@ -22,17 +23,24 @@ use cluster_store::schema::SCHEMA_VERSION;
 use prost::Message;
 use proto::v1;
 
+use crate::files;
 use crate::support::{Connection, Server};
 use crate::world::{Person, invite, member, message, register, sign_in, uuid};
 
 /// What of a data directory is kept. A server makes itself another certificate.
-const KEPT: [&str; 2] = ["rookery.redb", "rookery.keys"];
+const KEPT: [&str; 3] = ["rookery.redb", "rookery.keys", "files"];
+
+/// What is behind the names of packed files.
+const PACKED: &str = ".zst";
+
+/// Bytes of the file that is sent.
+const FILE: usize = 10_000;
 
 /// Questions and answers, beside them.
 const ANSWERS: &str = "answers.txt";
 
-/// Schema versions that this release upgrades from.
-const VERSIONS: std::ops::Range<u32> = 1..SCHEMA_VERSION;
+/// Schema versions that this release opens.
+const VERSIONS: std::ops::RangeInclusive<u32> = 1..=SCHEMA_VERSION;
 
 /// Level of the compression: the files are made once and kept for ever.
 const LEVEL: i32 = 19;
@@ -87,8 +95,14 @@ impl Caller<'_> {
     }
 }
 
-/// All that can be done to what is stored. Returns the rooms that are left.
-async fn live(connection: &Connection, invitation: &str) -> Vec<String> {
+/// What is left of a life: rooms, and a file of the first one.
+struct Left {
+    rooms: Vec<String>,
+    file: v1::DownloadFileRequest,
+}
+
+/// All that can be done to what is stored.
+async fn live(connection: &Connection, invitation: &str) -> Left {
     let administrator = register(connection, "Ada", invitation).await;
     let mut people = BTreeMap::new();
     for name in ["ben", "cleo", "dan", "eve"] {
@@ -132,7 +146,17 @@ async fn live(connection: &Connection, invitation: &str) -> Vec<String> {
     let direct: v1::Room = ada.ok("Rooms/OpenDirectRoom", &direct).await;
     ada.say(&direct.name, "between the two of us").await;
     ben.say(&direct.name, "as ever").await;
-    vec![nest, quiet, direct.name]
+    let file = carried(ben, &nest).await;
+    let rooms = vec![nest, quiet, direct.name];
+    Left { rooms, file }
+}
+
+/// A message with a file.
+async fn carried(by: &Caller<'_>, room: &str) -> v1::DownloadFileRequest {
+    let bytes = files::bytes(FILE);
+    let sent = files::send(by.connection, by.person, room, &bytes).await;
+    let seq = files::attach(by.connection, by.person, room, &sent.name).await;
+    files::wanted(room, seq, &sent.name, 0)
 }
 
 /// A room with members of every kind.
@@ -218,7 +242,7 @@ async fn talk(ada: &Caller<'_>, ben: &Caller<'_>, room: &str) {
 }
 
 /// What can be asked about all this, each line a person, a call and its request.
-fn questions(rooms: &[String]) -> Vec<Question> {
+fn questions(Left { rooms, file }: &Left) -> Vec<Question> {
     let mut asked = Vec::new();
     let mut ask = |path: &str, bytes: Vec<u8>| {
         let people = ["ada", "ben", "cleo", "dan"];
@@ -241,6 +265,7 @@ fn questions(rooms: &[String]) -> Vec<Question> {
         ..Default::default()
     };
     ask("Rooms/ListRooms", list.encode_to_vec());
+    ask("Files/DownloadFile", file.encode_to_vec());
     for name in rooms {
         let parent = || name.clone();
         ask(
@@ -291,7 +316,7 @@ pub(crate) async fn answers(
         let answer = connection
             .call_with(token, path, std::slice::from_ref(request))
             .await;
-        let bytes = answer.messages.first().cloned().unwrap_or_default();
+        let bytes = Bytes::from(answer.messages.concat());
         let line = format!("{person} {path} {} {}", hex(request), answer.code);
         lines.push((line, bytes));
     }
@@ -348,8 +373,8 @@ async fn a_golden_store_says_the_same_after_a_restart() {
     let data = tempfile::tempdir().expect("a folder");
     let server = Server::start_in(data.path(), |_| {}).await;
     let connection = server.connect().await;
-    let rooms = live(&connection, &server.invitation().await).await;
-    let questions = questions(&rooms);
+    let left = live(&connection, &server.invitation().await).await;
+    let questions = questions(&left);
     let expected = answers(&connection, &questions).await;
     drop(connection);
     server.stop().await;
@@ -369,6 +394,7 @@ async fn a_golden_store_says_the_same_after_a_restart() {
 async fn a_store_of_each_version_says_the_same_while_it_is_upgraded_and_after() {
     for version in VERSIONS {
         let folder = folder(version);
+        assert!(folder.exists(), "version {version} has no golden store");
         let data = tempfile::tempdir().expect("a folder");
         unpack(&folder, data.path());
         let (questions, expected) = recorded(&folder);
@@ -412,41 +438,56 @@ async fn upgraded(connection: &Connection) {
 /// Writes a golden store.
 fn keep(data: &Path, folder: &Path, answers: &[(String, Bytes)]) {
     fs::create_dir_all(folder).expect("a folder");
-    let pack = |name: &str, bytes: &[u8]| {
-        let packed = zstd::encode_all(bytes, LEVEL).expect("packs");
-        fs::write(packed_in(folder, name), packed).expect("writes");
-    };
-    for name in KEPT {
-        // The first version had no keys.
-        if let Ok(bytes) = fs::read(data.join(name)) {
-            pack(name, &bytes);
-        }
+    for name in KEPT.iter().flat_map(|name| below(data, Path::new(name))) {
+        pack(folder, &name, &fs::read(data.join(&name)).expect("reads"));
     }
     let mut text = String::new();
     for (line, answer) in answers {
         writeln!(text, "{line} {}", hex(answer)).expect("text grows");
     }
-    pack(ANSWERS, text.as_bytes());
+    pack(folder, Path::new(ANSWERS), text.as_bytes());
 }
 
-fn packed_in(folder: &Path, name: &str) -> PathBuf {
-    folder.join(format!("{name}.zst"))
+/// The files in `folder` that lie under `name`, or are it.
+fn below(folder: &Path, name: &Path) -> Vec<PathBuf> {
+    let path = folder.join(name);
+    if path.is_file() {
+        return vec![name.to_owned()];
+    }
+    let inside = fs::read_dir(path).into_iter().flatten();
+    let names = inside.map(|entry| name.join(entry.expect("reads").file_name()));
+    names.flat_map(|name| below(folder, &name)).collect()
+}
+
+fn pack(folder: &Path, name: &Path, bytes: &[u8]) {
+    let packed = folder.join(format!("{}{PACKED}", name.display()));
+    fs::create_dir_all(packed.parent().expect("lies in the folder")).expect("a folder");
+    let bytes = zstd::encode_all(bytes, LEVEL).expect("packs");
+    fs::write(packed, bytes).expect("writes");
 }
 
 fn unpacked(folder: &Path, name: &str) -> Vec<u8> {
-    let packed = fs::read(packed_in(folder, name)).expect("reads");
+    let packed = fs::read(folder.join(format!("{name}{PACKED}"))).expect("reads");
     zstd::decode_all(&packed[..]).expect("unpacks")
 }
 
 /// Lays the data directory of a golden store out in `data`.
 pub(crate) fn unpack(folder: &Path, data: &Path) {
-    for name in KEPT {
-        if packed_in(folder, name).exists() {
-            let file = data.join(name);
-            fs::write(&file, unpacked(folder, name)).expect("writes");
-            // Keys are refused if others may read them.
-            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-            fs::set_permissions(&file, mode).expect("a file of ours");
+    for packed in below(folder, Path::new("")) {
+        let name = packed.to_str().and_then(|name| name.strip_suffix(PACKED));
+        let name = name.expect("all of it is packed");
+        if name != ANSWERS {
+            write(&data.join(name), &unpacked(folder, name));
         }
     }
+}
+
+/// Writes a file as a server does: what others may read is refused.
+fn write(file: &Path, bytes: &[u8]) {
+    let mode = |mode| std::os::unix::fs::PermissionsExt::from_mode(mode);
+    let parent = file.parent().expect("lies in the folder");
+    fs::create_dir_all(parent).expect("a folder");
+    fs::set_permissions(parent, mode(0o700)).expect("a folder of ours");
+    fs::write(file, bytes).expect("writes");
+    fs::set_permissions(file, mode(0o600)).expect("a file of ours");
 }
