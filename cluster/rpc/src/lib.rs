@@ -2,7 +2,7 @@
 //!
 //! Owns: the one table that turns an [`ErrorCode`](cluster_types::ErrorCode) into a gRPC status
 //! ([`status`]), the reading of resource names ([`name`]), opaque page tokens ([`page`]), timestamps
-//! ([`time`]), ids that clients choose ([`uuid`]) and finding the caller of a request ([`caller`]).
+//! ([`time`]), ids that clients choose ([`uuid()`]) and finding the caller of a request ([`caller`]).
 //!
 //! Invariant: the text of an internal error never leaves the node; a caller gets an id to quote.
 //!
