@@ -45,7 +45,9 @@ pub struct Writer {
     writing: Arc<tokio::sync::Mutex<()>>,
     place: Arc<OwnedSemaphorePermit>,
     /// The segment before the one that grows, and where the upload stands once that is counted.
-    underway: Option<(oneshot::Receiver<Result<(), WriteError>>, Progress)>,
+    underway: Option<(oneshot::Receiver<Result<BytesMut, WriteError>>, Progress)>,
+    /// The memory of the segment before that, for the next one: two are enough for a file of any size.
+    spare: BytesMut,
 }
 
 /// A full segment on its way.
@@ -96,6 +98,7 @@ impl Files {
             writing: self.writing(file),
             place: Arc::new(place),
             underway: None,
+            spare: BytesMut::new(),
         })
     }
 }
@@ -159,6 +162,7 @@ impl Writer {
     fn begin_segment(&mut self) {
         let left = self.progress.size - self.taken;
         let bytes = usize::try_from(left).map_or(SEGMENT_BYTES, |left| left.min(SEGMENT_BYTES));
+        self.segment = std::mem::take(&mut self.spare);
         self.segment
             .reserve(HEADER_BYTES + bytes + SEGMENT_CHUNKS * TAG_BYTES);
         self.prefix = self.files.inner.rng.bytes();
@@ -228,7 +232,7 @@ impl Writer {
         if let Some((ended, progress)) = &mut self.underway {
             let (written, progress) = (ended.await, *progress);
             self.underway = None;
-            written.map_err(|_| StoreError::Closed)??;
+            self.spare = written.map_err(|_| StoreError::Closed)??;
             self.progress = progress;
         }
         Ok(())
@@ -236,13 +240,13 @@ impl Writer {
 }
 
 impl Segment {
-    /// Makes it durable, and then counts it. Nobody else writes this upload here, and whoever has done so meanwhile
-    /// has moved it on.
-    async fn write(self) -> Result<(), WriteError> {
+    /// Makes it durable, and then counts it; gives back its memory, empty. Nobody else writes this upload here, and
+    /// whoever has done so meanwhile has moved it on.
+    async fn write(self) -> Result<BytesMut, WriteError> {
         let (inner, key, received, row) = (&self.files.inner, &self.key, self.received, &self.row);
         let stands = |tx: Transaction| async move { is_at(&tx, key, received).await };
         inner.store.read(stands).await?;
-        let put = inner.objects.put(key.file, self.number, self.bytes);
+        let put = inner.objects.put(key.file, self.number, self.bytes.clone());
         put.await?;
         let count = |tx: Transaction, maybe_committed: MaybeCommitted| async move {
             if maybe_committed.is_yes() && is_at(&tx, key, row.received).await.is_ok() {
@@ -251,7 +255,11 @@ impl Segment {
             is_at(&tx, key, received).await?;
             Ok::<_, WriteError>(tx.set_row(key, row)?)
         };
-        inner.store.run(count).await
+        inner.store.run(count).await?;
+        // An object store that keeps what it was given keeps the memory as well.
+        let mut memory = self.bytes.try_into_mut().unwrap_or_default();
+        memory.clear();
+        Ok(memory)
     }
 }
 
