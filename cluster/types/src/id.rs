@@ -106,6 +106,10 @@ ids! {
     FileId;
     /// One deployment: all nodes on one store.
     DeploymentId;
+    /// One node of a cluster, the same over all its lives.
+    NodeId;
+    /// One life of a node, from the start of its process to its end.
+    BootId;
 }
 
 /// A place in a room's log. The first event is 1; 0 is "before the first".

@@ -16,14 +16,17 @@ mod id;
 mod line;
 mod peer;
 mod random;
+mod shard;
 
 pub use calendar::{Month, Week};
 pub use caller::Caller;
 pub use clock::{Clock, Day, ManualClock, SystemClock, UnixMillis};
 pub use error::{Coded, ErrorCode, FieldViolation};
 pub use id::{
-    AccountId, DeploymentId, FileId, InvalidId, InvitationId, LogId, RoomId, Seq, SignInId,
+    AccountId, BootId, DeploymentId, FileId, InvalidId, InvitationId, LogId, NodeId, RoomId, Seq,
+    SignInId,
 };
 pub use line::{is_one_line, is_visible};
 pub use peer::PeerAddr;
 pub use random::{Rng, SecretBytes};
+pub use shard::{Epoch, InvalidShard, Life, SHARDS, Shard};
