@@ -12,6 +12,7 @@ use cluster_types::{AccountId, RoomId, Seq};
 use proto::storage::v1;
 
 use crate::limits::{EVENTS_PAGE_BYTES_MAX, ROOMS_PAGE_MAX, ROOMS_PER_ACCOUNT_MAX};
+use crate::state::may_write;
 use crate::store::{self, Info, Opener};
 use crate::{
     CommandError, FutureSeq, Kind, Member, ReadError, ReadMark, RoomStanding, RoomView, Rooms,
@@ -205,13 +206,7 @@ impl Rooms {
             Ok::<_, ReadError>((entered.member, entered.info.archived))
         };
         let (member, archived) = self.with.store.read(read).await?;
-        if member.is_muted(self.with.clock.now()) {
-            Err(CommandError::Muted)
-        } else if archived {
-            Err(CommandError::Archived)
-        } else {
-            Ok(())
-        }
+        may_write(&member, archived, self.with.clock.now())
     }
 
     /// Whether `account` is in the room now.

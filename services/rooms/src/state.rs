@@ -29,6 +29,7 @@ mod settings;
 mod tests;
 
 pub(crate) use digest::{Digest, SALT_BYTES, Salt};
+pub(crate) use rights::may_write;
 
 /// The end of a log.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

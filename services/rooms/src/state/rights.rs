@@ -38,21 +38,11 @@ impl State {
         account: AccountId,
         now: UnixMillis,
     ) -> Result<(), CommandError> {
-        let member = self.member(account)?;
-        self.not_archived()?;
-        if member.is_muted(now) {
-            Err(CommandError::Muted)
-        } else {
-            Ok(())
-        }
+        may_write(&self.member(account)?, self.about.archived, now)
     }
 
     pub(super) const fn not_archived(&self) -> Result<(), CommandError> {
-        if self.about.archived {
-            Err(CommandError::Archived)
-        } else {
-            Ok(())
-        }
+        not_archived(self.about.archived)
     }
 
     /// The caller's role, if it suffices and if the room has roles at all.
@@ -106,5 +96,27 @@ pub(super) fn at_least(role: Role, needs: Role) -> Result<Role, CommandError> {
         Err(CommandError::RoleTooLow { needs })
     } else {
         Ok(role)
+    }
+}
+
+/// Whether a member may say something in a room that is archived, or is not.
+pub(crate) fn may_write(
+    member: &Member,
+    archived: bool,
+    now: UnixMillis,
+) -> Result<(), CommandError> {
+    not_archived(archived)?;
+    if member.is_muted(now) {
+        Err(CommandError::Muted)
+    } else {
+        Ok(())
+    }
+}
+
+const fn not_archived(archived: bool) -> Result<(), CommandError> {
+    if archived {
+        Err(CommandError::Archived)
+    } else {
+        Ok(())
     }
 }
