@@ -27,6 +27,8 @@ const PIECES: [&str; 2] = [
     ".rookery.v1.UploadFileRequest.data",
     ".rookery.v1.DownloadFileResponse.data",
 ];
+/// What nodes say to each other.
+const BETWEEN_NODES: [&str; 1] = ["rookery/cluster/v1/rooms.proto"];
 const STORED: [&str; 2] = [
     "rookery/storage/v1/backup.proto",
     "rookery/storage/v1/storage.proto",
@@ -40,6 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::write(out.join("rookery.v1.bin"), public.encode_to_vec())?;
     generate_servers(public.clone(), &out.join("servers"))?;
     generate(public, &out)?;
+    generate_between_nodes(protox::compile(BETWEEN_NODES, ["."])?, &out.join("cluster"))?;
     generate(protox::compile(STORED, ["."])?, &out)
 }
 
@@ -56,6 +59,19 @@ fn generate(
         .out_dir(out)
         .skip_debug(SECRET)
         .build_server(false)
+        .compile_fds(files)?;
+    Ok(())
+}
+
+/// Messages that name values of the public API, which are generated elsewhere.
+fn generate_between_nodes(
+    files: prost_types::FileDescriptorSet,
+    out: &Path,
+) -> Result<(), Box<dyn std::error::Error>> {
+    std::fs::create_dir_all(out)?;
+    tonic_prost_build::configure()
+        .out_dir(out)
+        .extern_path(".rookery.v1", "crate::v1")
         .compile_fds(files)?;
     Ok(())
 }

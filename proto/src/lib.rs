@@ -1,4 +1,5 @@
-//! Generated code, and what it needs: the public API ([`v1`]) and the values at rest ([`storage`]).
+//! Generated code, and what it needs: the public API ([`v1`]), what nodes say to each other ([`cluster`]),
+//! and the values at rest ([`storage`]).
 //!
 //! Owns: the .proto files, their compilation by `build.rs` with protox into `OUT_DIR`, and what a server
 //! answers to bytes that are no request (`requests`).
@@ -21,6 +22,14 @@ pub mod v1 {
 
     /// The name of the domain in every `google.rpc.ErrorInfo` of this API.
     pub const ERROR_DOMAIN: &str = "rookery.v1";
+}
+
+/// What nodes say to each other.
+pub mod cluster {
+    /// Package `rookery.cluster.v1`.
+    pub mod v1 {
+        tonic::include_proto!("cluster/rookery.cluster.v1");
+    }
 }
 
 /// Values at rest.

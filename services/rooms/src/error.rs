@@ -25,6 +25,11 @@ pub struct FutureSeq {
 }
 
 impl FutureSeq {
+    /// The field that names the message that one answers.
+    pub(crate) const REPLY: &str = "reply_to_seq";
+    /// The field that names the event that something is about.
+    pub(crate) const TARGET: &str = "seq";
+
     /// Refuses a place, which `field` names, after the newest event.
     pub(crate) const fn check(field: &'static str, seq: Seq, head: Seq) -> Result<(), Self> {
         if seq.0 > head.0 {

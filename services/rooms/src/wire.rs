@@ -1,6 +1,8 @@
-//! The edge to the wire: what clients send is read in `requests`, what they get is made in `answers`.
+//! The edge to the wire: what clients send is read in `requests`, what they get is made in `answers`;
+//! `nodes` is what nodes say to each other.
 
 mod answers;
+pub mod nodes;
 mod requests;
 #[cfg(test)]
 mod tests;

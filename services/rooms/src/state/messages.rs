@@ -17,7 +17,7 @@ impl State {
     ) -> Result<Message, CommandError> {
         self.may_write(caller, now)?;
         if let Some(seq) = draft.reply_to {
-            FutureSeq::check("reply_to_seq", seq, head.seq)?;
+            FutureSeq::check(FutureSeq::REPLY, seq, head.seq)?;
         }
         if facts.answers_no_message {
             return Err(CommandError::NoSuchMessage);
@@ -112,7 +112,7 @@ fn said(
     seq: Seq,
     facts: &Facts,
 ) -> Result<(&Event, &Message, Option<Salt>), CommandError> {
-    FutureSeq::check("seq", seq, head.seq)?;
+    FutureSeq::check(FutureSeq::TARGET, seq, head.seq)?;
     let target = facts.target.as_ref().ok_or(CommandError::NoSuchMessage)?;
     match &target.event.kind {
         EventKind::Message(message) => Ok((&target.event, message, target.salt)),
