@@ -28,7 +28,17 @@ const PIECES: [&str; 2] = [
     ".rookery.v1.DownloadFileResponse.data",
 ];
 /// What nodes say to each other.
-const BETWEEN_NODES: [&str; 1] = ["rookery/cluster/v1/rooms.proto"];
+const BETWEEN_NODES: [&str; 2] = [
+    "rookery/cluster/v1/link.proto",
+    "rookery/cluster/v1/rooms.proto",
+];
+/// What a link carries, and hands on as it came.
+const CARRIED: [&str; 4] = [
+    ".rookery.cluster.v1.Hello",
+    ".rookery.cluster.v1.Ask",
+    ".rookery.cluster.v1.Answer",
+    ".rookery.cluster.v1.Tell",
+];
 const STORED: [&str; 2] = [
     "rookery/storage/v1/backup.proto",
     "rookery/storage/v1/storage.proto",
@@ -63,13 +73,17 @@ fn generate(
     Ok(())
 }
 
-/// Messages that name values of the public API, which are generated elsewhere.
+/// The messages, and both ends of a link. They name values of the public API, which are generated elsewhere.
 fn generate_between_nodes(
     files: prost_types::FileDescriptorSet,
     out: &Path,
 ) -> Result<(), Box<dyn std::error::Error>> {
     std::fs::create_dir_all(out)?;
-    tonic_prost_build::configure()
+    CARRIED
+        .iter()
+        .fold(tonic_prost_build::configure(), |config, carried| {
+            config.bytes(carried)
+        })
         .out_dir(out)
         .extern_path(".rookery.v1", "crate::v1")
         .compile_fds(files)?;

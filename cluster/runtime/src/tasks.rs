@@ -28,6 +28,8 @@ pub enum TaskKind {
     Accept,
     /// Serves one connection. On stop: finishes what its client has asked for.
     Connection,
+    /// Carries the link to another node, or looks after it. On stop: says farewell.
+    Link,
     /// Hands published events to the sessions of one shard. On stop: ends when its queue is closed.
     Relay,
     /// Does something small from time to time: reloads certificates, forgets old limits. On stop: ends
@@ -53,6 +55,7 @@ impl TaskKind {
         match self {
             Self::Accept | Self::Relay => OnPanic::Stop,
             Self::Connection
+            | Self::Link
             | Self::Housekeeping
             | Self::Clearing
             | Self::KeyRotation
