@@ -28,16 +28,18 @@ const PIECES: [&str; 2] = [
     ".rookery.v1.DownloadFileResponse.data",
 ];
 /// What nodes say to each other.
-const BETWEEN_NODES: [&str; 2] = [
+const BETWEEN_NODES: [&str; 3] = [
+    "rookery/cluster/v1/delivery.proto",
     "rookery/cluster/v1/link.proto",
     "rookery/cluster/v1/rooms.proto",
 ];
 /// What a link carries, and hands on as it came.
-const CARRIED: [&str; 4] = [
+const CARRIED: [&str; 5] = [
     ".rookery.cluster.v1.Hello",
     ".rookery.cluster.v1.Ask",
     ".rookery.cluster.v1.Answer",
     ".rookery.cluster.v1.Tell",
+    ".rookery.cluster.v1.Told.RoomEvent.frame",
 ];
 const STORED: [&str; 2] = [
     "rookery/storage/v1/backup.proto",

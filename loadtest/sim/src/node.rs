@@ -19,7 +19,7 @@ use services_accounts::{
 };
 use services_files::Files;
 use services_rooms::{People, Rooms};
-use services_sessions::{Hub, Pace, Sessions, SignIns};
+use services_sessions::{Alone, Hub, Pace, Sessions, SignIns};
 use services_vault::{KeySource, MemoryKms, Vault};
 
 use crate::clock::WallClock;
@@ -79,7 +79,7 @@ impl Node {
         };
         let accounts = Accounts::start(parts, options).await?;
         let known = Arc::new(Known(accounts.clone()));
-        let hub = Hub::start(relay_shards, &tasks);
+        let hub = Hub::start(relay_shards, Arc::new(Alone), &tasks);
         accounts.on_sign_in_ended(Arc::new(EndStreams(hub.clone())))?;
         let files = Files::new(services_files::Parts {
             store: store.clone(),
@@ -104,13 +104,7 @@ impl Node {
             tasks: tasks.clone(),
         })
         .await?;
-        let dependencies = services_sessions::Dependencies {
-            rooms: rooms.clone(),
-            sign_ins: known,
-            pace: Arc::new(AnyPace),
-            frame_bytes_max: FRAME_BYTES_MAX,
-        };
-        let sessions = Sessions::start(hub.clone(), dependencies).await?;
+        let sessions = start_sessions(&hub, &rooms, known, &tasks).await?;
         Ok(Self {
             accounts,
             rooms,
@@ -129,6 +123,22 @@ impl Node {
         self.tasks.stop();
         self.store.close().await;
     }
+}
+
+async fn start_sessions(
+    hub: &Hub,
+    rooms: &Rooms,
+    known: Arc<Known>,
+    tasks: &Tasks,
+) -> anyhow::Result<Sessions> {
+    let dependencies = services_sessions::Dependencies {
+        rooms: rooms.clone(),
+        sign_ins: known,
+        pace: Arc::new(AnyPace),
+        tasks: tasks.clone(),
+        frame_bytes_max: FRAME_BYTES_MAX,
+    };
+    Ok(Sessions::start(hub.clone(), dependencies).await?)
 }
 
 /// Sweeps files again and again, whatever the weather.

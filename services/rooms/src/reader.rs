@@ -99,6 +99,25 @@ impl Rooms {
         self.with.store.read(read).await
     }
 
+    /// How far rooms have come, at most [`ROOMS_PAGE_MAX`]: the newest event of each, and the messages up to
+    /// there; `None` for one that is no more. Whoever asks knows already that there are such rooms.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn heads(&self, rooms: &[RoomId]) -> Result<Vec<Option<(Seq, u64)>>, StoreError> {
+        let infos = keys(rooms, |room| Room { room });
+        let heads = keys(rooms, |room| RoomHead { room });
+        let (infos, heads) = (infos.as_slice(), heads.as_slice());
+        let read = |tx: Transaction| async move { tx.look_up((infos, heads)).await };
+        let (infos, heads) = self.with.store.read(read).await?;
+        let head = |(info, head): (Option<v1::Room>, Option<v1::RoomHead>)| {
+            info.filter(|info| !info.deleted)?;
+            let head = head.unwrap_or_default();
+            Some((Seq(head.seq), head.message_count))
+        };
+        Ok(infos.into_iter().zip(heads).map(head).collect())
+    }
+
     /// Every room of the server, by id, without what it is about, and the room to go on after. A page
     /// may hold less than `limit`, and more may follow all the same.
     ///

@@ -21,7 +21,7 @@ use services_gateway::{
     GatewayOptions, Handle, MessageLimits, listen,
 };
 use services_rooms::Rooms;
-use services_sessions::{Hub, SessionError, Sessions};
+use services_sessions::{Alone, Hub, SessionError, Sessions};
 use services_vault::Vault;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -256,7 +256,8 @@ impl Services {
         };
         let accounts = Accounts::start(parts, config.account_options()).await?;
         let known = Arc::new(Known(accounts.clone()));
-        let hub = Hub::start(available_parallelism().map_or(1, usize::from), &base.tasks);
+        let cores = available_parallelism().map_or(1, usize::from);
+        let hub = Hub::start(cores, Arc::new(Alone), &base.tasks);
         let files = Files::new(services_files::Parts {
             store: base.store.clone(),
             deployment: base.deployment,
@@ -295,6 +296,7 @@ impl Services {
             rooms: rooms.clone(),
             sign_ins: known.clone(),
             pace,
+            tasks: base.tasks.clone(),
             frame_bytes_max: config.limits.messages.request_bytes_max.as_usize(),
         };
         let sessions = Sessions::start(hub.clone(), dependencies).await?;

@@ -95,7 +95,10 @@ impl SessionActor {
         if control.read_again.is_some_and(|at| Instant::now() < at) {
             return Reading::Later;
         }
-        let mut reading = self.read_next().await;
+        let mut reading = self.check_rooms().await;
+        if reading == Reading::Done {
+            reading = self.read_next().await;
+        }
         if reading == Reading::Done {
             reading = self.check_watched().await;
         }

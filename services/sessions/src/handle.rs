@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cluster_runtime::Supervisor;
+use cluster_runtime::{Supervisor, TaskKind, Tasks};
 use cluster_store::StoreError;
 use cluster_types::Caller;
 use services_rooms::Rooms;
@@ -12,6 +12,7 @@ use services_rooms::Rooms;
 use crate::actor::SessionActor;
 use crate::error::SessionError;
 use crate::hub::{Hub, Inner};
+use crate::nodes;
 use crate::session::Session;
 
 /// Whether a sign-in still stands: asked once more when a stream has been registered, since it may
@@ -43,6 +44,8 @@ pub struct Dependencies {
     pub sign_ins: Arc<dyn SignIns>,
     /// Knows how fast each account goes.
     pub pace: Arc<dyn Pace>,
+    /// Runs what goes on in the background.
+    pub tasks: Tasks,
     /// Most bytes of one frame from a client: as many as a call of its own may have, so that what is
     /// too long is answered by field on both ways.
     pub frame_bytes_max: usize,
@@ -62,6 +65,12 @@ impl Sessions {
     /// # Errors
     /// Only if the runtime is going down.
     pub async fn start(hub: Hub, with: Dependencies) -> Result<Self, SessionError> {
+        let subscribe = nodes::subscribing::run(Arc::clone(&hub.0), with.rooms.clone());
+        let stopping = with.tasks.stopping().clone();
+        with.tasks
+            .spawn(TaskKind::Relay, "sessions: subscribe", async move {
+                let _cancelled = stopping.run_until_cancelled(subscribe).await;
+            });
         let told = Arc::clone(&hub.0);
         let supervisor = Supervisor::start(move |actor, exit| told.actor_ended(actor, &exit)).await;
         Ok(Self {

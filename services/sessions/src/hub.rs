@@ -14,6 +14,7 @@ use ractor::ActorId;
 
 use crate::error::{Refusal, SessionError};
 use crate::limits::{DRAIN_RETRY, FAULT_RETRY, PRESENCE_EVERY};
+use crate::nodes::{Between, Nodes};
 use crate::outbox::{End, Stay};
 use crate::presence::Presence;
 use crate::relay::Relay;
@@ -22,6 +23,7 @@ use crate::wire::frame::Frame;
 use crate::wire::item::{self, Reason};
 
 mod accounts;
+mod other_nodes;
 mod publisher;
 
 use accounts::Accounts;
@@ -34,17 +36,21 @@ pub struct Hub(pub(crate) Arc<Inner>);
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) presence: Presence,
+    pub(crate) between: Arc<Between>,
     relay: Relay,
     accounts: Accounts,
     next_id: AtomicU64,
 }
 
 impl Hub {
-    /// A hub without sessions, whose relay has `shards` tasks: one for each core.
-    pub fn start(shards: usize, tasks: &Tasks) -> Self {
+    /// A hub without sessions, whose relay has `shards` tasks: one for each core. It shares what happens with
+    /// `nodes`.
+    pub fn start(shards: usize, nodes: Arc<dyn Nodes>, tasks: &Tasks) -> Self {
+        let between = Arc::new(Between::new(nodes));
         let hub = Self(Arc::new(Inner {
             presence: Presence::default(),
-            relay: Relay::start(shards, tasks),
+            relay: Relay::start(shards, Arc::clone(&between), tasks),
+            between,
             accounts: Accounts::default(),
             next_id: AtomicU64::new(1),
         }));
@@ -52,7 +58,10 @@ impl Hub {
         tasks.spawn(TaskKind::Housekeeping, "sessions: presence", async move {
             let pause = || tokio::time::sleep(PRESENCE_EVERY);
             while stopping.run_until_cancelled(pause()).await.is_some() {
-                inner.presence.step();
+                let news = inner.presence.step();
+                inner
+                    .between
+                    .presence(&news, || inner.presence.everybody_here());
             }
         });
         hub
@@ -115,7 +124,7 @@ impl Inner {
     }
 
     /// An account has become a member of a room.
-    fn gain(&self, room: RoomId, session: &Arc<Session>) {
+    pub(crate) fn gain(&self, room: RoomId, session: &Arc<Session>) {
         let standing = session.standing();
         if !standing.ended {
             self.relay.watch(room, session);

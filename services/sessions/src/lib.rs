@@ -11,8 +11,8 @@
 //! Leaves out: what events mean (`services-rooms`), who may connect (`services-gateway`), and
 //! durability: everything here is lost with the process, and nothing is missed.
 //!
-//! Locks, in the order in which they may be taken: presence, a session's standing, the relay's topics, a
-//! topic, an outbox. None is held while somebody waits.
+//! Locks, in the order in which they may be taken: presence, a session's standing, the relay's topics, the
+//! interests of this node, a topic, an outbox. None is held while somebody waits.
 
 mod actor;
 mod command;
@@ -21,6 +21,7 @@ pub mod grpc;
 mod handle;
 mod hub;
 pub mod limits;
+mod nodes;
 mod outbox;
 mod presence;
 mod relay;
@@ -30,3 +31,4 @@ mod wire;
 pub use error::SessionError;
 pub use handle::{Dependencies, Pace, Sessions, SignIns};
 pub use hub::Hub;
+pub use nodes::{Alone, Home, Nodes};

@@ -126,3 +126,19 @@ pub const DRAIN_RETRY: Duration = Duration::from_millis(500);
 
 /// When to come back after a fault, at the earliest.
 pub const FAULT_RETRY: Duration = Duration::from_millis(500);
+
+/// Rooms that are subscribed for at another node in one go: some kilobytes of ids, and one page of heads.
+pub const SUBSCRIBE_AT_ONCE: usize = 256;
+
+/// A node that did not take a subscription is asked again after this long: rooms are between two nodes for
+/// little longer.
+pub const SUBSCRIBE_RETRY: Duration = Duration::from_millis(50);
+
+/// A link that had no place for an event is tried again after this long.
+pub const MISSED_RETRY: Duration = Duration::from_millis(20);
+
+/// People whose presence is told to a node in one go: about 20 kB.
+pub const PRESENCE_TOLD_MAX: usize = 1_000;
+
+/// Sessions that are told of a gap in one go, before others get the thread.
+pub const CAUGHT_UP_AT_ONCE: usize = 256;

@@ -1,6 +1,6 @@
 //! Presence: who is there, in memory alone, told only to who watches.
 //!
-//! An account is as present as its most present session. One that loses its last session is shown as
+//! An account is as present as its most present session, on whatever node. One that loses its last session is shown as
 //! offline a little later, so that a reconnect is no event. Changes are told in steps: however often
 //! somebody comes and goes, watchers hear of it once in a step. Nothing of this is stored, and no time
 //! of it is kept longer than that.
@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cluster_types::AccountId;
+use cluster_types::{AccountId, NodeId};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -25,7 +25,7 @@ mod board;
 #[cfg(test)]
 mod tests;
 
-use board::Board;
+use board::{Board, News, Seat};
 
 /// How present somebody is, least first.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -82,7 +82,8 @@ impl Presence {
         // Who has ended has been taken out, and is not put back.
         if !session.has_ended() {
             let now = Instant::now();
-            shared.board.set(session.account(), session.id, state, now);
+            let seat = Seat::Session(session.id);
+            shared.board.set(session.account(), seat, state, now);
         }
     }
 
@@ -90,7 +91,8 @@ impl Presence {
     pub(crate) fn end(&self, session: &Session) {
         let mut shared = self.0.lock();
         let now = Instant::now();
-        shared.board.end(session.account(), session.id, now);
+        let seat = Seat::Session(session.id);
+        shared.board.end(session.account(), seat, now);
         shared.unwatch(session.id);
     }
 
@@ -190,28 +192,55 @@ impl Presence {
 
     // --- Telling ---
 
-    /// Tells what has changed since the last step.
-    pub(crate) fn step(&self) {
-        let now = Instant::now();
-        while self.0.lock().tell_next(now) {
-            // The lock is let go after each account: one may have many watchers.
+    /// Tells what has changed since the last step. Returns who has become how present here, for other nodes.
+    pub(crate) fn step(&self) -> Vec<(AccountId, State)> {
+        let (now, mut here) = (Instant::now(), Vec::new());
+        // The lock is let go after each account: one may have many watchers.
+        while let Some((account, news)) = self.0.lock().tell_next(now) {
+            here.extend(news.here.map(|state| (account, state)));
         }
+        here
+    }
+
+    // --- Other nodes ---
+
+    /// Everybody who is present here, as other nodes know it.
+    pub(crate) fn everybody_here(&self) -> Vec<(AccountId, State)> {
+        self.0.lock().board.here().collect()
+    }
+
+    /// Another node tells who has become how present there; `is_all`: whom it does not name is not.
+    pub(crate) fn told(&self, from: NodeId, people: &[(AccountId, State)], is_all: bool) {
+        let (mut shared, now, seat) = (self.0.lock(), Instant::now(), Seat::Node(from));
+        if is_all {
+            shared.board.end_all(seat, now);
+        }
+        for (account, state) in people {
+            match state {
+                State::Offline => shared.board.end(*account, seat, now),
+                State::Away | State::Online => shared.board.set(*account, seat, *state, now),
+            }
+        }
+    }
+
+    /// Nothing is known any more of who is present at another node.
+    pub(crate) fn node_ended(&self, node: NodeId) {
+        let mut shared = self.0.lock();
+        shared.board.end_all(Seat::Node(node), Instant::now());
     }
 }
 
 impl Shared {
-    fn tell_next(&mut self, now: Instant) -> bool {
-        let Some((account, news)) = self.board.next_due(now) else {
-            return false;
-        };
-        if let Some(state) = news {
+    fn tell_next(&mut self, now: Instant) -> Option<(AccountId, News)> {
+        let (account, news) = self.board.next_due(now)?;
+        if let Some(state) = news.shown {
             let watchers = self.watchers.get(&account).into_iter();
             let watchers = watchers.flat_map(BTreeMap::values);
             for watcher in watchers.filter(|watcher| watcher.sight == Sight::Clear) {
                 watcher.tell(account, state);
             }
         }
-        true
+        Some((account, news))
     }
 
     fn sight(&mut self, account: AccountId, session: SessionId) -> Option<&mut Sight> {

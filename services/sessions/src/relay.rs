@@ -15,7 +15,8 @@ use cluster_types::{AccountId, RoomId, Seq};
 use tokio::time::Instant;
 
 use crate::limits::{MARKER_WATCHERS_MAX, TYPING_WATCHERS_MAX};
-use crate::outbox::{Event, Hint};
+use crate::nodes::Between;
+use crate::outbox::{Event, Hint, Missed};
 use crate::session::{Session, SessionId};
 
 mod shard;
@@ -30,11 +31,12 @@ use typing::Typing;
 pub(crate) struct Relay {
     shards: Vec<Arc<Shard>>,
     typing: Typing,
+    between: Arc<Between>,
 }
 
 impl Relay {
     /// Starts `shards` tasks, at least one, which end when all is stopped.
-    pub(crate) fn start(shards: usize, tasks: &Tasks) -> Self {
+    pub(crate) fn start(shards: usize, between: Arc<Between>, tasks: &Tasks) -> Self {
         let start = |_| {
             let (shard, work) = Shard::new();
             let stopping = tasks.stopping().clone();
@@ -47,17 +49,18 @@ impl Relay {
         Self {
             shards: (0..shards.max(1)).map(start).collect(),
             typing: Typing::default(),
+            between,
         }
     }
 
     /// From here on, `session` hears of `room`.
     pub(crate) fn watch(&self, room: RoomId, session: &Arc<Session>) {
-        self.shard(session.id).watch(room, session);
+        self.shard(session.id).watch(room, session, &self.between);
     }
 
     /// From here on, `session` hears nothing of `room`.
     pub(crate) fn unwatch(&self, room: RoomId, session: SessionId) {
-        self.shard(session).unwatch(room, session);
+        self.shard(session).unwatch(room, session, &self.between);
     }
 
     /// Everybody who watches a room.
@@ -76,11 +79,21 @@ impl Relay {
         everywhere
     }
 
-    /// Shows all who look at the room that a member writes, if that was not shown just now.
-    pub(crate) fn typing(&self, room: RoomId, account: AccountId) {
-        if self.typing.is_news(room, account, Instant::now()) {
+    /// Has all who watch a room hear that events of it are missing.
+    pub(crate) fn missed(&self, room: RoomId, missed: Missed) {
+        for shard in self.shards.iter().filter(|shard| shard.is_watched(room)) {
+            shard.post(Post::Missed(room, missed));
+        }
+    }
+
+    /// Shows all who look at the room that a member writes, if that was not shown just now. Returns whether
+    /// it was not.
+    pub(crate) fn typing(&self, room: RoomId, account: AccountId) -> bool {
+        let is_news = self.typing.is_news(room, account, Instant::now());
+        if is_news {
             self.hint(room, Hint::Typing { room, account }, TYPING_WATCHERS_MAX);
         }
+        is_news
     }
 
     /// Tells those who look at a small room how far a member has read.

@@ -18,6 +18,10 @@ mod following;
 mod hints;
 #[path = "stream/members.rs"]
 mod members;
+#[path = "stream/neighbours.rs"]
+mod neighbours;
+#[path = "stream/nodes.rs"]
+mod nodes;
 #[path = "stream/opening.rs"]
 mod opening;
 #[path = "stream/rough.rs"]

@@ -21,7 +21,7 @@ use services_rooms::{
     Action, ClientMessageId, Command, NewRoom, People, Priority, Published, Publisher as _, Role,
     Rooms,
 };
-use services_sessions::{Dependencies, Hub, Pace, Sessions, SignIns};
+use services_sessions::{Alone, Dependencies, Hub, Pace, Sessions, SignIns};
 use services_vault::{KeySource, MemoryKms, Parts, Vault};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -108,7 +108,7 @@ struct Bench {
 
 impl Bench {
     async fn set_up(count: usize, tasks: &Tasks) -> Self {
-        let hub = Hub::start(2, tasks);
+        let hub = Hub::start(2, Arc::new(Alone), tasks);
         let rng = Rng::seeded(1);
         let store = Store::new(Simulated::reliable());
         let rooms = Rooms::start(services_rooms::Dependencies {
@@ -127,6 +127,7 @@ impl Bench {
             rooms: rooms.clone(),
             sign_ins: Arc::new(Everybody),
             pace: Arc::new(Everybody),
+            tasks: tasks.clone(),
             frame_bytes_max: 80 * 1024,
         };
         let sessions = Sessions::start(hub.clone(), with)

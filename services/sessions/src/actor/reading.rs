@@ -12,6 +12,26 @@ use crate::outbox::{Filled, Read, ToRead};
 use crate::wire::item;
 
 impl SessionActor {
+    /// Looks which rooms the account is in, if some may have come without a word.
+    pub(super) async fn check_rooms(&self) -> Reading {
+        if !self.session.change(|state| state.takes_rooms_doubted()) {
+            return Reading::Done;
+        }
+        match self.sessions.rooms().room_ids(self.session.account()).await {
+            Ok(rooms) => {
+                for room in rooms {
+                    self.sessions.hub().gain(room, &self.session);
+                }
+                Reading::More
+            }
+            Err(error) => {
+                tracing::debug!(%error, "looking up rooms waits for the store");
+                self.session.change(|state| state.doubt_rooms());
+                Reading::Later
+            }
+        }
+    }
+
     /// Reads what the outbox wants next.
     pub(super) async fn read_next(&self) -> Reading {
         let Some(read) = self.session.change(|state| state.next_read()) else {

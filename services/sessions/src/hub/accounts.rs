@@ -61,6 +61,11 @@ impl Accounts {
         all.find(|session| is_it(session)).cloned()
     }
 
+    pub(super) fn all(&self) -> Vec<Arc<Session>> {
+        let known = self.0.lock();
+        known.sessions.values().flatten().cloned().collect()
+    }
+
     /// Takes no more sessions. Returns all that there are.
     pub(super) fn drain(&self) -> Vec<Arc<Session>> {
         let mut known = self.0.lock();

@@ -95,12 +95,12 @@ impl Run {
 }
 
 impl Missed {
-    /// One more event is lost.
-    pub(crate) fn and(self, event: &Event) -> Self {
+    /// More is lost.
+    pub(crate) fn and(self, more: Self) -> Self {
         Self {
-            head: self.head.max(event.seq),
-            message_count: self.message_count.max(event.message_count),
-            priority: self.priority.max(event.priority),
+            head: self.head.max(more.head),
+            message_count: self.message_count.max(more.message_count),
+            priority: self.priority.max(more.priority),
         }
     }
 }

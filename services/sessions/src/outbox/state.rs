@@ -50,6 +50,8 @@ pub(crate) struct State {
     hints: Hints,
     // Rooms of which something is to be read, in turn.
     to_read: VecDeque<RoomId>,
+    // There may be more rooms.
+    rooms_doubted: bool,
     // How many there were.
     stays: u32,
     // The actor has been woken to read, and has not come back empty-handed.
@@ -70,6 +72,7 @@ impl State {
             counters: VecDeque::new(),
             hints: Hints::default(),
             to_read: VecDeque::new(),
+            rooms_doubted: false,
             stays: 0,
             reading: false,
             ready: false,
@@ -148,6 +151,24 @@ impl State {
             }
             None | Some(_) => {}
         }
+    }
+
+    /// This node was not told of what happened in a room for a while, at the end of which it had come this far.
+    /// Whether the account is still in it may have changed too.
+    pub(crate) fn doubt(&mut self, id: RoomId, missed: Missed) {
+        let Some(room) = self.rooms.get_mut(&id) else {
+            return;
+        };
+        if missed.head > room.head() {
+            room.to_check = true;
+            self.has_to_read(id);
+            self.miss(id, missed);
+        }
+    }
+
+    /// The account may be in rooms of which this session has not heard.
+    pub(crate) fn doubt_rooms(&mut self) {
+        self.rooms_doubted = self.is_open();
     }
 
     /// Something ephemeral, unless too much of that waits already. What is about a room is for who

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cluster_types::AccountId;
+use cluster_types::{AccountId, NodeId};
 use tokio::time::Instant;
 
 use super::State;
@@ -17,45 +17,74 @@ pub(super) struct Board {
     agenda: BTreeSet<(Instant, AccountId)>,
 }
 
+/// Where somebody is present: on a device of theirs, or at another node, with whatever devices.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Seat {
+    Session(SessionId),
+    Node(NodeId),
+}
+
+/// What has changed about somebody.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct News {
+    /// For those who watch.
+    pub(super) shown: Option<State>,
+    /// For other nodes: how present somebody is on this one.
+    pub(super) here: Option<State>,
+}
+
 #[derive(Debug, Default)]
 struct Person {
-    sessions: Vec<(SessionId, State)>,
+    seats: Vec<(Seat, State)>,
     // As those who watch know it.
     shown: State,
+    // As other nodes know it.
+    here: State,
     // Without sessions since then.
     gone: Option<Instant>,
     due: Option<Instant>,
 }
 
 impl Board {
-    /// A session says how present its person is.
-    pub(super) fn set(
-        &mut self,
-        account: AccountId,
-        session: SessionId,
-        state: State,
-        at: Instant,
-    ) {
+    /// How present somebody is in this place.
+    pub(super) fn set(&mut self, account: AccountId, seat: Seat, state: State, at: Instant) {
         let person = self.people.entry(account).or_default();
         person.gone = None;
-        match person.sessions.iter_mut().find(|(id, _)| *id == session) {
+        match person.seats.iter_mut().find(|(of, _)| *of == seat) {
             Some(entry) => entry.1 = state,
-            None => person.sessions.push((session, state)),
+            None => person.seats.push((seat, state)),
         }
         self.look_at(account, at);
     }
 
-    /// A session has ended.
-    pub(super) fn end(&mut self, account: AccountId, session: SessionId, at: Instant) {
+    /// Somebody is in this place no more.
+    pub(super) fn end(&mut self, account: AccountId, seat: Seat, at: Instant) {
         let Some(person) = self.people.get_mut(&account) else {
             return;
         };
-        person.sessions.retain(|(id, _)| *id != session);
-        if person.sessions.is_empty() {
+        person.seats.retain(|(of, _)| *of != seat);
+        if person.seats.is_empty() {
             person.gone = Some(at);
         }
-        let due = person.gone.map_or(at, |gone| gone + OFFLINE_AFTER);
-        self.look_at(account, due);
+        // Other nodes hear of it before those who watch.
+        self.look_at(account, at);
+    }
+
+    /// Nobody is in this place any more.
+    pub(super) fn end_all(&mut self, seat: Seat, at: Instant) {
+        let is_there = |person: &Person| person.seats.iter().any(|(of, _)| *of == seat);
+        let there = self.people.iter().filter(|(_, person)| is_there(person));
+        for account in there.map(|(account, _)| *account).collect::<Vec<_>>() {
+            self.end(account, seat, at);
+        }
+    }
+
+    /// Everybody who is present here, as other nodes know it.
+    pub(super) fn here(&self) -> impl Iterator<Item = (AccountId, State)> {
+        let people = self.people.iter();
+        people
+            .map(|(account, person)| (*account, person.here))
+            .filter(|(_, here)| *here != State::Offline)
     }
 
     /// How present those who watch know somebody to be.
@@ -65,30 +94,32 @@ impl Board {
     }
 
     /// The next one to look at by `now`, and what is news about it.
-    pub(super) fn next_due(&mut self, now: Instant) -> Option<(AccountId, Option<State>)> {
+    pub(super) fn next_due(&mut self, now: Instant) -> Option<(AccountId, News)> {
         let (due, account) = *self.agenda.first()?;
         if due > now {
             return None;
         }
         self.agenda.pop_first();
+        let mut news = News::default();
         let Some(person) = self.people.get_mut(&account) else {
-            return Some((account, None));
+            return Some((account, news));
         };
         person.due = None;
+        let here = person.most_present(|seat| matches!(seat, Seat::Session(_)));
+        news.here = (std::mem::replace(&mut person.here, here) != here).then_some(here);
         if let Some(gone) = person.gone {
             let offline = gone + OFFLINE_AFTER;
             if now < offline {
                 self.look_at(account, offline);
-                return Some((account, None));
+                return Some((account, news));
             }
         }
-        let states = person.sessions.iter().map(|(_, state)| *state);
-        let state = states.max().unwrap_or_default();
-        let is_news = std::mem::replace(&mut person.shown, state) != state;
-        if person.sessions.is_empty() {
+        let state = person.most_present(|_| true);
+        news.shown = (std::mem::replace(&mut person.shown, state) != state).then_some(state);
+        if person.seats.is_empty() {
             self.people.remove(&account);
         }
-        Some((account, is_news.then_some(state)))
+        Some((account, news))
     }
 
     /// Looks at somebody at that time, or earlier if that is due already.
@@ -108,5 +139,12 @@ impl Board {
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.people.is_empty() && self.agenda.is_empty()
+    }
+}
+
+impl Person {
+    fn most_present(&self, counts: impl Fn(Seat) -> bool) -> State {
+        let seats = self.seats.iter().filter(|(seat, _)| counts(*seat));
+        seats.map(|(_, state)| *state).max().unwrap_or_default()
     }
 }

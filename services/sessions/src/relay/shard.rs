@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use crate::limits::{HAND_OUT_AT_ONCE, HAND_OUT_EVENTS, RELAY_QUEUE_BYTES_MAX, RELAY_QUEUE_MAX};
+use crate::nodes::Between;
 use crate::outbox::{Event, Hint, Missed, Run};
 use crate::session::{Session, SessionId};
 
@@ -21,13 +22,14 @@ use crate::session::{Session, SessionId};
 #[derive(Debug)]
 pub(super) enum Post {
     Event(RoomId, Event),
+    Missed(RoomId, Missed),
     Hint(RoomId, Hint),
 }
 
 impl Post {
     const fn room(&self) -> RoomId {
         match self {
-            Self::Event(room, _) | Self::Hint(room, _) => *room,
+            Self::Event(room, _) | Self::Missed(room, _) | Self::Hint(room, _) => *room,
         }
     }
 
@@ -35,7 +37,7 @@ impl Post {
     fn bytes(&self) -> usize {
         match self {
             Self::Event(_, event) => event.frame.len(),
-            Self::Hint(..) => 0,
+            Self::Missed(..) | Self::Hint(..) => 0,
         }
     }
 }
@@ -66,13 +68,16 @@ impl Shard {
         (Arc::clone(&shard), shard.run(posts))
     }
 
-    pub(super) fn watch(&self, room: RoomId, session: &Arc<Session>) {
+    pub(super) fn watch(&self, room: RoomId, session: &Arc<Session>, between: &Between) {
         let mut topics = self.topics.lock();
-        let topic = topics.entry(room).or_default();
+        let topic = topics.entry(room).or_insert_with(|| {
+            between.watch(room);
+            Arc::default()
+        });
         topic.lock().insert(session.id, Arc::clone(session));
     }
 
-    pub(super) fn unwatch(&self, room: RoomId, session: SessionId) {
+    pub(super) fn unwatch(&self, room: RoomId, session: SessionId, between: &Between) {
         let mut topics = self.topics.lock();
         let Some(topic) = topics.get(&room) else {
             return;
@@ -84,6 +89,7 @@ impl Shard {
         };
         if is_empty {
             topics.remove(&room);
+            between.unwatch(room);
         }
     }
 
@@ -107,11 +113,16 @@ impl Shard {
         let Err(post) = self.try_send(post) else {
             return true;
         };
-        if let Post::Event(room, event) = post {
+        let lost = match post {
+            Post::Event(room, event) => Some((room, Missed::from(&event))),
+            Post::Missed(room, missed) => Some((room, missed)),
+            Post::Hint(..) => None,
+        };
+        if let Some((room, lost)) = lost {
             let entry = missed.entry(room);
             entry
-                .and_modify(|missed| *missed = missed.and(&event))
-                .or_insert_with(|| Missed::from(&event));
+                .and_modify(|missed| *missed = missed.and(lost))
+                .or_insert(lost);
         }
         false
     }
@@ -208,10 +219,13 @@ fn parcels(posts: impl Iterator<Item = Post>) -> impl Iterator<Item = Parcel> {
     let mut posts = posts.peekable();
     std::iter::from_fn(move || {
         let room = posts.peek()?.room();
-        let (mut events, mut hints) = (Vec::new(), Vec::new());
+        let (mut events, mut hints, mut missed) = (Vec::new(), Vec::new(), None);
         while let Some(post) = posts.next_if(|post| post.room() == room) {
             match post {
                 Post::Event(_, event) => events.push(event),
+                Post::Missed(_, lost) => {
+                    missed = Some(missed.map_or(lost, |missed: Missed| missed.and(lost)));
+                }
                 Post::Hint(_, hint) => hints.push(hint),
             }
         }
@@ -219,7 +233,7 @@ fn parcels(posts: impl Iterator<Item = Post>) -> impl Iterator<Item = Parcel> {
             room,
             runs: Run::of(room, events),
             hints,
-            missed: None,
+            missed,
         })
     })
 }

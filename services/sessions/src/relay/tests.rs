@@ -14,6 +14,7 @@ use tokio::task::yield_now;
 
 use super::*;
 use crate::limits::{RELAY_QUEUE_BYTES_MAX, RELAY_QUEUE_MAX};
+use crate::nodes::Alone;
 use crate::outbox::{Counts, Cursor, Filled, Followed, Next, Read, ToRead};
 use crate::wire::frame::Frame;
 use crate::wire::{item, read_back};
@@ -124,7 +125,8 @@ async fn settle() {
 
 fn start(shards: usize) -> (Relay, Tasks) {
     let tasks = Tasks::new();
-    (Relay::start(shards, &tasks), tasks)
+    let between = Arc::new(Between::new(Arc::new(Alone)));
+    (Relay::start(shards, between, &tasks), tasks)
 }
 
 #[tokio::test]

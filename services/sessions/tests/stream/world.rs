@@ -17,7 +17,7 @@ use services_rooms::{
     Action, ClientMessageId, Command as RoomCommand, Draft, Format, NewRoom, People, Priority,
     Role, Rooms,
 };
-use services_sessions::{Dependencies, Hub, Pace, Sessions, SignIns};
+use services_sessions::{Alone, Dependencies, Hub, Nodes, Pace, Sessions, SignIns};
 use services_vault::{KeySource, MemoryKms, Parts, Vault};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,8 @@ use crate::wire::{Client, Command, Item, Status, connect, connect_until};
 
 /// Most bytes of a frame from a client, as the server is set up.
 pub(crate) const FRAME_BYTES_MAX: usize = 80 * 1024;
+
+const DEPLOYMENT: DeploymentId = DeploymentId::from_bytes([1; 16]);
 
 /// When somebody who is too fast is told to come again.
 pub(crate) const PACE_RETRY: Duration = Duration::from_millis(1_234);
@@ -76,7 +78,7 @@ impl SignIns for Everybody {
 
 pub(crate) struct World {
     pub(crate) disk: SimulatedDisk,
-    _tasks: Tasks,
+    pub(crate) tasks: Tasks,
     pub(crate) hub: Hub,
     pub(crate) rooms: Rooms,
     pub(crate) sessions: Sessions,
@@ -94,15 +96,28 @@ impl World {
     }
 
     pub(crate) async fn with_clock(seed: u64, clock: impl cluster_types::Clock) -> Self {
-        let (rng, tasks, disk) = (Rng::seeded(seed), Tasks::new(), SimulatedDisk::new());
+        let rng = Rng::seeded(seed);
+        let kms = MemoryKms::new(rng.fork());
+        Self::node(&rng, clock, &SimulatedDisk::new(), &kms, Arc::new(Alone)).await
+    }
+
+    /// One node of several on a disk.
+    pub(crate) async fn node(
+        rng: &Rng,
+        clock: impl cluster_types::Clock,
+        disk: &SimulatedDisk,
+        kms: &MemoryKms,
+        nodes: Arc<dyn Nodes>,
+    ) -> Self {
+        let (rng, tasks) = (rng.fork(), Tasks::new());
         let everybody = Arc::new(Everybody::default());
         // One shard: what a later session has been given, an earlier one has been given before.
-        let hub = Hub::start(1, &tasks);
+        let hub = Hub::start(1, nodes, &tasks);
         let store = Store::new(Simulated::new(disk.clone(), rng.fork()));
         let vault = Vault::open(Parts {
             store: store.clone(),
-            deployment: DeploymentId::random(&rng),
-            source: KeySource::Kms(Arc::new(MemoryKms::new(rng.fork()))),
+            deployment: DEPLOYMENT,
+            source: KeySource::Kms(Arc::new(kms.clone())),
             rng: rng.fork(),
         });
         let rooms = services_rooms::Dependencies {
@@ -121,13 +136,14 @@ impl World {
             rooms: rooms.clone(),
             sign_ins,
             pace: Arc::clone(&everybody) as Arc<dyn Pace>,
+            tasks: tasks.clone(),
             frame_bytes_max: FRAME_BYTES_MAX,
         };
         let sessions = Sessions::start(hub.clone(), with).await;
         Self {
             sessions: sessions.expect("sessions start"),
-            disk,
-            _tasks: tasks,
+            disk: disk.clone(),
+            tasks,
             hub,
             rooms,
             everybody,

@@ -1,3 +1,5 @@
+//! Commands and answers, there and back.
+
 use cluster_store::StoreError;
 use cluster_types::{AccountId, FileId, RoomId, Seq, UnixMillis};
 use prost::Message as _;

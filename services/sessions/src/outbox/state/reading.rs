@@ -28,7 +28,8 @@ impl State {
     /// Whether the actor is to be woken. Says so once, until the actor has asked for the last time.
     pub(crate) fn wants_actor(&mut self) -> bool {
         let can_read = self.ready && !self.to_read.is_empty() && self.queue.is_low();
-        let wants = !self.reading && (can_read || self.is_overfull());
+        let can_look = self.ready && self.rooms_doubted;
+        let wants = !self.reading && (can_read || can_look || self.is_overfull());
         self.reading |= wants;
         wants
     }
@@ -54,6 +55,11 @@ impl State {
         }
         self.reading = false;
         None
+    }
+
+    /// Whether the actor is to look which rooms the account is in. Says so once.
+    pub(crate) fn takes_rooms_doubted(&mut self) -> bool {
+        self.ready && std::mem::take(&mut self.rooms_doubted)
     }
 
     /// Whether something is to be read, now or when there is room for it.

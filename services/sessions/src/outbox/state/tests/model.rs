@@ -277,7 +277,8 @@ impl World {
         let held = std::mem::take(&mut self.log(room).held);
         let mut missed: Option<Missed> = None;
         for event in &held {
-            missed = Some(missed.map_or_else(|| Missed::from(event), |missed| missed.and(event)));
+            missed =
+                Some(missed.map_or_else(|| Missed::from(event), |missed| missed.and(event.into())));
             if event.is_said_by(ME) {
                 self.state.mark(room, event.message_count);
             }

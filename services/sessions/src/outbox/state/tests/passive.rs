@@ -90,7 +90,9 @@ fn who_stops_following_hears_how_far_the_room_is() {
 
 #[test]
 fn what_was_lost_on_the_way_is_counted_or_read() {
-    let missed = Missed::from(&message(3)).and(&message(2)).and(&message(5));
+    let missed = Missed::from(&message(3))
+        .and((&message(2)).into())
+        .and((&message(5)).into());
     let mut passive = greeted(1, 1);
     passive.miss(ROOM, missed);
     assert_eq!(texts(&drain(&mut passive)), ["4 of 5 unread"]);
