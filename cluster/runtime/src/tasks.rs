@@ -32,6 +32,9 @@ pub enum TaskKind {
     Link,
     /// Hands published events to the sessions of one shard. On stop: ends when its queue is closed.
     Relay,
+    /// Renews this node's place in the cluster, watches the others, and hands shards over. On stop: ends at
+    /// once; what the node still owns is claimed by others.
+    Membership,
     /// Does something small from time to time: reloads certificates, forgets old limits. On stop: ends
     /// at once.
     Housekeeping,
@@ -53,7 +56,7 @@ impl TaskKind {
     /// The policy for panics.
     pub const fn on_panic(self) -> OnPanic {
         match self {
-            Self::Accept | Self::Relay => OnPanic::Stop,
+            Self::Accept | Self::Relay | Self::Membership => OnPanic::Stop,
             Self::Connection
             | Self::Link
             | Self::Housekeeping

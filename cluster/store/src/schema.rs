@@ -37,6 +37,10 @@
 //! | [`File`] | `0502` | file | `File` | uses are counted, cleared with the last | files |
 //! | [`FileRemoval`] | `0503` | file | `FileRemoval` | written once, cleared after the objects | files |
 //! | [`FileQuota`] | `0504` | account | `FileQuota` | updated | files |
+//! | [`Node`] | `0601` | node | `Node` | updated, cleared when the node leaves or is evicted | membership |
+//! | [`ShardOwner`] | `0602` | shard, two bytes | `ShardOwner` | updated, its epoch grows | membership |
+//! | [`ShardMark`] | `0603` | none: one row | `ShardMark` | rewritten with any owner | membership |
+//! | [`NodeHeartbeat`] | `0604` | node | `NodeHeartbeat` | updated, cleared with its `Node` | membership |
 //!
 //! Writers of rooms' rows are the parts of `services/rooms`: a room's actor, the lobby that makes rooms,
 //! the reader that moves read marks, and the clearing that follows a deletion.
@@ -54,8 +58,9 @@ pub use codec::InvalidKey;
 pub use keys::{
     Account, AccountKey, AccountName, AccountNameHash, AccountRoom, ClientMessage, Deployment,
     DirectRoom, Erasure, File, FileQuota, FileRemoval, Invitation, InvitationSecret, KeyRotation,
-    ReadMark, Room, RoomBan, RoomDeletion, RoomEvent, RoomHead, RoomKey, RoomLink, RoomMember,
-    SchemaUpgrade, ServerKey, SignIn, Token, Upload, Vault,
+    Node, NodeHeartbeat, ReadMark, Room, RoomBan, RoomDeletion, RoomEvent, RoomHead, RoomKey,
+    RoomLink, RoomMember, SchemaUpgrade, ServerKey, ShardMark, ShardOwner, SignIn, Token, Upload,
+    Vault,
 };
 pub use table::Table;
 

@@ -51,7 +51,12 @@ pub const ROWS: &[Row] = &[
     Row::new("cluster-runtime", &["cluster-types"]),
     // Behind the trait of the store; its tests draw names that nobody else uses.
     Row::new("cluster-store-fdb", &["cluster-store"]).and_tests(&["cluster-types"]),
-    // Layer 2: between nodes. It turns errors of every kind into statuses.
+    // Layer 2: between nodes. The membership keeps rows of its own.
+    Row::new(
+        "cluster-membership",
+        &["proto", "cluster-types", "cluster-store", "cluster-runtime"],
+    ),
+    // It turns errors of every kind into statuses.
     Row::new(
         "cluster-rpc",
         &["proto", "cluster-types", "cluster-runtime", "cluster-store"],
@@ -123,6 +128,7 @@ const PLATFORM: &[&str] = &[
     "cluster-types",
     "cluster-store",
     "cluster-runtime",
+    "cluster-membership",
     "cluster-rpc",
 ];
 
@@ -132,6 +138,7 @@ const SEALING_PLATFORM: &[&str] = &[
     "cluster-types",
     "cluster-store",
     "cluster-runtime",
+    "cluster-membership",
     "cluster-rpc",
     "services-vault",
 ];

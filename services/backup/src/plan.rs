@@ -51,7 +51,8 @@ impl Plan {
             | Table::RoomKey
             | Table::Erasure => Self::AfterRooms,
             // Sign-ins and invitations would come back to life that were revoked or used since. Which files there
-            // are follows from the messages that are restored. The rest is work under way.
+            // are follows from the messages that are restored. Nodes and owners are of a cluster that runs. The rest
+            // is work under way.
             Table::SignIn
             | Table::Token
             | Table::Invitation
@@ -62,7 +63,11 @@ impl Plan {
             | Table::FileRemoval
             | Table::FileQuota
             | Table::SchemaUpgrade
-            | Table::KeyRotation => Self::Never,
+            | Table::KeyRotation
+            | Table::Node
+            | Table::ShardOwner
+            | Table::ShardMark
+            | Table::NodeHeartbeat => Self::Never,
         }
     }
 

@@ -1,7 +1,9 @@
 //! How fields become bytes of a key: fixed width, big-endian, order-preserving.
 
 use bytes::{BufMut, BytesMut};
-use cluster_types::{AccountId, FileId, InvitationId, Month, RoomId, Seq, SignInId, Week};
+use cluster_types::{
+    AccountId, FileId, InvitationId, Month, NodeId, RoomId, Seq, Shard, SignInId, Week,
+};
 
 use crate::limits::NAME_KEY_BYTES_MAX;
 
@@ -45,6 +47,17 @@ impl Field for Seq {
     }
 }
 
+impl Field for Shard {
+    fn put(&self, key: &mut BytesMut) {
+        key.put_u16(self.number());
+    }
+
+    fn take(key: &mut &[u8]) -> Result<Self, InvalidKey> {
+        let number = take_array(key).map(u16::from_be_bytes)?;
+        Self::try_from(number).map_err(|_| InvalidKey)
+    }
+}
+
 macro_rules! period_fields {
     ($($period:ty),*) => {$(
         impl Field for $period {
@@ -75,7 +88,7 @@ macro_rules! id_fields {
     )*};
 }
 
-id_fields!(AccountId, FileId, InvitationId, RoomId, SignInId);
+id_fields!(AccountId, FileId, InvitationId, NodeId, RoomId, SignInId);
 
 /// Text to the end of the key; only the last field can be one. Longer text than the limit is cut off
 /// by nobody: the service that takes names refuses it long before, and reading one back fails.

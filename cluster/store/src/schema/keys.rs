@@ -1,7 +1,9 @@
 //! One key struct per table, and the ranges that their leading fields make.
 
 use bytes::{Bytes, BytesMut};
-use cluster_types::{AccountId, FileId, InvitationId, Month, RoomId, Seq, SignInId, Week};
+use cluster_types::{
+    AccountId, FileId, InvitationId, Month, NodeId, RoomId, Seq, Shard, SignInId, Week,
+};
 use proto::storage::v1;
 
 use super::codec::{Field, InvalidKey};
@@ -315,6 +317,35 @@ row! {
         /// Whose.
         account: AccountId
     } -> v1::FileQuota
+}
+
+row! {
+    /// A node that belongs to the cluster.
+    Node {
+        /// Which.
+        node: NodeId
+    } -> v1::Node
+}
+
+row! {
+    /// Who owns the rooms of a shard.
+    ShardOwner {
+        /// Which shard.
+        shard: Shard
+    } -> v1::ShardOwner
+}
+
+row! {
+    /// The one row that is rewritten with each change of any owner.
+    ShardMark {} -> v1::ShardMark
+}
+
+row! {
+    /// How often a node has said that it lives.
+    NodeHeartbeat {
+        /// Which node.
+        node: NodeId
+    } -> v1::NodeHeartbeat
 }
 
 impl DirectRoom {

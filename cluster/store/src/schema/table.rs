@@ -2,7 +2,7 @@
 
 /// A table, by the two bytes that all its keys begin with. The numbers are stored: they never change
 /// and are never used again. The high byte is the writer's area: 0 server, 1 accounts, 2 rooms, 3 vault,
-/// 4 what has to outlive the rows that it is about, 5 files.
+/// 4 what has to outlive the rows that it is about, 5 files, 6 the cluster.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[repr(u16)]
 pub enum Table {
@@ -66,11 +66,19 @@ pub enum Table {
     FileRemoval = 0x0503,
     /// What accounts have used of their quota.
     FileQuota = 0x0504,
+    /// The nodes of the cluster.
+    Node = 0x0601,
+    /// Who owns which shard.
+    ShardOwner = 0x0602,
+    /// What changes with any owner.
+    ShardMark = 0x0603,
+    /// How often nodes have said that they live.
+    NodeHeartbeat = 0x0604,
 }
 
 impl Table {
     /// Every table, retired ones too.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 34] = [
         Self::Deployment,
         Self::SchemaUpgrade,
         Self::Account,
@@ -101,6 +109,10 @@ impl Table {
         Self::File,
         Self::FileRemoval,
         Self::FileQuota,
+        Self::Node,
+        Self::ShardOwner,
+        Self::ShardMark,
+        Self::NodeHeartbeat,
     ];
 
     /// The two bytes that all keys of the table begin with.

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
-use cluster_types::{AccountId, FileId, InvitationId, Month, RoomId, Seq, SignInId, Week};
+use cluster_types::{
+    AccountId, FileId, InvitationId, Month, NodeId, RoomId, Seq, Shard, SignInId, Week,
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -86,6 +88,11 @@ proptest! {
         check_pair(&File { file }, &File { file: other_file })?;
         check_pair(&FileRemoval { file }, &FileRemoval { file: other_file })?;
         check_pair(&FileQuota { account }, &FileQuota { account: other })?;
+        let (node, other_node) = (NodeId::from_bytes(a), NodeId::from_bytes(b));
+        check_pair(&Node { node }, &Node { node: other_node })?;
+        check_pair(&NodeHeartbeat { node }, &NodeHeartbeat { node: other_node })?;
+        let (shard, other_shard) = (Shard::of_room(room), Shard::of_room(other_room));
+        check_pair(&ShardOwner { shard }, &ShardOwner { shard: other_shard })?;
     }
 
     #[test]
@@ -96,6 +103,9 @@ proptest! {
         let mut key = Account { account: AccountId::from_bytes([1; 16]) }.encode().to_vec();
         key.extend_from_slice(&bytes);
         prop_assert_eq!(Account::decode(&key).is_ok(), bytes.is_empty());
+        if let Ok(row) = ShardOwner::decode(&[&[6, 2], &bytes[..]].concat()) {
+            prop_assert_eq!(&row.encode()[2..], &bytes[..]);
+        }
     }
 }
 
@@ -125,7 +135,6 @@ fn check_golden<K: Row>(row: &K, stored: &str) -> Table {
 #[test]
 fn stored_bytes_stay_as_they_are() {
     let (room, account, hash) = (ROOM, ACCOUNT, HASH);
-    let file = FileId::from_bytes([0xd4; 16]);
     let sign_in = SignIn {
         account,
         sign_in: SignInId::from_bytes([0xd4; 16]),
@@ -187,12 +196,30 @@ fn stored_bytes_stay_as_they_are() {
         ),
         check_golden(&KeyRotation {}, "0305"),
         check_golden(&Erasure { digest: hash }, "0401 f6*32"),
+    ];
+    let tables = [&tables[..], &golden_since_files()].concat();
+    assert_eq!(tables, Table::ALL, "every table has golden bytes");
+}
+
+fn golden_since_files() -> [Table; 8] {
+    let (room, account) = (ROOM, ACCOUNT);
+    let file = FileId::from_bytes([0xd4; 16]);
+    let node = NodeId::from_bytes([0xd4; 16]);
+    [
         check_golden(&Upload { account, file }, "0501 b2*16 d4*16"),
         check_golden(&File { file }, "0502 d4*16"),
         check_golden(&FileRemoval { file }, "0503 d4*16"),
         check_golden(&FileQuota { account }, "0504 b2*16"),
-    ];
-    assert_eq!(tables, Table::ALL, "every table has golden bytes");
+        check_golden(&Node { node }, "0601 d4*16"),
+        check_golden(
+            &ShardOwner {
+                shard: Shard::of_room(room),
+            },
+            "0602 01a1",
+        ),
+        check_golden(&ShardMark {}, "0603"),
+        check_golden(&NodeHeartbeat { node }, "0604 d4*16"),
+    ]
 }
 
 #[tokio::test(start_paused = true)]

@@ -131,7 +131,11 @@ impl Known {
             | Table::FileRemoval
             | Table::FileQuota
             | Table::KeyRotation
-            | Table::SchemaUpgrade => Self::Foreign,
+            | Table::SchemaUpgrade
+            | Table::Node
+            | Table::ShardOwner
+            | Table::ShardMark
+            | Table::NodeHeartbeat => Self::Foreign,
         })
     }
 }

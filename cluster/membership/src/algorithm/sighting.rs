@@ -1,0 +1,77 @@
+//! [`Sighting`]: how long another node has been silent, as one observer counts it.
+//!
+//! Invariant: a node is silent only after enough rounds of the observer, each of which has read the store, and
+//! enough time on the observer's own clock. Neither alone is enough: rounds can follow each other quickly once a
+//! store answers again, and time passes while it does not.
+
+use std::time::Duration;
+
+use cluster_types::BootId;
+
+use crate::Timing;
+
+/// A heartbeat as it stands in the store.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Beat {
+    /// Of which life of its node.
+    pub(crate) boot: BootId,
+    /// How often it has been renewed.
+    pub(crate) count: u64,
+}
+
+/// A round of the observer: when it began and when it had read, on its monotonic clock.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Round {
+    pub(crate) begun: Duration,
+    pub(crate) ended: Duration,
+}
+
+/// The last heartbeat that was seen of a node.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sighting {
+    beat: Beat,
+    /// When it had first been read.
+    since: Duration,
+    /// When the last round began that counts, or the one that saw it first.
+    counted: Duration,
+    /// Rounds since then that saw the same.
+    rounds: u32,
+}
+
+impl Sighting {
+    /// Sees `beat` for the first time.
+    pub(crate) const fn new(beat: Beat, round: Round) -> Self {
+        Self {
+            beat,
+            since: round.ended,
+            counted: round.begun,
+            rounds: 0,
+        }
+    }
+
+    /// Sees `beat` in another round. Rounds that follow each other faster than heartbeats do not count.
+    pub(crate) fn see(&mut self, beat: Beat, round: Round, timing: &Timing) {
+        if beat != self.beat {
+            *self = Self::new(beat, round);
+        } else if round.begun >= self.counted + timing.heartbeat_every {
+            self.counted = round.begun;
+            self.rounds += 1;
+        }
+    }
+
+    /// What was seen.
+    pub(crate) const fn beat(&self) -> Beat {
+        self.beat
+    }
+
+    /// Rounds without a new heartbeat.
+    pub(crate) const fn rounds(&self) -> u32 {
+        self.rounds
+    }
+
+    /// Whether the node has been silent for a lease.
+    pub(crate) fn is_silent(&self, round: Round, timing: &Timing) -> bool {
+        let lease_over = round.ended.saturating_sub(self.since) >= timing.lease;
+        self.rounds >= timing.lease_rounds && lease_over
+    }
+}

@@ -1,0 +1,360 @@
+//! [`Membership`]: the handle. What it answers comes from the last round that was read, without waiting.
+//!
+//! Leaves out: the rounds (`rounds`) and the decisions (`algorithm`).
+
+mod rounds;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use cluster_runtime::{TaskKind, Tasks};
+use cluster_store::Store;
+use cluster_store::schema::SCHEMA_VERSION;
+use cluster_types::{BootId, Life, NodeId, Rng, Shard};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::algorithm::{Algorithm, Round};
+use crate::entrance::Entrance;
+use crate::error::{JoinError, MoveError};
+use crate::limits::MOVE_WITHIN;
+use crate::store::{self, Entered};
+use crate::{Addresses, Member, NodeState, Place, Tenant, Timing, View};
+
+/// This node, as it shows itself to others.
+#[derive(Clone, Debug)]
+pub struct Myself {
+    /// Its id, for ever.
+    pub node: NodeId,
+    /// Where it is reached.
+    pub addresses: Addresses,
+    /// The release that it runs.
+    pub version: String,
+}
+
+/// What a membership is made of.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// The store of the cluster.
+    pub store: Store,
+    /// Where boot ids come from.
+    pub rng: Rng,
+    /// The rounds run among these, until they stop.
+    pub tasks: Tasks,
+    /// This node.
+    pub myself: Myself,
+    /// How fast the cluster notices and moves; the same on all nodes.
+    pub timing: Timing,
+}
+
+/// A node's place in the cluster. A cheap handle; clones are the same.
+#[derive(Clone)]
+pub struct Membership {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    parts: Parts,
+    alone: bool,
+    /// Where its monotonic clock begins.
+    start: Instant,
+    algorithm: Mutex<Algorithm>,
+    /// What the algorithm has read.
+    view: watch::Sender<Arc<View>>,
+    /// Microseconds on the clock until when this node serves.
+    serves_until: AtomicU64,
+    /// What the node's row should say; `algorithm` goes by what it says.
+    wanted: Mutex<NodeState>,
+    rounds: watch::Sender<Rounds>,
+    /// A round should begin before its time.
+    hurry: Notify,
+    /// Shards handed over that no line in the log has told of, by who has them now.
+    handed: Mutex<BTreeMap<NodeId, usize>>,
+    tenant: OnceLock<Arc<dyn Tenant>>,
+    /// The rounds should end.
+    stop: CancellationToken,
+    /// They have ended.
+    ended: CancellationToken,
+}
+
+/// Counts rounds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rounds {
+    begun: u64,
+    ended: u64,
+}
+
+impl Membership {
+    /// Becomes a member of the cluster on this store, and stays one. Takes no shards before [`Membership::serve`]. If
+    /// an earlier life of this node was left behind, waits a lease to see that it is over.
+    ///
+    /// # Errors
+    /// If another process with this node id is alive, if a node has the store to itself, if a member is too far from
+    /// this release, or if the store fails.
+    pub async fn join(parts: Parts) -> Result<Self, JoinError> {
+        let membership = Self::outside(parts, false);
+        let inner = &membership.inner;
+        inner.enter().await?;
+        let rounds = Arc::clone(inner);
+        let tasks = &inner.parts.tasks;
+        tasks.spawn(TaskKind::Membership, "membership", rounds.run());
+        Ok(membership)
+    }
+
+    /// Takes a store that one process can open at a time: owns all shards, and nobody else may join. Sends no
+    /// heartbeats. If members of a cluster were left behind, waits a lease to see that they are gone.
+    ///
+    /// # Errors
+    /// If a member of a cluster is alive, or if the store fails.
+    pub async fn alone(parts: Parts) -> Result<Self, JoinError> {
+        let timing = Timing {
+            serve_for: Duration::MAX,
+            ..parts.timing
+        };
+        let membership = Self::outside(Parts { timing, ..parts }, true);
+        let inner = &membership.inner;
+        inner.ended.cancel();
+        inner.enter().await?;
+        inner.take_all().await?;
+        Ok(membership)
+    }
+
+    fn outside(parts: Parts, alone: bool) -> Self {
+        let boot = BootId::random(&parts.rng);
+        let node = parts.myself.node;
+        let algorithm = Algorithm::new(Life { node, boot }, parts.timing);
+        let wanted = if alone {
+            NodeState::Serving
+        } else {
+            NodeState::Joining
+        };
+        let inner = Inner {
+            alone,
+            start: Instant::now(),
+            view: watch::Sender::new(Arc::clone(algorithm.view())),
+            algorithm: Mutex::new(algorithm),
+            serves_until: AtomicU64::new(0),
+            wanted: Mutex::new(wanted),
+            rounds: watch::Sender::default(),
+            hurry: Notify::new(),
+            handed: Mutex::default(),
+            tenant: OnceLock::new(),
+            stop: parts.tasks.stopping().child_token(),
+            ended: CancellationToken::new(),
+            parts,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// This node in the life of now: after an eviction it is another one.
+    pub fn myself(&self) -> Life {
+        self.inner.view.borrow().me()
+    }
+
+    /// Where the rooms of a shard live now, as far as this node knows.
+    pub fn place(&self, shard: Shard) -> Place {
+        let serves = self.is_serving();
+        self.inner.view.borrow().place(shard, serves)
+    }
+
+    /// Whether this node serves what it owns: it has renewed its row lately.
+    pub fn is_serving(&self) -> bool {
+        let until = self.inner.serves_until.load(Ordering::Acquire);
+        micros(self.inner.now()) < until
+    }
+
+    /// The cluster as this node has read it last.
+    pub fn view(&self) -> Arc<View> {
+        Arc::clone(&self.inner.view.borrow())
+    }
+
+    /// Each view that differs from the one before; only the newest, for who is slow.
+    pub fn changes(&self) -> watch::Receiver<Arc<View>> {
+        self.inner.view.subscribe()
+    }
+
+    /// Reads the store now: somebody has said that an owner has changed. Returns once a round that began after
+    /// this call has ended, whether or not it succeeded. Those who ask at the same time share it.
+    pub async fn look(&self) {
+        let mut rounds = self.inner.rounds.subscribe();
+        let wanted = rounds.borrow().begun + 1;
+        self.inner.hurry.notify_one();
+        tokio::select! {
+            biased;
+            () = self.inner.ended.cancelled() => {}
+            _ = rounds.wait_for(|rounds| rounds.ended >= wanted) => {}
+        }
+    }
+
+    /// From now on this node claims and is handed what falls to it, for `tenant`. To be called once.
+    pub fn serve(&self, tenant: Arc<dyn Tenant>) {
+        let inner = &self.inner;
+        if inner.tenant.set(tenant).is_err() {
+            return;
+        }
+        let view = self.view();
+        let own: Vec<_> = view.shards_of(view.me()).collect();
+        inner.tell(&own, |tenant, shards| tenant.gained(shards));
+        inner.want(NodeState::Serving);
+    }
+
+    /// Gives everything away. Returns when this node owns nothing, or nobody is there to take it. For a deadline
+    /// drop the future: what was begun goes on.
+    pub async fn drain(&self) {
+        if self.inner.alone {
+            return;
+        }
+        self.inner.want(NodeState::Draining);
+        let mut changes = self.changes();
+        let drained = |view: &Arc<View>| {
+            let serving = |member: &Arc<Member>| member.state == NodeState::Serving;
+            let me = view.living(view.me());
+            let owns = view.shards_of(view.me()).next().is_some();
+            let draining = me.is_some_and(|member| member.state == NodeState::Draining);
+            let heirs = view.members().any(serving);
+            draining && (!owns || !heirs)
+        };
+        tokio::select! {
+            biased;
+            () = self.inner.ended.cancelled() => {}
+            _ = changes.wait_for(drained) => {}
+        }
+    }
+
+    /// Moves a shard to a member, where it stays as long as that member lives and takes shards. Whichever node is
+    /// asked; its owner hands it over.
+    ///
+    /// # Errors
+    /// If the node takes no shards, the shard has not moved in time, or the store fails.
+    pub async fn move_shard(&self, shard: Shard, to: NodeId) -> Result<(), MoveError> {
+        let Parts { store, rng, .. } = &self.inner.parts;
+        let life = store::pin(store, rng, shard, to).await?;
+        self.inner.hurry.notify_one();
+        let mut changes = self.changes();
+        let moved = changes.wait_for(|view| view.owner(shard).life == Some(life));
+        let moved = timeout(MOVE_WITHIN, moved).await;
+        moved.map(|_| ()).map_err(|_| MoveError::Late)
+    }
+
+    /// An orderly end: this node's row is removed, and its rounds end. What it still owns is claimed by others at
+    /// once, so [drain](Membership::drain) first.
+    pub async fn leave(&self) {
+        let inner = &self.inner;
+        inner.stop.cancel();
+        // Nothing may enter anew behind the removal.
+        inner.ended.cancelled().await;
+        inner.serves_until.store(0, Ordering::Release);
+        let node = self.myself();
+        match store::leave(&inner.parts.store, node).await {
+            Ok(()) => tracing::info!(node = %node.node, "left the cluster"),
+            Err(error) => tracing::warn!(
+                node = %node.node,
+                error = &error as &dyn std::error::Error,
+                "could not say that it leaves: others wait a lease for it"
+            ),
+        }
+    }
+}
+
+impl Inner {
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// This node as its row should say.
+    fn member(&self) -> Member {
+        let Myself {
+            addresses, version, ..
+        } = &self.parts.myself;
+        Member {
+            life: self.view.borrow().me(),
+            addresses: addresses.clone(),
+            version: version.clone(),
+            schema_version: SCHEMA_VERSION,
+            state: *self.wanted.lock(),
+            alone: self.alone,
+        }
+    }
+
+    fn want(&self, state: NodeState) {
+        *self.wanted.lock() = state;
+        self.hurry.notify_one();
+    }
+
+    fn tell(&self, shards: &[Shard], what: impl Fn(&dyn Tenant, &[Shard])) {
+        if let Some(tenant) = self.tenant.get()
+            && !shards.is_empty()
+        {
+            what(&**tenant, shards);
+        }
+    }
+
+    /// Enters for the first time.
+    async fn enter(&self) -> Result<(), JoinError> {
+        let mut entrance = Entrance::default();
+        loop {
+            let node = match self.try_enter(&mut entrance).await? {
+                Attempt::In => return Ok(()),
+                Attempt::Waiting => {
+                    sleep(self.parts.timing.heartbeat_every).await;
+                    continue;
+                }
+                Attempt::Taken(node) => node,
+            };
+            return Err(if self.alone {
+                JoinError::Cluster { node }
+            } else {
+                JoinError::InUse { node }
+            });
+        }
+    }
+
+    /// Enters, if nobody who may be alive is in the way.
+    async fn try_enter(&self, entrance: &mut Entrance) -> Result<Attempt, JoinError> {
+        let (begun, member) = (self.now(), self.member());
+        let store = &self.parts.store;
+        let entered = if self.alone {
+            store::enter_alone(store, &member, entrance.silent()).await?
+        } else {
+            store::enter(store, &member, entrance.silent()).await?
+        };
+        let ended = self.now();
+        let occupants = match entered {
+            Entered::Yes => {
+                tracing::info!(node = %member.life.node, "joined the cluster");
+                return Ok(Attempt::In);
+            }
+            Entered::Occupied(occupants) => occupants,
+        };
+        let alive = entrance.see(&occupants, Round { begun, ended }, &self.parts.timing);
+        Ok(alive.map_or(Attempt::Waiting, Attempt::Taken))
+    }
+}
+
+/// What came of trying to enter.
+enum Attempt {
+    In,
+    /// Somebody is in the way who may be dead.
+    Waiting,
+    /// Somebody is in the way who is alive.
+    Taken(NodeId),
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+impl fmt::Debug for Membership {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Membership")
+            .field("myself", &self.myself())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,341 @@
+//! The rounds of a member: renew, read, decide, act.
+//!
+//! Invariant: only a round whose heartbeat is known to have succeeded reaches the algorithm, with the time at which
+//! it began. What a transaction was meant to change is believed when a later round has read it.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use cluster_runtime::TaskKind;
+use cluster_store::schema::SCHEMA_VERSION;
+use cluster_store::{StoreError, Transaction};
+use cluster_types::{BootId, Life, NodeId, Shard};
+use tokio::time::{sleep_until, timeout, timeout_at};
+
+use super::{Attempt, Inner, Parts, micros};
+use crate::algorithm::{Algorithm, Move, Plan, Reading, Round};
+use crate::entrance::Entrance;
+use crate::error::JoinError;
+use crate::limits::{LOOK_EVERY, PATIENCE_MAX};
+use crate::{Member, View, store};
+
+/// What the rounds remember from one to the next.
+struct Course {
+    /// How long the store is waited for.
+    patience: Duration,
+    /// Since this node was evicted, until it has entered anew.
+    outside: Option<Entrance>,
+    renewal: Renewal,
+}
+
+/// What the log knows of this node's heartbeats.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Renewal {
+    /// None yet in this life.
+    None,
+    InTime,
+    /// Too late, or it cannot enter.
+    Late,
+    /// Its node id is somebody else's, too.
+    Taken,
+}
+
+impl Inner {
+    /// Goes on until the node stops or leaves.
+    pub(super) async fn run(self: Arc<Self>) {
+        let _ended = self.ended.clone().drop_guard();
+        let mut course = Course {
+            patience: self.parts.timing.patience_first,
+            outside: None,
+            renewal: Renewal::None,
+        };
+        let rounds = async {
+            loop {
+                let begun = self.now();
+                self.rounds.send_modify(|rounds| rounds.begun += 1);
+                let plan = self.round(&mut course, begun).await;
+                self.rounds
+                    .send_modify(|rounds| rounds.ended = rounds.begun);
+                if let Some(plan) = plan {
+                    self.act(&course, plan).await;
+                }
+                self.wait(begun).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            () = rounds => {}
+        }
+    }
+
+    /// Until the next round is due, or somebody is in a hurry.
+    async fn wait(&self, begun: Duration) {
+        let due = self.start + begun + self.parts.timing.heartbeat_every;
+        let hurry = async {
+            self.hurry.notified().await;
+            sleep_until(self.start + begun + LOOK_EVERY).await;
+        };
+        tokio::select! {
+            biased;
+            () = sleep_until(due) => {}
+            () = hurry => {}
+        }
+    }
+
+    async fn round(&self, course: &mut Course, begun: Duration) -> Option<Plan> {
+        if course.outside.is_some() {
+            self.enter_anew(course).await;
+            return None;
+        }
+        match self.renew(course).await {
+            Ok(Some(reading)) => {
+                let ended = self.now();
+                let enough = 2 * ended.saturating_sub(begun);
+                course.patience = enough.clamp(self.parts.timing.patience_first, PATIENCE_MAX);
+                if course.renewal == Renewal::Late {
+                    tracing::info!("renews again, and serves its rooms");
+                }
+                course.renewal = Renewal::InTime;
+                Some(self.read(Round { begun, ended }, reading))
+            }
+            Ok(None) => {
+                self.evicted(course);
+                None
+            }
+            Err(error) => {
+                course.patience = (2 * course.patience).min(PATIENCE_MAX);
+                if micros(self.now()) >= self.serves_until.load(Ordering::Acquire) {
+                    suspended(course, &error);
+                }
+                None
+            }
+        }
+    }
+
+    /// One heartbeat, which is given up after a while: its outcome is unknown then. Says when it comes too late.
+    async fn renew(&self, course: &mut Course) -> Result<Option<Reading>, StoreError> {
+        let (me, mark, until) = {
+            let algorithm = self.algorithm.lock();
+            let me = algorithm.view().me();
+            (me, algorithm.mark(), algorithm.serves_until())
+        };
+        let heartbeat = store::heartbeat(&self.parts.store, me, mark);
+        let mut heartbeat = pin!(within(course.patience, heartbeat));
+        if course.renewal == Renewal::InTime {
+            match timeout_at(self.start + until, &mut heartbeat).await {
+                Ok(renewed) => return renewed,
+                Err(_) => suspended(course, &StoreError::CommitUnknown),
+            }
+        }
+        heartbeat.await
+    }
+
+    /// Takes a reading in, tells everybody, and says what to do.
+    fn read(&self, round: Round, reading: Reading) -> Plan {
+        let (changes, plan, before, view) = {
+            let mut algorithm = self.algorithm.lock();
+            let before = Arc::clone(algorithm.view());
+            let changes = algorithm.observe(round, reading);
+            let plan = algorithm.plan(round);
+            self.publish(&algorithm);
+            let view = Arc::clone(algorithm.view());
+            if algorithm.is_at_rest(round) {
+                self.say_handed();
+            }
+            (changes, plan, before, view)
+        };
+        self.tell(&changes.lost, |tenant, shards| tenant.lost(shards));
+        self.tell(&changes.gained, |tenant, shards| tenant.gained(shards));
+        say_strangers(&before, &view);
+        plan
+    }
+
+    fn publish(&self, algorithm: &Algorithm) {
+        let until = micros(algorithm.serves_until());
+        self.serves_until.store(until, Ordering::Release);
+        self.view.send_if_modified(|view| {
+            let is_new = !Arc::ptr_eq(view, algorithm.view());
+            if is_new {
+                *view = Arc::clone(algorithm.view());
+            }
+            is_new
+        });
+    }
+
+    /// Carries a plan out. Whatever comes of it is read in the next round, which begins at once.
+    async fn act(self: &Arc<Self>, course: &Course, plan: Plan) {
+        let Parts { store, rng, .. } = &self.parts;
+        let (view, wanted) = (Arc::clone(&self.view.borrow()), self.member().state);
+        let me = view.me();
+        let mut acted = plan.evict.len() + plan.claim.len() > 0;
+        if view.living(me).is_some_and(|member| member.state != wanted) {
+            let set = store::set_state(store, me, wanted);
+            say_failed("it serves or drains", within(course.patience, set).await);
+            acted = true;
+        }
+        for (node, beat) in plan.evict {
+            let evict = store::evict(store, me, node, beat);
+            let evicted = say_failed("an eviction", within(course.patience, evict).await);
+            if evicted == Some(true) {
+                tracing::warn!(%node, "evicted another node: it was silent for a lease");
+            }
+        }
+        if !plan.claim.is_empty() {
+            let claim = store::claim(store, rng, me, &plan.claim);
+            match say_failed("a claim", within(course.patience, claim).await) {
+                None | Some(0) => {}
+                Some(shards) => tracing::info!(shards, "claimed shards"),
+            }
+        }
+        if !plan.hand_over.is_empty() {
+            let hand_over = Arc::clone(self).hand_over(me, plan.hand_over);
+            let tasks = &self.parts.tasks;
+            tasks.spawn(TaskKind::Membership, "hand-over", hand_over);
+        }
+        if acted {
+            self.hurry.notify_one();
+        }
+    }
+
+    /// Hands shards over that nobody is told are here any more.
+    async fn hand_over(self: Arc<Self>, me: Life, moves: Vec<Move>) {
+        let span = self.parts.timing.release_within;
+        let shards: Vec<Shard> = moves.iter().map(|a_move| a_move.shard).collect();
+        if let Some(tenant) = self.tenant.get()
+            && timeout(span, tenant.release(&shards)).await.is_err()
+        {
+            tracing::warn!(
+                shards = shards.len(),
+                "rooms did not finish in time; they are fenced"
+            );
+        }
+        let Parts { store, rng, .. } = &self.parts;
+        let handed = within(PATIENCE_MAX, store::hand_over(store, rng, me, &moves)).await;
+        let mut heirs = BTreeMap::<NodeId, Vec<Shard>>::new();
+        for (shard, heir) in say_failed("a hand-over", handed).unwrap_or_default() {
+            heirs.entry(heir.node).or_default().push(shard);
+        }
+        for (heir, shards) in heirs {
+            self.tell(&shards, |tenant, shards| tenant.handed(shards, heir));
+            *self.handed.lock().entry(heir).or_default() += shards.len();
+        }
+        self.algorithm.lock().settle(self.now());
+        self.hurry.notify_one();
+    }
+
+    fn say_handed(&self) {
+        for (to, shards) in std::mem::take(&mut *self.handed.lock()) {
+            tracing::info!(shards, %to, "handed shards over");
+        }
+    }
+
+    /// Somebody has removed this node's row: it goes on in a new life.
+    fn evicted(&self, course: &mut Course) {
+        let boot = BootId::random(&self.parts.rng);
+        let node = self.parts.myself.node;
+        let lost = {
+            let mut algorithm = self.algorithm.lock();
+            let lost = algorithm.evicted(Life { node, boot });
+            self.publish(&algorithm);
+            lost
+        };
+        let shards = lost.len();
+        tracing::warn!(%node, shards, "was evicted: it did not renew in time, owns nothing, and joins anew");
+        self.tell(&lost, |tenant, shards| tenant.lost(shards));
+        course.renewal = Renewal::None;
+        course.outside = Some(Entrance::default());
+        self.hurry.notify_one();
+    }
+
+    async fn enter_anew(&self, course: &mut Course) {
+        let Some(entrance) = &mut course.outside else {
+            return;
+        };
+        match self.try_enter(entrance).await {
+            Ok(Attempt::In) => {
+                course.outside = None;
+                course.renewal = Renewal::None;
+                self.hurry.notify_one();
+            }
+            Ok(Attempt::Taken(node)) if course.renewal != Renewal::Taken => {
+                course.renewal = Renewal::Taken;
+                tracing::error!(%node, "its node id is in use by another process that is alive: stop one of them");
+            }
+            Ok(Attempt::Waiting | Attempt::Taken(_)) => {}
+            Err(error) if course.renewal != Renewal::Late => {
+                course.renewal = Renewal::Late;
+                tracing::error!(
+                    error = &error as &dyn Error,
+                    "cannot join anew, and goes on trying"
+                );
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Claims every shard, for a node that is alone.
+    pub(super) async fn take_all(&self) -> Result<(), JoinError> {
+        let Parts { store, rng, .. } = &self.parts;
+        loop {
+            let begun = self.now();
+            let mark = self.algorithm.lock().mark();
+            let read = |tx: Transaction| async move { store::read(&tx, mark).await };
+            let reading = store.read(read).await?;
+            let ended = self.now();
+            let plan = self.read(Round { begun, ended }, reading);
+            if plan.claim.is_empty() {
+                return Ok(());
+            }
+            let me = self.view.borrow().me();
+            match store::claim(store, rng, me, &plan.claim).await {
+                // What came of it is read.
+                Ok(_) | Err(StoreError::CommitUnknown) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// The outcome of a transaction, which is unknown after `span`.
+async fn within<T>(
+    span: Duration,
+    transaction: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let outcome = timeout(span, transaction).await;
+    outcome.unwrap_or(Err(StoreError::CommitUnknown))
+}
+
+fn say_failed<T>(what: &'static str, outcome: Result<T, StoreError>) -> Option<T> {
+    let say = |error: &StoreError| {
+        tracing::warn!(
+            what,
+            error = error as &dyn Error,
+            "the store did not take it; reads again"
+        );
+    };
+    outcome.inspect_err(say).ok()
+}
+
+fn suspended(course: &mut Course, error: &StoreError) {
+    if course.renewal == Renewal::InTime {
+        course.renewal = Renewal::Late;
+        let error = error as &dyn Error;
+        tracing::warn!(error, "cannot renew, serves no rooms until it can");
+    }
+}
+
+/// Names members that are new and too far from this release.
+fn say_strangers(before: &View, now: &View) {
+    let far = |member: &&Arc<Member>| member.schema_version.abs_diff(SCHEMA_VERSION) > 1;
+    for member in now.members().filter(far) {
+        if before.living(member.life).is_none() {
+            let (node, version) = (member.life.node, &member.version);
+            tracing::error!(%node, version, "a node has joined that is too far from this release: stop one of them");
+        }
+    }
+}
