@@ -190,9 +190,9 @@ impl Wire {
     }
 
     async fn call(&self, node: &Node, token: String) -> Result<Reply, Status> {
-        let caller = node.accounts.authenticate(&token).await;
+        let caller = node.services.accounts.authenticate(&token).await;
         let caller = caller.map_err(|error| cluster_rpc::status(&error))?;
-        let rooms = &node.rooms;
+        let rooms = &node.services.rooms;
         macro_rules! ask {
             ($service:expr, $call:ident, $request:expr, $reply:expr) => {
                 $service
@@ -238,7 +238,8 @@ impl Wire {
             Self::Join(r) => ask!(rooms, join_room, r, Reply::Room),
             Self::SignOut(_) => {
                 let request = on_behalf(caller, v1::SignOutRequest {});
-                let ended = v1::accounts_server::Accounts::sign_out(&node.accounts, request);
+                let ended =
+                    v1::accounts_server::Accounts::sign_out(&node.services.accounts, request);
                 ended.await.map(|_| Reply::Nothing)
             }
         }

@@ -1,12 +1,10 @@
-//! Files and rooms of a node, each as the other needs it, and what an operator finds of files in the end.
+//! Files that people send, and what an operator finds of files in the end.
 //!
 //! Leaves out: downloads, which go through a service of their own, and what a file holds.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use anyhow::Context as _;
-use async_trait::async_trait;
 use cluster_store::schema::{File as FileRow, FileQuota, RoomEvent, Upload};
 use cluster_store::{Row, RowPage, RowRange, Scan, Store, StoreError, Transaction};
 use cluster_types::{AccountId, FileId, RoomId, Seq};
@@ -15,72 +13,10 @@ use object_store::ObjectStore as _;
 use object_store::memory::InMemory;
 use proto::storage::v1;
 use proto::storage::v1::room_event::Kind;
-use services_files::{Descriptor, FileName, Files, NewUpload, RequestId, TakeError};
-use services_rooms::{AttachError, Attachment, Attachments, Unattachable, WhyNot};
+use services_files::{FileName, Files, NewUpload, RequestId};
 
 use crate::history::{KeptFile, Quota, World as Happened};
 use crate::world::World;
-
-/// Files, as rooms need them.
-#[derive(Debug)]
-pub(crate) struct Carried(pub(crate) Files);
-
-#[async_trait]
-impl Attachments for Carried {
-    async fn find(
-        &self,
-        tx: &Transaction,
-        account: AccountId,
-        room: RoomId,
-        files: &[FileId],
-    ) -> Result<Vec<Attachment>, AttachError> {
-        let found = self.0.descriptors(tx, account, room, files).await;
-        let found = found.map_err(|error| refusal(error, files))?;
-        Ok(found.into_iter().map(attachment).collect())
-    }
-
-    async fn take(
-        &self,
-        tx: &Transaction,
-        account: AccountId,
-        room: RoomId,
-        files: &[FileId],
-    ) -> Result<(), StoreError> {
-        let taken = Files::take(tx, account, room, files).await;
-        taken.map_err(|error| match refusal(error, files) {
-            AttachError::Store(error) => error,
-            AttachError::Unattachable(_) => StoreError::Contended,
-        })
-    }
-
-    async fn release(&self, tx: &Transaction, file: FileId) -> Result<(), StoreError> {
-        Files::release(tx, file).await
-    }
-}
-
-fn refusal(error: TakeError, files: &[FileId]) -> AttachError {
-    let (file, why) = match error {
-        TakeError::NoSuchUpload { file } => (file, WhyNot::NoSuchUpload),
-        TakeError::Taken { file } => (file, WhyNot::Taken),
-        TakeError::OtherRoom { file } => (file, WhyNot::OtherRoom),
-        TakeError::NotFinished { file } => (file, WhyNot::NotFinished),
-        TakeError::Store(error) => return AttachError::Store(error),
-    };
-    let place = files.iter().position(|asked| *asked == file);
-    let place = place.unwrap_or_default();
-    Unattachable { place, why }.into()
-}
-
-fn attachment(of: Descriptor) -> Attachment {
-    Attachment {
-        file: of.file,
-        name: of.name.as_str().to_owned(),
-        size: of.size,
-        sha256: of.sha256,
-        key: Arc::new(of.key),
-        media_type: of.media_type,
-    }
-}
 
 /// Uploads a small file, whole. `None` if anything went wrong: what is left of it is for the sweep.
 pub(crate) async fn upload(

@@ -406,12 +406,12 @@ async fn connect(
     token: &str,
     frames: mpsc::Receiver<Bytes>,
 ) -> Result<tonic::body::Body, Status> {
-    let caller = node.accounts.authenticate(token).await;
+    let caller = node.services.accounts.authenticate(token).await;
     let caller = caller.map_err(|error| cluster_rpc::status(&error))?;
     let mut request = http::Request::new(tonic::body::Body::new(Input(frames)));
     *request.uri_mut() = http::Uri::from_static(CONNECT);
     request.extensions_mut().insert(caller);
-    let response = match node.sessions.clone().call(request).await {
+    let response = match node.services.sessions.clone().call(request).await {
         Ok(response) => response,
         Err(never) => match never {},
     };

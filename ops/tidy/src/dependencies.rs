@@ -106,7 +106,24 @@ pub const ROWS: &[Row] = &[
         ],
     )
     .and_tests(&["rookery-client"]),
-    // Layer 5: wires all of it, and alone chooses the store.
+    // Layer 4, towards the store: all services, fitted together.
+    Row::new(
+        "services-node",
+        &[
+            "proto",
+            "cluster-types",
+            "cluster-store",
+            "cluster-runtime",
+            "cluster-rpc",
+            "cluster-membership",
+            "services-vault",
+            "services-accounts",
+            "services-files",
+            "services-rooms",
+            "services-sessions",
+        ],
+    ),
+    // Layer 5: puts an edge before a node, and alone chooses the store.
     Row::new("services-server", EVERYTHING),
     // Clients: what others can build, with nothing internal.
     Row::new("rookery-client", &["proto"]),

@@ -13,21 +13,20 @@ use proto::v1::administration_server::AdministrationServer;
 use proto::v1::files_server::FilesServer;
 use proto::v1::messages_server::MessagesServer;
 use proto::v1::rooms_server::RoomsServer;
-use services_accounts::{Accounts, Argon2id, HashCost, HashError, InvitationSecret, Parts};
+use services_accounts::{Argon2id, HashCost, HashError, InvitationSecret};
 use services_backup::socket;
-use services_files::{Files, PlaceError, SealedFiles, Transfers};
+use services_files::{PlaceError, SealedFiles};
 use services_gateway::{
     AccountRates, CertificateError, CertificateSource, Certificates, Gateway, GatewayError,
     GatewayOptions, Handle, MessageLimits, listen,
 };
-use services_rooms::Rooms;
-use services_sessions::{Alone, Hub, SessionError, Sessions};
+use services_node::{Node, NodeError};
+use services_sessions::SessionError;
 use services_vault::Vault;
 use tokio::net::TcpListener;
-use tokio::time::timeout;
 use tonic::service::Routes;
 
-use crate::adapters::{AsCalls, Carried, EndStreams, Known, Members};
+use crate::adapters::{AsCalls, ByToken};
 use crate::administration::Administration;
 use crate::config::Config;
 use crate::files::{self, FilesError};
@@ -107,11 +106,7 @@ pub struct App {
     pub(crate) vault: Vault,
     /// The key file, if this start has made it.
     pub(crate) key_file_made: Option<PathBuf>,
-    pub(crate) accounts: Accounts,
-    pub(crate) rooms: Rooms,
-    pub(crate) hub: Hub,
-    pub(crate) sessions: Sessions,
-    pub(crate) transfers: Transfers,
+    pub(crate) node: Node,
     pub(crate) gateway: Handle,
     pub(crate) tasks: Tasks,
 }
@@ -121,6 +116,17 @@ impl std::fmt::Debug for App {
         f.debug_struct("App")
             .field("config", &self.config)
             .finish_non_exhaustive()
+    }
+}
+
+impl From<NodeError> for StartError {
+    fn from(error: NodeError) -> Self {
+        match error {
+            NodeError::Hash(error) => Self::Hash(error),
+            NodeError::Store(error) => Self::Store(error),
+            NodeError::Place(error) => Self::Place(error),
+            NodeError::Sessions(error) => Self::Sessions(error),
+        }
     }
 }
 
@@ -160,16 +166,16 @@ impl App {
         let services = Services::start(&config, &base).await?;
         let upgrading = Upgrading::start(
             &base.store,
-            &services.accounts,
-            &services.rooms,
+            &services.node.accounts,
+            &services.node.rooms,
             &base.tasks,
         )
         .await?;
         let administration = Administration {
-            accounts: services.accounts.clone(),
-            rooms: services.rooms.clone(),
-            hub: services.hub.clone(),
-            transfers: services.transfers.clone(),
+            accounts: services.node.accounts.clone(),
+            rooms: services.node.rooms.clone(),
+            hub: services.node.hub.clone(),
+            transfers: services.node.transfers.clone(),
             certificates: Arc::clone(&certificates),
             upgrading,
             rotations: Rotations::new(base.vault.clone(), base.tasks.clone()),
@@ -181,11 +187,7 @@ impl App {
             store: base.store,
             vault: base.vault,
             key_file_made,
-            accounts: services.accounts,
-            rooms: services.rooms,
-            hub: services.hub,
-            sessions: services.sessions,
-            transfers: services.transfers,
+            node: services.node,
             gateway,
             tasks: base.tasks,
         })
@@ -196,7 +198,7 @@ impl App {
     /// # Errors
     /// If the store fails.
     pub async fn first_invitation(&self) -> Result<Option<InvitationSecret>, StoreError> {
-        self.accounts.ensure_administrator_invitation().await
+        self.node.accounts.ensure_administrator_invitation().await
     }
 
     /// What seals all that is stored.
@@ -233,102 +235,37 @@ struct Base {
     tasks: Tasks,
 }
 
-/// The services, fitted together.
+/// The services that run, and how fast each account may go.
 struct Services {
-    accounts: Accounts,
-    known: Arc<Known>,
-    hub: Hub,
-    rooms: Rooms,
-    sessions: Sessions,
-    transfers: Transfers,
+    node: Node,
     account_rates: AccountRates,
 }
 
 impl Services {
     async fn start(config: &Config, base: &Base) -> Result<Self, StartError> {
-        let parts = Parts {
+        let account_rates = AccountRates::new(&config.limits.calls);
+        let pace = Arc::new(AsCalls(account_rates.clone()));
+        let node = Node::start(services_node::Parts {
             store: base.store.clone(),
+            deployment: base.deployment,
             vault: base.vault.clone(),
+            objects: Arc::clone(&base.objects),
             clock: Arc::clone(&base.clock),
             rng: base.rng.fork(),
             tasks: base.tasks.clone(),
             hasher: Arc::new(Argon2id::new(HashCost::STANDARD)?),
-        };
-        let accounts = Accounts::start(parts, config.account_options()).await?;
-        let known = Arc::new(Known(accounts.clone()));
-        let cores = available_parallelism().map_or(1, usize::from);
-        let hub = Hub::start(cores, Arc::new(Alone), &base.tasks);
-        let files = Files::new(services_files::Parts {
-            store: base.store.clone(),
-            deployment: base.deployment,
-            vault: base.vault.clone(),
-            clock: Arc::clone(&base.clock),
-            rng: base.rng.fork(),
-            objects: Arc::clone(&base.objects),
-            people: known.clone(),
-            policy: config.files.policy(),
-            tasks: base.tasks.clone(),
-        });
-        check_place(&files).await?;
-        let rooms = Rooms::start(services_rooms::Dependencies {
-            store: base.store.clone(),
-            vault: base.vault.clone(),
-            clock: Arc::clone(&base.clock),
-            rng: base.rng.fork(),
-            people: known.clone(),
-            attachments: Arc::new(Carried(files.clone())),
-            publisher: Arc::new(hub.clone()),
-            tasks: base.tasks.clone(),
+            accounts: config.account_options(),
+            files: config.files.policy(),
+            stream_pace: pace.clone(),
+            file_pace: pace,
+            frame_bytes_max: config.limits.messages.request_bytes_max.as_usize(),
+            relay_shards: available_parallelism().map_or(1, usize::from),
         })
         .await?;
-        let account_rates = AccountRates::new(&config.limits.calls);
-        let pace = Arc::new(AsCalls(account_rates.clone()));
-        let transfers = Transfers::new(services_files::Dependencies {
-            files,
-            carriers: Arc::new(Members(rooms.clone())),
-            sign_ins: known.clone(),
-            pace: pace.clone(),
-        });
-        transfers.sweep(&base.tasks);
-        // Nobody else has had the chance to be told, and nobody has a stream yet.
-        let _first = accounts.on_sign_in_ended(EndStreams::hook(&hub, &transfers));
-        let dependencies = services_sessions::Dependencies {
-            rooms: rooms.clone(),
-            sign_ins: known.clone(),
-            pace,
-            tasks: base.tasks.clone(),
-            frame_bytes_max: config.limits.messages.request_bytes_max.as_usize(),
-        };
-        let sessions = Sessions::start(hub.clone(), dependencies).await?;
         Ok(Self {
-            accounts,
-            known,
-            hub,
-            rooms,
-            sessions,
-            transfers,
+            node,
             account_rates,
         })
-    }
-}
-
-/// Refuses a place of files that is another store's. One that does not answer is asked again by whoever needs it, and
-/// messages go on meanwhile.
-async fn check_place(of: &Files) -> Result<(), PlaceError> {
-    match timeout(files::ANSWER_WITHIN, of.check_place()).await {
-        Ok(Err(error)) if error.may_pass() => {
-            let cause = &error as &dyn std::error::Error;
-            tracing::error!(
-                cause,
-                "whose the files are is not known yet, and none is taken"
-            );
-            Ok(())
-        }
-        Ok(checked) => checked,
-        Err(_elapsed) => {
-            tracing::error!("where files lie nothing answers; none is taken for now");
-            Ok(())
-        }
     }
 }
 
@@ -342,7 +279,7 @@ fn gateway(
 ) -> Gateway {
     Gateway {
         routes: routes(&config.limits.messages, services, administration),
-        authenticate: services.known.clone(),
+        authenticate: Arc::new(ByToken(services.node.accounts.clone())),
         certificates,
         account_rates: services.account_rates.clone(),
         options: GatewayOptions {
@@ -368,12 +305,12 @@ fn routes(limits: &MessageLimits, services: &Services, administration: Administr
                 .max_encoding_message_size(response)
         };
     }
-    Routes::new(bounded!(AccountsServer, services.accounts.clone()))
+    Routes::new(bounded!(AccountsServer, services.node.accounts.clone()))
         .add_service(bounded!(AdministrationServer, administration))
-        .add_service(bounded!(RoomsServer, services.rooms.clone()))
-        .add_service(bounded!(MessagesServer, services.rooms.clone()))
-        .add_service(bounded!(FilesServer, services.transfers.clone()))
-        .add_service(services.sessions.clone())
+        .add_service(bounded!(RoomsServer, services.node.rooms.clone()))
+        .add_service(bounded!(MessagesServer, services.node.rooms.clone()))
+        .add_service(bounded!(FilesServer, services.node.transfers.clone()))
+        .add_service(services.node.sessions.clone())
 }
 
 /// What an operator may have to mend: the address, the certificate, the store. In this order, so that what

@@ -8,7 +8,6 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
@@ -30,10 +29,6 @@ pub use s3::{CredentialsError, S3Config};
 
 /// The folder of files, in the data directory unless another one is named.
 const FOLDER: &str = "files";
-
-/// How long a start waits for the place of files to say whose it is. A folder answers at once, and a bucket that does not
-/// keeps nobody from messages.
-pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// What an operator can set about files.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

@@ -183,7 +183,7 @@ async fn greet(app: &App) -> Result<(), StartError> {
 
 /// Removes what is over, now and then.
 fn keep_up(app: &App) {
-    let (accounts, stopping) = (app.accounts.clone(), app.tasks.stopping().clone());
+    let (accounts, stopping) = (app.node.accounts.clone(), app.tasks.stopping().clone());
     app.tasks.spawn(TaskKind::Housekeeping, "accounts: upkeep", async move {
         let pause = || tokio::time::sleep(UPKEEP_EVERY);
         loop {

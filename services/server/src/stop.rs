@@ -30,15 +30,10 @@ impl App {
     pub async fn stop(&self) -> Stopped {
         let within = self.config.stop_within.duration();
         let tell = async {
-            self.hub.drain();
-            self.transfers.drain();
+            self.node.drain();
         };
         let Drained { connections_cut } = self.gateway.shutdown(within, tell).await;
-        let services = async {
-            self.sessions.stop().await;
-            self.rooms.stop().await;
-        };
-        let in_time = tokio::time::timeout(SERVICES_WITHIN, services).await;
+        let in_time = tokio::time::timeout(SERVICES_WITHIN, self.node.stop()).await;
         self.tasks.stop();
         let tasks_left = self.tasks.ended(TASKS_WITHIN).await;
         self.store.close().await;

@@ -99,7 +99,10 @@ impl Somebody {
             let id = name::room(&state.rooms.get(&room)?.name, "room").ok()?;
             (state.account(self.me)?, id)
         };
-        let (files, size) = (&self.clients.node.files, among(&self.rng, FILE_BYTES));
+        let (files, size) = (
+            &self.clients.node.services.files,
+            among(&self.rng, FILE_BYTES),
+        );
         let file = files::upload(files, account, id, size, RequestId(self.rng.bytes())).await?;
         let mut state = self.clients.world.lock();
         let uploads = &mut state.rooms.get_mut(&room)?.uploads;

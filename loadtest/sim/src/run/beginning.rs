@@ -49,7 +49,7 @@ impl Run {
     /// Hashes passwords, on a thread. Nobody else has anything to do then, so it does not matter when
     /// that is done.
     async fn enrol(&self, clients: &Clients, number: u64) -> anyhow::Result<()> {
-        let accounts = &clients.node.accounts;
+        let accounts = &clients.node.services.accounts;
         let register = v1::RegisterAccountRequest {
             user_name: user_name(number),
             password: PASSWORD.to_owned(),
@@ -85,7 +85,7 @@ impl Run {
             ..Default::default()
         };
         sleep(ALONE).await;
-        let accounts = &clients.node.accounts;
+        let accounts = &clients.node.services.accounts;
         let signed_in =
             v1::accounts_server::Accounts::sign_in(accounts, tonic::Request::new(request));
         let token = signed_in.await?.into_inner().token;

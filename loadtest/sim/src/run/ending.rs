@@ -22,7 +22,7 @@ use crate::stream::Client;
 impl Run {
     /// Takes the node down in order, with its streams first.
     pub(super) async fn drain(&self, clients: &Clients) {
-        clients.node.hub.drain();
+        clients.node.services.hub.drain();
         let under_way = || clients.tasks.count() > 0;
         clients
             .come_to_rest(under_way, Duration::from_secs(30))
@@ -196,7 +196,7 @@ impl Run {
         self.clock.jump_to(UPLOADS_GONE_DAYS * 24 * 60 * 60 * 1_000);
         let node = &clients.node;
         loop {
-            let swept = node.files.sweep().await;
+            let swept = node.services.files.sweep().await;
             anyhow::ensure!(swept.failures == 0, "files are not swept in fair weather");
             if swept == Swept::default() {
                 break;

@@ -1,0 +1,207 @@
+//! [`Node`]: the services that run, and in which order they start and stop.
+
+use std::sync::Arc;
+
+use cluster_runtime::Tasks;
+use cluster_store::{Store, StoreError};
+use cluster_types::{Clock, DeploymentId, Rng};
+use object_store::ObjectStore;
+use services_accounts::{Accounts, HashError, PasswordHasher};
+use services_files::{Files, PlaceError, Transfers};
+use services_rooms::Rooms;
+use services_sessions::{Alone, Hub, SessionError, Sessions};
+use services_vault::Vault;
+use tokio::time::timeout;
+
+use crate::files::{Carried, Members};
+use crate::known::{EndStreams, Known};
+use crate::limits::PLACE_ANSWERS_WITHIN;
+
+/// What a node is made of.
+pub struct Parts {
+    /// Where everything is kept.
+    pub store: Store,
+    /// What is kept there.
+    pub deployment: DeploymentId,
+    /// Seals it.
+    pub vault: Vault,
+    /// Where the bytes of files lie.
+    pub objects: Arc<dyn ObjectStore>,
+    /// Labels what happens.
+    pub clock: Arc<dyn Clock>,
+    /// Makes ids and secrets.
+    pub rng: Rng,
+    /// Runs what goes on in the background.
+    pub tasks: Tasks,
+    /// Hashes passwords.
+    pub hasher: Arc<dyn PasswordHasher>,
+    /// What an operator has set about accounts.
+    pub accounts: services_accounts::Options,
+    /// What an operator has set about files.
+    pub files: services_files::Policy,
+    /// Knows how fast each account goes on its streams.
+    pub stream_pace: Arc<dyn services_sessions::Pace>,
+    /// Knows how fast each account goes with its files.
+    pub file_pace: Arc<dyn services_files::Pace>,
+    /// Most bytes of one frame of a stream.
+    pub frame_bytes_max: usize,
+    /// Tasks that hand events out: one for each core.
+    pub relay_shards: usize,
+}
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The machine cannot hash passwords.
+    #[error("passwords cannot be hashed")]
+    Hash(#[from] HashError),
+    /// The store fails.
+    #[error("the store cannot be used")]
+    Store(#[from] StoreError),
+    /// The place of files is not this store's.
+    #[error("files cannot be kept where they are to lie")]
+    Place(#[from] PlaceError),
+    /// The runtime is going down already.
+    #[error("sessions cannot be served")]
+    Sessions(#[from] SessionError),
+}
+
+/// The services of a node. Clones are the same node.
+#[derive(Clone)]
+pub struct Node {
+    /// People, and who is signed in.
+    pub accounts: Accounts,
+    /// The same, as others need them.
+    pub known: Arc<Known>,
+    /// Files that people send.
+    pub files: Files,
+    /// The same, on their way to and from clients.
+    pub transfers: Transfers,
+    /// Rooms.
+    pub rooms: Rooms,
+    /// Delivers what happens.
+    pub hub: Hub,
+    /// Streams of clients.
+    pub sessions: Sessions,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").finish_non_exhaustive()
+    }
+}
+
+impl Node {
+    /// Starts all services.
+    ///
+    /// # Errors
+    /// What cannot be started; nothing is left running but tasks that end with the runtime.
+    pub async fn start(parts: Parts) -> Result<Self, NodeError> {
+        let accounts = accounts(&parts).await?;
+        let known = Arc::new(Known(accounts.clone()));
+        let hub = Hub::start(parts.relay_shards, Arc::new(Alone), &parts.tasks);
+        let files = files(&parts, &known);
+        check_place(&files).await?;
+        let rooms = Rooms::start(services_rooms::Dependencies {
+            store: parts.store.clone(),
+            vault: parts.vault.clone(),
+            clock: Arc::clone(&parts.clock),
+            rng: parts.rng.fork(),
+            people: known.clone(),
+            attachments: Arc::new(Carried(files.clone())),
+            publisher: Arc::new(hub.clone()),
+            tasks: parts.tasks.clone(),
+        })
+        .await?;
+        let transfers = Transfers::new(services_files::Dependencies {
+            files: files.clone(),
+            carriers: Arc::new(Members(rooms.clone())),
+            sign_ins: known.clone(),
+            pace: parts.file_pace,
+        });
+        transfers.sweep(&parts.tasks);
+        // Nobody else has had the chance to be told, and nobody has a stream yet.
+        let _first = accounts.on_sign_in_ended(EndStreams::hook(&hub, &transfers));
+        let dependencies = services_sessions::Dependencies {
+            rooms: rooms.clone(),
+            sign_ins: known.clone(),
+            pace: parts.stream_pace,
+            tasks: parts.tasks,
+            frame_bytes_max: parts.frame_bytes_max,
+        };
+        let sessions = Sessions::start(hub.clone(), dependencies).await?;
+        Ok(Self {
+            accounts,
+            known,
+            files,
+            transfers,
+            rooms,
+            hub,
+            sessions,
+        })
+    }
+
+    /// Takes no more streams and transfers, and asks all clients to come back, elsewhere or later.
+    pub fn drain(&self) {
+        self.hub.drain();
+        self.transfers.drain();
+    }
+
+    /// Ends sessions, then rooms, once no client is there any more.
+    pub async fn stop(&self) {
+        self.sessions.stop().await;
+        self.rooms.stop().await;
+    }
+}
+
+async fn accounts(parts: &Parts) -> Result<Accounts, HashError> {
+    let of_accounts = services_accounts::Parts {
+        store: parts.store.clone(),
+        vault: parts.vault.clone(),
+        clock: Arc::clone(&parts.clock),
+        rng: parts.rng.fork(),
+        tasks: parts.tasks.clone(),
+        hasher: Arc::clone(&parts.hasher),
+    };
+    Accounts::start(of_accounts, parts.accounts).await
+}
+
+fn files(parts: &Parts, known: &Arc<Known>) -> Files {
+    Files::new(services_files::Parts {
+        store: parts.store.clone(),
+        deployment: parts.deployment,
+        vault: parts.vault.clone(),
+        clock: Arc::clone(&parts.clock),
+        rng: parts.rng.fork(),
+        objects: Arc::clone(&parts.objects),
+        people: known.clone(),
+        policy: parts.files.clone(),
+        tasks: parts.tasks.clone(),
+    })
+}
+
+/// Refuses a place of files that is another store's. One that does not answer is asked again by whoever needs it, and
+/// messages go on meanwhile.
+async fn check_place(of: &Files) -> Result<(), PlaceError> {
+    match timeout(PLACE_ANSWERS_WITHIN, of.check_place()).await {
+        Ok(Err(error)) if error.may_pass() => {
+            let cause = &error as &dyn std::error::Error;
+            tracing::error!(
+                cause,
+                "whose the files are is not known yet, and none is taken"
+            );
+            Ok(())
+        }
+        Ok(checked) => checked,
+        Err(_elapsed) => {
+            tracing::error!("where files lie nothing answers; none is taken for now");
+            Ok(())
+        }
+    }
+}
