@@ -38,6 +38,7 @@ use tokio::time::timeout;
 mod accept;
 mod books;
 mod carry;
+pub mod certificates;
 mod complaints;
 mod dial;
 mod error;
@@ -50,12 +51,14 @@ mod network;
 mod shared;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use error::{AskError, TellError};
 pub use limits::{BODY_BYTES_MAX, Limits};
 pub use line::Answer;
 pub use memory::{MemoryNetwork, MemoryNode};
 pub use network::{Incoming, Network, Stream};
+pub use tls::TlsNetwork;
 
 use limits::FAREWELL_WITHIN;
 use shared::Shared;

@@ -7,6 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cluster_runtime::TaskKind;
 use cluster_types::{NodeId, Rng};
 use proto::cluster::v1::frame::Kind;
 use proto::cluster::v1::{Farewell, FarewellReason, Frame};
@@ -68,7 +69,13 @@ pub(super) async fn keep_linked(shared: Arc<Shared>, peer: NodeId, gone: Cancell
         };
         match met {
             Ok((meeting, connection)) => {
-                hold(&shared, meeting, &gone).await;
+                let (shared, gone) = (Arc::clone(&shared), gone.clone());
+                let tasks = shared.tasks.clone();
+                // In a task of its own: a handler that panics ends the link, and not all later ones.
+                let held = tasks.spawn(TaskKind::Link, "link held", async move {
+                    hold(&shared, meeting, &gone).await;
+                });
+                let _ = held.await;
                 drop(connection);
             }
             Err(error) => complain(&shared, peer, &error),

@@ -92,14 +92,23 @@ pub const LINES_MAX: usize = 64;
 /// Bytes of the other's last words that are logged.
 pub const DETAIL_BYTES_MAX: usize = 256;
 
+/// TLS handshakes under way. Each costs a signature; more than come from nodes at once wait in the kernel.
+pub const HANDSHAKES_MAX: usize = 64;
+
+/// Bytes in a file with certificates or a key: a hundred times what is usual.
+pub const PEM_BYTES_MAX: u64 = 256 * 1024;
+
+/// How often the files of the certificate are looked at.
+pub const RELOAD_EVERY: Duration = Duration::from_secs(10);
+
+/// So long before its end a certificate is said to be late.
+pub const CERTIFICATE_LATE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 /// Bytes that a connection in memory takes before they are read: as much as a socket's buffer.
 pub const MEMORY_PIPE_BYTES: usize = 64 * 1024;
 
 /// Connections in memory that wait to be taken, at one node.
 pub const MEMORY_BACKLOG_MAX: usize = 64;
-
-/// Tasks that wait for the weather between two nodes in memory to change. Past that all of them look anew.
-pub const MEMORY_WAITING_MAX: usize = 32;
 
 /// The bounds of a link that a simulation shrinks. The default is made of the constants here.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -43,6 +43,8 @@ pub(super) struct Outgoing {
     sign: Interval,
     /// Nothing was said since the last tick.
     quiet: bool,
+    /// Something has been said.
+    greeted: bool,
 }
 
 /// An ask under way. Dropped, it is forgotten.
@@ -171,6 +173,7 @@ impl Outgoing {
             line,
             sign,
             quiet: true,
+            greeted: false,
         }
     }
 }
@@ -189,7 +192,7 @@ impl Stream for Outgoing {
         };
         match next {
             Next::Frame(kind) => {
-                self.quiet = false;
+                (self.quiet, self.greeted) = (false, true);
                 return Poll::Ready(Some(Frame { kind: Some(kind) }));
             }
             Next::End => return Poll::Ready(None),
@@ -197,7 +200,8 @@ impl Stream for Outgoing {
         }
         loop {
             ready!(self.sign.poll_tick(context));
-            if std::mem::replace(&mut self.quiet, true) {
+            // Nothing comes before a hello.
+            if std::mem::replace(&mut self.quiet, true) && self.greeted {
                 return Poll::Ready(Some(Frame { kind: None }));
             }
         }

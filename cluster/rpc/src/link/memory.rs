@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::limits::{MEMORY_BACKLOG_MAX, MEMORY_PIPE_BYTES, MEMORY_WAITING_MAX};
+use super::limits::{MEMORY_BACKLOG_MAX, MEMORY_PIPE_BYTES};
 use super::network::{Incoming, Network, Stream};
 
 /// A network. Clones are the same one.
@@ -60,16 +60,24 @@ struct Weather {
     delay: Duration,
     /// Rises with each break: a connection from before is broken.
     breaks: u64,
-    /// Who waits for a change.
-    waiting: Vec<Waker>,
+    /// Who waits for a change, by the number of its ticket.
+    waiting: BTreeMap<u64, Waker>,
+    tickets: u64,
+}
+
+/// Lets one at a time wait for a change of a way.
+#[derive(Debug)]
+struct Ticket {
+    way: Arc<Way>,
+    number: u64,
 }
 
 /// One end of a connection.
 #[derive(Debug)]
 struct Piped {
     pipe: DuplexStream,
-    /// The way by which bytes come in.
-    way: Arc<Way>,
+    /// For the way by which bytes come in.
+    ticket: Ticket,
     /// Of the way, when the connection was made.
     breaks: u64,
     /// Bytes that have come in and are not handed on yet.
@@ -146,8 +154,8 @@ impl Network for MemoryNode {
     async fn dial(&self, peer: NodeId, _address: &str) -> io::Result<Box<dyn Stream>> {
         let to = self.network.way(self.node, peer);
         let from = self.network.way(peer, self.node);
-        to.open().await;
-        from.open().await;
+        Ticket::new(&to).open().await;
+        Ticket::new(&from).open().await;
         let door = self.network.hub.lock().doors.get(&peer).map(Arc::clone);
         let door = door.ok_or(io::ErrorKind::ConnectionRefused)?;
         let (near, far) = duplex(MEMORY_PIPE_BYTES);
@@ -155,10 +163,10 @@ impl Network for MemoryNode {
         if waiting.len() >= MEMORY_BACKLOG_MAX {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
-        waiting.push_back(Piped::new(far, to));
+        waiting.push_back(Piped::new(far, &to));
         drop(waiting);
         door.came.notify_one();
-        Ok(Box::new(Piped::new(near, from)))
+        Ok(Box::new(Piped::new(near, &from)))
     }
 
     async fn accept(&self) -> io::Result<Incoming> {
@@ -193,7 +201,20 @@ impl Way {
             change(&mut weather);
             std::mem::take(&mut weather.waiting)
         };
-        waiting.into_iter().for_each(Waker::wake);
+        waiting.into_values().for_each(Waker::wake);
+    }
+}
+
+// === impl Ticket ===
+
+impl Ticket {
+    fn new(way: &Arc<Way>) -> Self {
+        let mut weather = way.0.lock();
+        weather.tickets += 1;
+        Self {
+            way: Arc::clone(way),
+            number: weather.tickets,
+        }
     }
 
     /// Waits until nothing is held.
@@ -202,36 +223,35 @@ impl Way {
     }
 
     fn poll_open(&self, context: &Context<'_>) -> Poll<()> {
-        let mut weather = self.0.lock();
+        let mut weather = self.way.0.lock();
         if !weather.held {
             return Poll::Ready(());
         }
-        weather.wait(context);
+        weather.wait(self.number, context);
         Poll::Pending
     }
 }
 
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.way.0.lock().waiting.remove(&self.number);
+    }
+}
+
 impl Weather {
-    fn wait(&mut self, context: &Context<'_>) {
-        let known = |waker: &Waker| waker.will_wake(context.waker());
-        if !self.waiting.iter().any(known) {
-            if self.waiting.len() >= MEMORY_WAITING_MAX {
-                // Most of them belong to connections that are no more.
-                self.waiting.drain(..).for_each(Waker::wake);
-            }
-            self.waiting.push(context.waker().clone());
-        }
+    fn wait(&mut self, ticket: u64, context: &Context<'_>) {
+        self.waiting.insert(ticket, context.waker().clone());
     }
 }
 
 // === impl Piped ===
 
 impl Piped {
-    fn new(pipe: DuplexStream, way: Arc<Way>) -> Self {
+    fn new(pipe: DuplexStream, way: &Arc<Way>) -> Self {
         let breaks = way.0.lock().breaks;
         Self {
             pipe,
-            way,
+            ticket: Ticket::new(way),
             breaks,
             late: None,
         }
@@ -239,11 +259,11 @@ impl Piped {
 
     /// Fails once the connection is broken; until then the caller is woken when it breaks.
     fn check(&self, context: &Context<'_>) -> io::Result<()> {
-        let mut weather = self.way.0.lock();
+        let mut weather = self.ticket.way.0.lock();
         if weather.breaks != self.breaks {
             return Err(io::ErrorKind::ConnectionReset.into());
         }
-        weather.wait(context);
+        weather.wait(self.ticket.number, context);
         Ok(())
     }
 
@@ -255,7 +275,7 @@ impl Piped {
             ready!(Pin::new(&mut self.pipe).poll_read(context, &mut buffer))?;
             let filled = buffer.filled().len();
             bytes.truncate(filled);
-            let until = Instant::now() + self.way.0.lock().delay;
+            let until = Instant::now() + self.ticket.way.0.lock().delay;
             self.late = Some(Late {
                 bytes,
                 read: 0,
@@ -267,7 +287,7 @@ impl Piped {
         {
             ready!(late.until.as_mut().poll(context));
         }
-        self.way.poll_open(context).map(Ok)
+        self.ticket.poll_open(context).map(Ok)
     }
 }
 

@@ -14,13 +14,16 @@ use super::*;
 
 mod asks;
 mod life;
+mod refused;
 
-pub(super) const DEPLOYMENT: DeploymentId = DeploymentId::from_bytes([7; 16]);
-pub(super) const A: NodeId = NodeId::from_bytes([1; 16]);
-pub(super) const B: NodeId = NodeId::from_bytes([2; 16]);
-pub(super) const SOON: Duration = Duration::from_secs(5);
+pub(in crate::link) const DEPLOYMENT: DeploymentId = DeploymentId::from_bytes([7; 16]);
+pub(in crate::link) const A: NodeId = NodeId::from_bytes([1; 16]);
+pub(in crate::link) const B: NodeId = NodeId::from_bytes([2; 16]);
+pub(in crate::link) const SOON: Duration = Duration::from_secs(5);
+/// Whoever is told this panics.
+const PANIC: &[u8] = b"panic";
 
-pub(super) const fn life(node: NodeId, boot: u8) -> Life {
+pub(in crate::link) const fn life(node: NodeId, boot: u8) -> Life {
     Life {
         node,
         boot: BootId::from_bytes([boot; 16]),
@@ -29,7 +32,7 @@ pub(super) const fn life(node: NodeId, boot: u8) -> Life {
 
 /// What a handler has heard.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Heard {
+pub(in crate::link) enum Heard {
     Linked(NodeId),
     Unlinked(NodeId),
     Told(NodeId, Bytes),
@@ -38,39 +41,39 @@ pub(super) enum Heard {
 
 /// Writes everything down. An ask is answered with its own body, unless it should be kept.
 #[derive(Debug)]
-pub(super) struct Ear {
+pub(in crate::link) struct Ear {
     heard: watch::Sender<Vec<Heard>>,
     kept: Mutex<Option<Vec<Answer>>>,
 }
 
 impl Ear {
-    pub(super) fn new() -> Arc<Self> {
+    pub(in crate::link) fn new() -> Arc<Self> {
         Arc::new(Self {
             heard: watch::Sender::new(Vec::new()),
             kept: Mutex::new(None),
         })
     }
 
-    pub(super) fn keep_asks(&self) {
+    pub(in crate::link) fn keep_asks(&self) {
         *self.kept.lock() = Some(Vec::new());
     }
 
-    pub(super) fn kept(&self) -> Vec<Answer> {
+    pub(in crate::link) fn kept(&self) -> Vec<Answer> {
         self.kept.lock().replace(Vec::new()).unwrap_or_default()
     }
 
-    pub(super) fn heard(&self) -> Vec<Heard> {
+    pub(in crate::link) fn heard(&self) -> Vec<Heard> {
         self.heard.borrow().clone()
     }
 
     /// Waits until what was heard is as wanted.
-    pub(super) async fn until(&self, wanted: impl FnMut(&Vec<Heard>) -> bool) {
+    pub(in crate::link) async fn until(&self, wanted: impl FnMut(&Vec<Heard>) -> bool) {
         let mut heard = self.heard.subscribe();
         let waited = timeout(SOON, heard.wait_for(wanted)).await;
         assert!(waited.is_ok(), "heard only {:?}", self.heard());
     }
 
-    pub(super) async fn until_last(&self, last: Heard) {
+    pub(in crate::link) async fn until_last(&self, last: Heard) {
         self.until(|heard| heard.last() == Some(&last)).await;
     }
 
@@ -89,6 +92,7 @@ impl Handler for Ear {
     }
 
     fn told(&self, peer: NodeId, body: Bytes) {
+        assert_ne!(body, PANIC, "asked for");
         self.hears(Heard::Told(peer, body));
     }
 
@@ -103,13 +107,13 @@ impl Handler for Ear {
 
 /// One node.
 #[derive(Debug)]
-pub(super) struct Node {
-    pub(super) links: Links,
-    pub(super) ear: Arc<Ear>,
-    pub(super) tasks: Tasks,
+pub(in crate::link) struct Node {
+    pub(in crate::link) links: Links,
+    pub(in crate::link) ear: Arc<Ear>,
+    pub(in crate::link) tasks: Tasks,
 }
 
-pub(super) fn start_with(
+pub(in crate::link) fn start_with(
     network: &MemoryNetwork,
     myself: Life,
     deployment: DeploymentId,
@@ -128,11 +132,11 @@ pub(super) fn start_with(
     Node { links, ear, tasks }
 }
 
-pub(super) fn start(network: &MemoryNetwork, myself: Life) -> Node {
+pub(in crate::link) fn start(network: &MemoryNetwork, myself: Life) -> Node {
     start_with(network, myself, DEPLOYMENT, Limits::default())
 }
 
-pub(super) fn peers(lives: &[Life]) -> BTreeMap<NodeId, Peer> {
+pub(in crate::link) fn peers(lives: &[Life]) -> BTreeMap<NodeId, Peer> {
     let peer = |life: &Life| Peer {
         life: *life,
         address: life.node.to_string(),
@@ -141,7 +145,7 @@ pub(super) fn peers(lives: &[Life]) -> BTreeMap<NodeId, Peer> {
 }
 
 /// Two nodes that are linked.
-pub(super) async fn pair(network: &MemoryNetwork, limits: Limits) -> (Node, Node) {
+pub(in crate::link) async fn pair(network: &MemoryNetwork, limits: Limits) -> (Node, Node) {
     let (life_a, life_b) = (life(A, 1), life(B, 1));
     let a = start_with(network, life_a, DEPLOYMENT, limits);
     let b = start_with(network, life_b, DEPLOYMENT, limits);
@@ -153,6 +157,6 @@ pub(super) async fn pair(network: &MemoryNetwork, limits: Limits) -> (Node, Node
     (a, b)
 }
 
-pub(super) fn body(number: usize) -> Bytes {
+pub(in crate::link) fn body(number: usize) -> Bytes {
     number.to_string().into()
 }

@@ -185,3 +185,54 @@ async fn credit_comes_back_for_as_long_as_it_is_used() {
     b.ear.until_last(Heard::Told(A, body(999))).await;
     assert_eq!(b.ear.heard().len(), 1 + 1_000 + 100, "all of it, once");
 }
+
+#[tokio::test(start_paused = true)]
+async fn however_links_break_each_ask_happens_once_or_never_as_its_outcome_says() {
+    let network = MemoryNetwork::new();
+    let limits = Limits {
+        credit_frames: 5,
+        ..Limits::default()
+    };
+    let (a, b) = pair(&network, limits).await;
+    let rng = Rng::seeded(11);
+    network.delay(A, B, Duration::from_millis(3));
+    network.delay(B, A, Duration::from_millis(2));
+    let asking = async {
+        let mut outcomes = Vec::new();
+        for round in 0..200 {
+            let asks = (0..10).map(|number| {
+                let number = round * 10 + number;
+                a.links.ask(B, body(number), Duration::from_millis(20))
+            });
+            outcomes.extend(join_all(asks).await);
+            a.ear.until_last(Heard::Linked(B)).await;
+        }
+        outcomes
+    };
+    let breaking = async {
+        loop {
+            tokio::time::sleep(rng.jitter(Duration::from_millis(200))).await;
+            network.sever(A, B);
+        }
+    };
+    let outcomes = tokio::select! {
+        outcomes = asking => outcomes,
+        () = breaking => unreachable!("it goes on"),
+    };
+    // What is still under way arrives by then.
+    tokio::time::sleep(SOON).await;
+    let heard = b.ear.heard();
+    let mut kinds = [0; 3];
+    for (number, outcome) in outcomes.into_iter().enumerate() {
+        let asked = Heard::Asked(A, body(number));
+        let times = heard.iter().filter(|heard| **heard == asked).count();
+        let (kind, fits) = match &outcome {
+            Ok(answer) => (0, times == 1 && *answer == body(number)),
+            Err(error) if error.may_have_happened() => (1, times <= 1),
+            Err(_) => (2, times == 0),
+        };
+        assert!(fits, "ask {number} happened {times} times: {outcome:?}");
+        kinds[kind] += 1;
+    }
+    assert!(kinds.iter().all(|kind| *kind > 20), "all kinds: {kinds:?}");
+}
