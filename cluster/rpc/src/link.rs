@@ -135,7 +135,7 @@ impl Links {
         self.shared.set_peers(peers);
     }
 
-    /// Asks `node`, and waits for the answer, for `within` at most. If this is dropped, the ask may have been
+    /// Asks `node`, and waits for the answer, for `within` at most (and an hour at most). If this is dropped, the ask may have been
     /// sent all the same.
     ///
     /// # Errors

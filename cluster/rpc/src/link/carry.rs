@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
 use super::books::Flood;
+use super::complaints::bottom;
 use super::hello::Greeting;
 use super::limits::{DETAIL_BYTES_MAX, FAREWELL_WITHIN, SILENCE_MAX};
 use super::line::{Answer, Line};
@@ -43,7 +44,7 @@ enum Ended {
     Silent,
     #[error("the connection ended")]
     Closed,
-    #[error("the connection broke: {}", .0.message())]
+    #[error("the connection broke: {}", bottom(.0))]
     Broken(Status),
     #[error("it said farewell ({reason:?}) {detail}")]
     Farewell {

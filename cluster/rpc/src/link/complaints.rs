@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
+use tonic::Status;
 
 use super::limits::{LINES_MAX, SAME_LINE_EVERY};
 
@@ -40,6 +41,15 @@ pub(super) fn chain(error: &dyn Error) -> String {
         source = error.source();
     }
     text
+}
+
+/// What a call ended with: what is at the bottom of it, such as an alert of TLS, or else what the other said.
+pub(super) fn bottom(status: &Status) -> String {
+    let mut bottom = status.source();
+    while let Some(below) = bottom.and_then(Error::source) {
+        bottom = Some(below);
+    }
+    bottom.map_or_else(|| status.message().to_owned(), ToString::to_string)
 }
 
 #[cfg(test)]

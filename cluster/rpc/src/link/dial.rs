@@ -13,10 +13,10 @@ use proto::cluster::v1::frame::Kind;
 use proto::cluster::v1::{Farewell, FarewellReason, Frame};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tonic::{Status, Streaming};
+use tonic::Streaming;
 
 use super::carry::{Meeting, hold, last_words};
-use super::complaints::chain;
+use super::complaints::{bottom, chain};
 use super::error::Refused;
 use super::hello::{Expected, Greeting, check};
 use super::http::{CallError, call};
@@ -33,8 +33,8 @@ enum DialError {
     Silent,
     #[error(transparent)]
     Call(#[from] CallError),
-    #[error("the connection ended before its hello")]
-    Ended(#[source] Option<Status>),
+    #[error("the connection ended before its hello: {0}")]
+    Ended(String),
     #[error(transparent)]
     Refused(#[from] Refused),
     #[error("it refuses this node ({reason:?}): {detail}")]
@@ -131,7 +131,7 @@ async fn greeted(
     incoming: &mut Streaming<Frame>,
 ) -> Result<Greeting, DialError> {
     let first = incoming.message().await;
-    match first.map_err(|status| DialError::Ended(Some(status)))? {
+    match first.map_err(|status| DialError::Ended(bottom(&status)))? {
         Some(Frame {
             kind: Some(Kind::Hello(hello)),
         }) => {
@@ -145,7 +145,7 @@ async fn greeted(
             kind: Some(Kind::Farewell(farewell)),
         }) => Err(refuses(&farewell)),
         Some(_) => Err(Refused::NoHello.into()),
-        None => Err(DialError::Ended(None)),
+        None => Err(DialError::Ended("without a word".to_owned())),
     }
 }
 

@@ -28,6 +28,7 @@ use tonic::body::Body;
 use tonic::{Status, Streaming};
 use tower::Service;
 
+use super::complaints::bottom;
 use super::limits::{
     DATA_BYTES_MAX, FRAME_BYTES_MAX, HEADER_BYTES_MAX, SEND_BUFFER_BYTES, WINDOW_BYTES,
 };
@@ -42,8 +43,8 @@ const ORIGIN: &str = "http://node.rookery.internal";
 pub(super) enum CallError {
     #[error("it does not speak HTTP/2")]
     Http(#[source] hyper::Error),
-    #[error("it does not take the call")]
-    Call(#[source] Status),
+    #[error("it does not take the call: {}", bottom(.0))]
+    Call(Status),
 }
 
 /// Calls whoever is at the other end of `stream`. Returns what it says; what this node says is that of

@@ -21,6 +21,10 @@ pub const WAITING_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// with answers in two milliseconds, two million a second.
 pub const ASKS_MAX: usize = 4 * 1024;
 
+/// For an answer, at most: a longer deadline is taken for this one. Nobody at the end of a client's call waits
+/// for an hour.
+pub const ASK_WITHIN_MAX: Duration = Duration::from_secs(3_600);
+
 /// Asks and tells that the other node may send before some are dealt with. Enough for a round trip of 20
 /// milliseconds at 100,000 a second.
 pub const CREDIT_FRAMES: u32 = 2 * 1024;

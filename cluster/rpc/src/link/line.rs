@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::books::{Books, Next};
 use super::error::AskError;
-use super::limits::{Limits, SIGN_EVERY};
+use super::limits::{ASK_WITHIN_MAX, Limits, SIGN_EVERY};
 
 /// One link.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ impl Line {
 
     /// Asks, and waits for the answer.
     pub(super) async fn ask(&self, body: Bytes, within: Duration) -> Result<Bytes, AskError> {
-        let deadline = Instant::now() + within;
+        let deadline = Instant::now() + within.min(ASK_WITHIN_MAX);
         let (asker, mut answer) = oneshot::channel();
         let id = self.with(|books| books.ask(body, deadline, asker))?;
         let asked = Asked { line: self, id };

@@ -8,7 +8,9 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{self, SHA256};
 use cluster_types::{Clock, NodeId, UnixMillis};
+use data_encoding::HEXLOWER;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType,
@@ -33,8 +35,8 @@ const AUTHORITY_DAYS: u16 = 3_652;
 /// So much before now a certificate is good already: machines whose clocks are a day behind take it.
 const CLOCK_SLACK: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 
-/// What the authority of every cluster is called. It is told from others by its key.
-const AUTHORITY: &str = "Rookery cluster authority";
+/// Bytes of the digest of its key that an authority is called by: enough to tell the few that a person ever sees.
+const AUTHORITY_NAME_BYTES: usize = 8;
 
 const AUTHORITY_FILE: &str = "ca.pem";
 const AUTHORITY_KEY_FILE: &str = "ca-key.pem";
@@ -51,7 +53,7 @@ pub fn init(dir: &Path, clock: &dyn Clock) -> Result<(), CertificateError> {
     }
     make_dir(dir)?;
     let key = new_key()?;
-    let certificate = authority(clock.now())
+    let certificate = authority(&key, clock.now())
         .self_signed(&key)
         .map_err(CertificateError::Make)?;
     // The key first: a certificate without its key would be found and be of no use.
@@ -64,7 +66,7 @@ pub fn init(dir: &Path, clock: &dyn Clock) -> Result<(), CertificateError> {
     sync_dir(dir)
 }
 
-/// Issues a certificate for `node`, good for `days`, by the authority in `dir`. Writes it to a folder in `dir`
+/// Issues a certificate for `node`, good for `days`, by the authority that [`init`] has made in `dir`. Writes it to a folder in `dir`
 /// that is called like the node, with all that the node needs; an older one is replaced. Reads and writes
 /// files: not for a task that must not block.
 ///
@@ -93,7 +95,8 @@ pub fn issue(
             key: key_path,
         });
     }
-    let issuer = Issuer::new(authority(clock.now()), authority_key);
+    let params = authority(&authority_key, clock.now());
+    let issuer = Issuer::new(params, authority_key);
     let key = new_key()?;
     let certificate = of_node(node, days, clock.now())?
         .signed_by(&key, &issuer)
@@ -112,8 +115,11 @@ pub fn issue(
     Ok(files)
 }
 
-fn authority(now: UnixMillis) -> CertificateParams {
-    let mut params = params(AUTHORITY, AUTHORITY_DAYS, now);
+/// An authority is called by its key, so that nothing takes it for that of another cluster.
+fn authority(key: &KeyPair, now: UnixMillis) -> CertificateParams {
+    let digest = digest::digest(&SHA256, key.public_key_raw());
+    let name = HEXLOWER.encode(&digest.as_ref()[..AUTHORITY_NAME_BYTES]);
+    let mut params = params(&format!("Rookery cluster {name}"), AUTHORITY_DAYS, now);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     params
