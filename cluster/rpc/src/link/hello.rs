@@ -96,6 +96,8 @@ fn version(hello: &Hello) -> Result<u32, Refused> {
 #[cfg(test)]
 mod tests {
     use cluster_types::BootId;
+    use prost::Message as _;
+    use proto::cluster::v1::Frame;
 
     use super::*;
 
@@ -140,6 +142,16 @@ mod tests {
             let refused = refused(&strange, Expected::default());
             assert!(matches!(refused, Refused::UnsupportedVersion { .. }));
         }
+    }
+
+    #[test]
+    fn what_a_later_version_adds_is_skipped() {
+        // Field 15, which no version has yet, with three bytes.
+        let unknown = [0x7a, 3, 1, 2, 3];
+        let frame = Frame::decode(&unknown[..]).expect("reads");
+        assert_eq!(frame.kind, None, "a sign of life");
+        let longer = [said().encode_to_vec(), unknown.to_vec()].concat();
+        assert_eq!(Hello::decode(&longer[..]), Ok(said()));
     }
 
     #[test]

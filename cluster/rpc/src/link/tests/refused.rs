@@ -174,13 +174,13 @@ async fn a_flood_ends_the_link_and_memory_stays_bounded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn frames_of_a_later_version_are_skipped() {
+async fn frames_that_mean_nothing_are_skipped() {
     let network = MemoryNetwork::new();
     let b = start(&network, life(B, 1));
     b.links.set_peers(peers(&[life(A, 1)]));
     let rogue = Rogue::greet(&network, of(life(A, 1))).await;
     b.ear.until_last(Heard::Linked(A)).await;
-    // A second hello and an answer to nothing, as good as unknown.
+    // A second hello, and an answer to nothing.
     rogue.line.with(|books| books.greet(of(life(A, 1))));
     rogue
         .line
