@@ -60,9 +60,7 @@ pub const RELEASE_WITHIN: Duration = Duration::from_secs(2);
 /// How long an operator waits until a shard has moved: some rounds, and [`RELEASE_WITHIN`].
 pub const MOVE_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long a round waits for the store at first. Then it begins anew: a message that was lost would cost the lease
-/// otherwise. Every time that this is not enough it waits twice as long, so that a slow store is not given up.
-pub const PATIENCE_FIRST: Duration = Duration::from_millis(500);
-
-/// How long a round waits for the store at most, and each of the transactions that it leads to.
-pub const PATIENCE_MAX: Duration = Duration::from_secs(8);
+/// How long a round waits for the store, and each transaction that it leads to: then the outcome is unknown, and the
+/// next round begins. A message that was lost costs no lease then. Below [`SERVE_FOR`], past which an answer is of no
+/// use; and so far below [`LEASE`] that after a stall everybody's next heartbeat commits before anybody is evicted.
+pub const PATIENCE: Duration = Duration::from_millis(600);

@@ -3,6 +3,8 @@
 //! Leaves out: the rounds (`rounds`) and the decisions (`algorithm`).
 
 mod rounds;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;

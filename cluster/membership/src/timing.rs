@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::limits::{
-    HEARTBEAT_EVERY, LEASE, LEASE_ROUNDS, MOVES_AT_ONCE, PATIENCE_FIRST, RELEASE_WITHIN, SERVE_FOR,
+    HEARTBEAT_EVERY, LEASE, LEASE_ROUNDS, MOVES_AT_ONCE, PATIENCE, RELEASE_WITHIN, SERVE_FOR,
     is_covered,
 };
 
@@ -19,8 +19,8 @@ pub struct Timing {
     pub lease: Duration,
     /// How long a node serves after a heartbeat.
     pub serve_for: Duration,
-    /// How long a round waits for the store at first.
-    pub patience_first: Duration,
+    /// How long a round waits for the store.
+    pub patience: Duration,
     /// Shards that a node hands over in a round.
     pub moves_at_once: usize,
     /// How long a hand-over waits for its rooms.
@@ -34,7 +34,7 @@ impl Default for Timing {
             lease_rounds: LEASE_ROUNDS,
             lease: LEASE,
             serve_for: SERVE_FOR,
-            patience_first: PATIENCE_FIRST,
+            patience: PATIENCE,
             moves_at_once: MOVES_AT_ONCE,
             release_within: RELEASE_WITHIN,
         }
@@ -49,7 +49,7 @@ impl Timing {
             heartbeat_every: self.heartbeat_every / by,
             lease: self.lease / by,
             serve_for: self.serve_for / by,
-            patience_first: self.patience_first / by,
+            patience: self.patience / by,
             release_within: self.release_within / by,
             ..self
         }
@@ -59,5 +59,21 @@ impl Timing {
     /// Safety does not depend on it.
     pub fn is_covered(&self) -> bool {
         is_covered(self.serve_for, self.lease)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_stop_before_they_are_evicted_however_fast_a_cluster_is() {
+        assert!(Timing::default().is_covered() && Timing::default().faster(20).is_covered());
+        let lease = SERVE_FOR * 11 / 9;
+        let timing = Timing::default();
+        assert!(
+            !Timing { lease, ..timing }.is_covered(),
+            "a tenth each way is no less"
+        );
     }
 }

@@ -75,3 +75,73 @@ impl Sighting {
         self.rounds >= timing.lease_rounds && lease_over
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEAT: Beat = Beat {
+        boot: BootId::from_bytes([1; 16]),
+        count: 1,
+    };
+
+    fn at(millis: u64) -> Round {
+        let now = Duration::from_millis(millis);
+        Round {
+            begun: now,
+            ended: now,
+        }
+    }
+
+    /// Whether it is silent after rounds at these times.
+    fn is_silent(mut sighting: Sighting, rounds: impl IntoIterator<Item = u64>) -> bool {
+        let timing = Timing::default();
+        let mut last = at(0);
+        for millis in rounds {
+            last = at(millis);
+            sighting.see(BEAT, last, &timing);
+        }
+        sighting.is_silent(last, &timing)
+    }
+
+    #[test]
+    fn a_lease_is_rounds_and_time() {
+        let first = Sighting::new(BEAT, at(0));
+        assert!(!is_silent(first, [250, 500, 750, 1_000]));
+        assert!(is_silent(first, [250, 500, 750, 1_000, 1_250]));
+        assert!(
+            !is_silent(first, [10_000, 10_250, 10_500, 10_750]),
+            "time alone"
+        );
+    }
+
+    #[test]
+    fn rounds_in_a_hurry_do_not_count() {
+        let first = Sighting::new(BEAT, at(0));
+        assert!(!is_silent(first, (0..1_300).step_by(300).chain([1_240])));
+        assert!(!is_silent(first, (0..40).map(|round| 3_000 + round * 10)));
+    }
+
+    #[test]
+    fn a_lease_begins_when_the_heartbeat_has_been_read() {
+        let slow = Round {
+            begun: Duration::ZERO,
+            ended: Duration::from_secs(5),
+        };
+        let first = Sighting::new(BEAT, slow);
+        assert!(!is_silent(first, [5_000, 5_250, 5_500, 5_750, 6_000]));
+        assert!(is_silent(first, [5_000, 5_250, 5_500, 5_750, 6_000, 6_250]));
+    }
+
+    #[test]
+    fn a_heartbeat_that_moves_begins_a_new_lease() {
+        let mut sighting = Sighting::new(BEAT, at(0));
+        let timing = Timing::default();
+        for round in 1..100 {
+            let count = round / 5;
+            let beat = Beat { count, ..BEAT };
+            sighting.see(beat, at(round * 250), &timing);
+            assert!(!sighting.is_silent(at(round * 250), &timing));
+        }
+    }
+}

@@ -20,13 +20,11 @@ use super::{Attempt, Inner, Parts, micros};
 use crate::algorithm::{Algorithm, Move, Plan, Reading, Round};
 use crate::entrance::Entrance;
 use crate::error::JoinError;
-use crate::limits::{LOOK_EVERY, PATIENCE_MAX};
+use crate::limits::LOOK_EVERY;
 use crate::{Member, View, store};
 
 /// What the rounds remember from one to the next.
 struct Course {
-    /// How long the store is waited for.
-    patience: Duration,
     /// Since this node was evicted, until it has entered anew.
     outside: Option<Entrance>,
     renewal: Renewal,
@@ -49,7 +47,6 @@ impl Inner {
     pub(super) async fn run(self: Arc<Self>) {
         let _ended = self.ended.clone().drop_guard();
         let mut course = Course {
-            patience: self.parts.timing.patience_first,
             outside: None,
             renewal: Renewal::None,
         };
@@ -61,7 +58,7 @@ impl Inner {
                 self.rounds
                     .send_modify(|rounds| rounds.ended = rounds.begun);
                 if let Some(plan) = plan {
-                    self.act(&course, plan).await;
+                    self.act(plan).await;
                 }
                 self.wait(begun).await;
             }
@@ -71,6 +68,7 @@ impl Inner {
             () = self.stop.cancelled() => {}
             () = rounds => {}
         }
+        self.say_handed();
     }
 
     /// Until the next round is due, or somebody is in a hurry.
@@ -95,8 +93,6 @@ impl Inner {
         match self.renew(course).await {
             Ok(Some(reading)) => {
                 let ended = self.now();
-                let enough = 2 * ended.saturating_sub(begun);
-                course.patience = enough.clamp(self.parts.timing.patience_first, PATIENCE_MAX);
                 if course.renewal == Renewal::Late {
                     tracing::info!("renews again, and serves its rooms");
                 }
@@ -108,7 +104,6 @@ impl Inner {
                 None
             }
             Err(error) => {
-                course.patience = (2 * course.patience).min(PATIENCE_MAX);
                 if micros(self.now()) >= self.serves_until.load(Ordering::Acquire) {
                     suspended(course, &error);
                 }
@@ -125,7 +120,7 @@ impl Inner {
             (me, algorithm.mark(), algorithm.serves_until())
         };
         let heartbeat = store::heartbeat(&self.parts.store, me, mark);
-        let mut heartbeat = pin!(within(course.patience, heartbeat));
+        let mut heartbeat = pin!(self.within(heartbeat));
         if course.renewal == Renewal::InTime {
             match timeout_at(self.start + until, &mut heartbeat).await {
                 Ok(renewed) => return renewed,
@@ -168,26 +163,26 @@ impl Inner {
     }
 
     /// Carries a plan out. Whatever comes of it is read in the next round, which begins at once.
-    async fn act(self: &Arc<Self>, course: &Course, plan: Plan) {
+    async fn act(self: &Arc<Self>, plan: Plan) {
         let Parts { store, rng, .. } = &self.parts;
         let (view, wanted) = (Arc::clone(&self.view.borrow()), self.member().state);
         let me = view.me();
         let mut acted = plan.evict.len() + plan.claim.len() > 0;
         if view.living(me).is_some_and(|member| member.state != wanted) {
             let set = store::set_state(store, me, wanted);
-            say_failed("it serves or drains", within(course.patience, set).await);
+            say_failed("it serves or drains", self.within(set).await);
             acted = true;
         }
         for (node, beat) in plan.evict {
             let evict = store::evict(store, me, node, beat);
-            let evicted = say_failed("an eviction", within(course.patience, evict).await);
+            let evicted = say_failed("an eviction", self.within(evict).await);
             if evicted == Some(true) {
                 tracing::warn!(%node, "evicted another node: it was silent for a lease");
             }
         }
         if !plan.claim.is_empty() {
             let claim = store::claim(store, rng, me, &plan.claim);
-            match say_failed("a claim", within(course.patience, claim).await) {
+            match say_failed("a claim", self.within(claim).await) {
                 None | Some(0) => {}
                 Some(shards) => tracing::info!(shards, "claimed shards"),
             }
@@ -215,7 +210,7 @@ impl Inner {
             );
         }
         let Parts { store, rng, .. } = &self.parts;
-        let handed = within(PATIENCE_MAX, store::hand_over(store, rng, me, &moves)).await;
+        let handed = self.within(store::hand_over(store, rng, me, &moves)).await;
         let mut heirs = BTreeMap::<NodeId, Vec<Shard>>::new();
         for (shard, heir) in say_failed("a hand-over", handed).unwrap_or_default() {
             heirs.entry(heir.node).or_default().push(shard);
@@ -226,6 +221,15 @@ impl Inner {
         }
         self.algorithm.lock().settle(self.now());
         self.hurry.notify_one();
+    }
+
+    /// The outcome of a transaction, which is unknown if it does not come in time.
+    async fn within<T>(
+        &self,
+        transaction: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let outcome = timeout(self.parts.timing.patience, transaction).await;
+        outcome.unwrap_or(Err(StoreError::CommitUnknown))
     }
 
     fn say_handed(&self) {
@@ -299,15 +303,6 @@ impl Inner {
             }
         }
     }
-}
-
-/// The outcome of a transaction, which is unknown after `span`.
-async fn within<T>(
-    span: Duration,
-    transaction: impl Future<Output = Result<T, StoreError>>,
-) -> Result<T, StoreError> {
-    let outcome = timeout(span, transaction).await;
-    outcome.unwrap_or(Err(StoreError::CommitUnknown))
 }
 
 fn say_failed<T>(what: &'static str, outcome: Result<T, StoreError>) -> Option<T> {

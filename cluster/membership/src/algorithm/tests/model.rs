@@ -27,7 +27,7 @@ pub(super) struct Node {
     process: u32,
     pub(super) alive: bool,
     /// Parts in 1,000 of real time.
-    rate: u32,
+    pub(super) rate: u32,
     paused_until: Duration,
     occupant: Option<Sighting>,
     /// When its heartbeat last happened.
@@ -331,7 +331,8 @@ impl Model {
             return;
         }
         if !hand_over.is_empty() {
-            self.plan_away(node, Step::HandOver(hand_over));
+            let release = self.rng.jitter(self.turmoil.release_max);
+            self.plan(node, release, Step::HandOver(hand_over));
         }
         if plan == Plan::default() {
             self.plan(node, next, Step::Begin);

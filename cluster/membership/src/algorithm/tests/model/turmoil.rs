@@ -13,6 +13,8 @@ pub(in super::super) struct Turmoil {
     pub(in super::super) unknown: u64,
     /// A transaction takes up to this, twice.
     pub(in super::super) delay_max: Duration,
+    /// How long rooms take to finish before a hand-over, at most.
+    pub(in super::super) release_max: Duration,
     /// Steps after which a node does nothing for up to three leases.
     pub(in super::super) pause: u64,
     /// Steps after which the store does nothing for up to three leases.
@@ -31,6 +33,7 @@ impl Turmoil {
     pub(in super::super) const NONE: Self = Self {
         unknown: 0,
         delay_max: Duration::from_millis(5),
+        release_max: Duration::ZERO,
         pause: 0,
         stall: 0,
         death: 0,
@@ -42,6 +45,7 @@ impl Turmoil {
     pub(in super::super) const ROUGH: Self = Self {
         unknown: 50_000,
         delay_max: Duration::from_millis(40),
+        release_max: Duration::from_millis(500),
         pause: 3_000,
         stall: 1_000,
         death: 2_000,
