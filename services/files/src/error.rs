@@ -71,6 +71,9 @@ pub enum WriteError {
     /// Another writer has moved the upload on, be it an earlier call of the same client that was still at work.
     #[error("the upload went on elsewhere: ask where it stands")]
     Moved,
+    /// What was durable of it was changed, or belongs elsewhere.
+    #[error("what had come of the upload was changed: begin it anew")]
+    Broken,
     /// The node takes as many uploads as it can. Nothing happened.
     #[error("this node takes as many uploads as it can")]
     Busy,
@@ -192,6 +195,12 @@ fn is_full(error: &object_store::Error) -> bool {
     false
 }
 
+impl From<Broken> for WriteError {
+    fn from(_: Broken) -> Self {
+        Self::Broken
+    }
+}
+
 impl From<Broken> for ReadError {
     fn from(_: Broken) -> Self {
         Self::Broken
@@ -259,6 +268,7 @@ impl Coded for WriteError {
             Self::WrongOffset { .. } | Self::TooMany { .. } => ErrorCode::Invalid,
             Self::RefusedType { .. } => ErrorCode::Forbidden,
             Self::Moved => ErrorCode::Contended,
+            Self::Broken => ErrorCode::Corrupt,
             Self::Busy => ErrorCode::Exhausted,
             Self::Store(error) => error.code(),
             Self::Objects(_) => ErrorCode::NotHere,
@@ -273,6 +283,7 @@ impl Coded for WriteError {
             Self::TooMany { .. } => "UPLOAD_TOO_LONG",
             Self::RefusedType { .. } => "FILE_TYPE_REFUSED",
             Self::Moved => "UPLOAD_MOVED",
+            Self::Broken => "FILE_BROKEN",
             Self::Busy => "TOO_MANY_TRANSFERS",
             Self::Store(error) => error.reason(),
             Self::Objects(_) => "STORE_UNAVAILABLE",
@@ -287,6 +298,7 @@ impl Coded for WriteError {
             | Self::Finished
             | Self::RefusedType { .. }
             | Self::Moved
+            | Self::Broken
             | Self::Busy
             | Self::Store(_)
             | Self::Objects(_) => Vec::new(),

@@ -1,7 +1,8 @@
 //! Where the bytes of a file lie: in chunks, sealed one by one, and in segments, each of which is an object.
 //!
 //! A segment is a version (1 byte), the prefix of its nonces (7), and up to
-//! [`SEGMENT_CHUNKS`] chunks, each followed by its tag (16). All chunks but the last of the file are full.
+//! [`SEGMENT_CHUNKS`] chunks, each followed by its tag (16). All chunks but the last of the file are full. The tail of an
+//! upload is laid out as the segment that it is the beginning of.
 //! Pure arithmetic; a file has at least one byte.
 
 use std::ops::Range;
@@ -54,6 +55,12 @@ pub(crate) const fn begin(chunk: u64) -> u64 {
 /// The first chunk after the segment of `chunk`.
 pub(crate) const fn next_segment(chunk: u64) -> u64 {
     (segment_of(chunk) + 1) * SEGMENT
+}
+
+/// The chunks of an upload that came after its last full segment; it has not come in whole.
+pub(crate) const fn tail(received: u64) -> Range<u64> {
+    let end = chunk_at(received);
+    segment_of(end) * SEGMENT..end
 }
 
 /// Where these chunks, of one segment of a file of `size` bytes, lie in their object.

@@ -54,6 +54,7 @@ pub use descriptor::{Descriptor, FileName, InvalidFileName};
 pub use error::{FinishError, ReadError, StartError, TakeError, WriteError};
 pub use files::{Files, NewUpload, Parts, Policy, RequestId, Upload};
 pub use neighbours::{Carriers, Pace, Refused, SignIns};
+pub use objects::is_object_name;
 pub use place::PlaceError;
 pub use reader::Reader;
 pub use sealed::{SealedFiles, SealedWriter};

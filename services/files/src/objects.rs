@@ -1,5 +1,8 @@
 //! [`Objects`]: the segments of files in an object store, and the mark that says whose they are.
 //!
+//! What has come of a segment that is not full lies beside the full ones, as the tail of its upload, under a name that
+//! says where the upload stands with it: no tail is ever written over a segment, or over another tail.
+//!
 //! Invariant: names of objects are made of random ids and numbers, and of nothing that a client says. What was
 //! put is durable, as far as the store keeps its word. That a segment is not there is said only where the mark is: a
 //! disk that is not mounted, or a bucket that is gone, has no files either.
@@ -18,15 +21,19 @@ use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt as _};
 /// The object that says whose the others are.
 pub(crate) const MARK: &str = "rookery-deployment";
 
+/// What names of tails begin with, before the bytes that an upload has with them.
+const TAIL: &str = "tail-";
+
 /// Where the bytes of files lie.
 #[derive(Clone)]
 pub(crate) struct Objects(pub(crate) Arc<dyn ObjectStore>);
 
-/// An object that has the name of a segment.
+/// An object that has the name of a segment or a tail.
 #[derive(Clone, Debug)]
 pub(crate) struct Listed {
     pub(crate) path: Path,
     pub(crate) file: FileId,
+    pub(crate) is_tail: bool,
     pub(crate) written: UnixMillis,
 }
 
@@ -51,6 +58,42 @@ impl Objects {
         }
     }
 
+    /// Puts what is sealed of the segment that grows, of an upload that has so many bytes with it.
+    pub(crate) async fn put_tail(
+        &self,
+        file: FileId,
+        received: u64,
+        bytes: Bytes,
+    ) -> Result<(), Error> {
+        let put = self.0.put(&tail(file, received), bytes.into()).await;
+        put.map(|_version| ())
+    }
+
+    pub(crate) async fn read_tail(&self, file: FileId, received: u64) -> Result<Bytes, Error> {
+        match self.0.get(&tail(file, received)).await {
+            Err(error @ Error::NotFound { .. }) => {
+                self.check_there().await?;
+                Err(error)
+            }
+            found => found?.bytes().await,
+        }
+    }
+
+    /// Removes a tail, which may be gone already.
+    pub(crate) async fn remove_tail(&self, file: FileId, received: u64) -> Result<(), Error> {
+        self.remove_all(vec![Ok(tail(file, received))]).await
+    }
+
+    /// Removes all tails of an upload: one, and what broken attempts have left.
+    pub(crate) async fn remove_tails(&self, file: FileId) -> Result<(), Error> {
+        let of_file = self.0.list(Some(&Path::from(file.to_string())));
+        let tails = of_file.try_filter_map(async |object| {
+            let tail = listed(object).filter(|listed| listed.is_tail);
+            Ok(tail.map(|tail| tail.path))
+        });
+        self.remove_all(tails.collect().await).await
+    }
+
     /// Removes segments of a file. Those that are not there are removed.
     pub(crate) async fn remove(&self, file: FileId, segments: Range<u64>) -> Result<(), Error> {
         let paths = segments.map(|segment| Ok(path(file, segment)));
@@ -70,7 +113,7 @@ impl Objects {
         result
     }
 
-    /// All objects that have names of segments, in no order. A list can go on after an error.
+    /// All objects that have names of segments and tails, in no order. A list can go on after an error.
     pub(crate) fn all(&self) -> BoxStream<'static, Result<Listed, Error>> {
         let all = self.0.list(None);
         let named = all.try_filter_map(async |object| Ok(listed(object)));
@@ -126,13 +169,28 @@ fn path(file: FileId, segment: u64) -> Path {
     Path::from(format!("{file}/{segment}"))
 }
 
-/// What this is an object of; `None` if it has another name than segments have: it is not ours to remove.
+fn tail(file: FileId, received: u64) -> Path {
+    Path::from(format!("{file}/{TAIL}{received}"))
+}
+
+/// Whether an object of a file can be called so.
+pub fn is_object_name(name: &str) -> bool {
+    let number = name.strip_prefix(TAIL).unwrap_or(name);
+    number.parse::<u64>().is_ok()
+}
+
+/// What this is an object of; `None` if it has another name than ours have: it is not ours to remove.
 fn listed(object: ObjectMeta) -> Option<Listed> {
-    let file = object.location.parts().next()?.as_ref().parse().ok()?;
+    let mut parts = object.location.parts();
+    let file = parts.next()?.as_ref().parse().ok()?;
+    let is_tail = parts
+        .next()
+        .is_some_and(|name| name.as_ref().starts_with(TAIL));
     let written = object.last_modified.timestamp_millis();
     Some(Listed {
         path: object.location,
         file,
+        is_tail,
         written: UnixMillis(u64::try_from(written).unwrap_or(0)),
     })
 }

@@ -6,6 +6,7 @@ mod faults;
 mod faulty;
 mod refusals;
 mod sweeping;
+mod tails;
 mod travelling;
 
 use std::collections::BTreeSet;

@@ -1,12 +1,13 @@
 //! [`Writer`]: takes the bytes of an upload, seals them and makes them durable, a segment at a time, while the next one
-//! comes in.
+//! comes in. A writer that ends before its segment is full makes a tail of it (`tail`).
 //!
 //! Invariants: a segment is durable before the row counts it, and the row holds the state of the hash after
 //! exactly what it counts: so whoever goes on, in another process too, hashes and seals as if nothing had been.
 //! Of two writers of an upload, on two nodes too, one that was overtaken is told and counts nothing: the row decides.
 //! On one node it finds out before it writes anything: whatever becomes of a call, what it has begun to write is
 //! waited for by the next one. Of another node an object can still be on its way then, and lie where the winner's lay:
-//! the same bytes, unless the sender sends two files as one; then the hash does not hold.
+//! the same bytes, unless the sender sends two files as one; then the hash does not hold. Of a tail too: objects of
+//! another length have other names.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -28,6 +29,8 @@ use crate::limits::{CHUNK_BYTES, SEGMENT_BYTES, SEGMENT_CHUNKS};
 use crate::store::{self, Private, Progress};
 use crate::{Files, WriteError, kind};
 
+mod tail;
+
 /// Takes the bytes of one upload, from where it stands.
 pub struct Writer {
     files: Files,
@@ -35,6 +38,7 @@ pub struct Writer {
     progress: Progress,
     private: Private,
     cipher: FileCipher,
+    /// Has taken what is sealed.
     hasher: Sha256,
     /// The segment that grows, sealed up to `open`.
     segment: BytesMut,
@@ -42,6 +46,8 @@ pub struct Writer {
     open: usize,
     /// Bytes taken, durable or not.
     taken: u64,
+    /// Bytes of them that are sealed, and can be made durable: whole chunks.
+    sealed: u64,
     writing: Arc<tokio::sync::Mutex<()>>,
     place: Arc<OwnedSemaphorePermit>,
     /// The segment before the one that grows, and where the upload stands once that is counted.
@@ -50,7 +56,7 @@ pub struct Writer {
     spare: BytesMut,
 }
 
-/// A full segment on its way.
+/// A segment on its way, or the tail of one.
 struct Segment {
     files: Files,
     key: UploadRow,
@@ -58,7 +64,7 @@ struct Segment {
     received: u64,
     /// Says where it stands after it.
     row: v1::Upload,
-    number: u64,
+    is_tail: bool,
     bytes: Bytes,
 }
 
@@ -89,6 +95,7 @@ impl Files {
             cipher: FileCipher::new(file, &private.key),
             hasher: resumed(&private.hashing)?,
             taken: progress.received,
+            sealed: progress.received,
             segment: BytesMut::new(),
             prefix: [0; PREFIX_BYTES],
             open: 0,
@@ -109,7 +116,7 @@ impl Writer {
         self.progress.room
     }
 
-    /// How many bytes are known to be durable: all but the last full segment, until it has [settled](Self::settle).
+    /// How many bytes are known to be durable: all but the last full segment, and what came after it.
     pub const fn received(&self) -> u64 {
         self.progress.received
     }
@@ -137,13 +144,12 @@ impl Writer {
         }
         while !bytes.is_empty() {
             if self.segment.is_empty() {
-                self.begin_segment();
+                self.begin_segment().await?;
             }
             let room = CHUNK_BYTES - (self.segment.len() - self.open);
             let (some, rest) = bytes.split_at(bytes.len().min(room));
             bytes = rest;
             self.segment.extend_from_slice(some);
-            self.hasher.update(some);
             self.taken += some.len() as u64;
             let is_last = self.taken == size;
             if self.segment.len() - self.open == CHUNK_BYTES || is_last {
@@ -159,8 +165,11 @@ impl Writer {
         Ok(())
     }
 
-    fn begin_segment(&mut self) {
-        let left = self.progress.size - self.taken;
+    /// Begins the segment of the next byte, with what is durable of it.
+    async fn begin_segment(&mut self) -> Result<(), WriteError> {
+        let chunks = layout::tail(self.taken);
+        let tail = self.read_tail(&chunks).await?;
+        let left = self.progress.size - layout::begin(chunks.start);
         let bytes = usize::try_from(left).map_or(SEGMENT_BYTES, |left| left.min(SEGMENT_BYTES));
         self.segment = std::mem::take(&mut self.spare);
         self.segment
@@ -169,6 +178,7 @@ impl Writer {
         self.segment.extend_from_slice(&[VERSION]);
         self.segment.extend_from_slice(&self.prefix);
         self.open = self.segment.len();
+        self.seal_anew(chunks, tail)
     }
 
     fn seal_chunk(&mut self, is_last: bool) -> Result<(), WriteError> {
@@ -183,28 +193,32 @@ impl Writer {
             chunk,
             is_last,
         };
+        self.hasher.update(&self.segment[self.open..]);
         self.cipher.seal(place, &mut self.segment, self.open);
         self.open = self.segment.len();
+        self.sealed = self.taken;
         Ok(())
     }
 
-    /// Has the segment made durable and counted, once the one before it is.
+    /// Has what is sealed of the segment made durable and counted, once the one before it is.
     async fn flush(&mut self) -> Result<(), WriteError> {
         self.settle().await?;
         self.private.hashing = Bytes::copy_from_slice(&self.hasher.serialize());
         let progress = Progress {
-            received: self.taken,
+            received: self.sealed,
             ..self.progress
         };
         // Asked for each time: an account that is erased has no key any more.
         let sealer = self.files.opener(self.key.account).await?;
         let sealer = sealer.ok_or(WriteError::NoSuchUpload)?;
+        let is_full = self.sealed.is_multiple_of(SEGMENT_BYTES as u64);
+        self.segment.truncate(self.open);
         let segment = Segment {
             files: self.files.clone(),
             key: self.key.clone(),
             received: self.progress.received,
             row: store::sealed(&sealer, &self.key, progress, &self.private)?,
-            number: layout::segment_of(layout::chunk_at(self.taken - 1)),
+            is_tail: !is_full && self.sealed < self.progress.size,
             bytes: std::mem::take(&mut self.segment).freeze(),
         };
         let (sender, ended) = oneshot::channel();
@@ -228,11 +242,13 @@ impl Writer {
     ///
     /// # Errors
     /// Of the segment that is not. The writer is of no more use then.
-    pub async fn settle(&mut self) -> Result<(), WriteError> {
+    pub(crate) async fn settle(&mut self) -> Result<(), WriteError> {
         if let Some((ended, progress)) = &mut self.underway {
             let (written, progress) = (ended.await, *progress);
             self.underway = None;
-            self.spare = written.map_err(|_| StoreError::Closed)??;
+            let written = written.unwrap_or_else(|_| Err(StoreError::Closed.into()));
+            // What follows one that is not durable cannot be.
+            self.spare = written.inspect_err(|_| self.sealed = self.progress.received)?;
             self.progress = progress;
         }
         Ok(())
@@ -246,8 +262,14 @@ impl Segment {
         let (inner, key, received, row) = (&self.files.inner, &self.key, self.received, &self.row);
         let stands = |tx: Transaction| async move { is_at(&tx, key, received).await };
         inner.store.read(stands).await?;
-        let put = inner.objects.put(key.file, self.number, self.bytes.clone());
-        put.await?;
+        let bytes = self.bytes.clone();
+        if self.is_tail {
+            let put = inner.objects.put_tail(key.file, row.received, bytes);
+            put.await?;
+        } else {
+            let number = layout::segment_of(layout::chunk_at(row.received - 1));
+            inner.objects.put(key.file, number, bytes).await?;
+        }
         let count = |tx: Transaction, maybe_committed: MaybeCommitted| async move {
             if maybe_committed.is_yes() && is_at(&tx, key, row.received).await.is_ok() {
                 return Ok(());
@@ -256,6 +278,7 @@ impl Segment {
             Ok::<_, WriteError>(tx.set_row(key, row)?)
         };
         inner.store.run(count).await?;
+        self.files.drop_tail(key.file, received).await;
         // An object store that keeps what it was given keeps the memory as well.
         let mut memory = self.bytes.try_into_mut().unwrap_or_default();
         memory.clear();

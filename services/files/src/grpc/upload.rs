@@ -1,10 +1,12 @@
 //! The stream that an upload comes by.
 //!
-//! Invariant: nothing is read from the client while what it has sent is made durable, so HTTP/2's windows are all
+//! Invariants: whatever ends a call, the whole chunks that it brought are made durable, within a deadline: a client whose
+//! line breaks again and again gets on with each attempt. And nothing is read from the client while what it has sent is made durable, so HTTP/2's windows are all
 //! that waits in memory beside one segment.
 
 use cluster_types::{Caller, FileId};
 use proto::v1;
+use scopeguard::ScopeGuard;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, Streaming};
 
@@ -26,6 +28,9 @@ pub(super) async fn receive(
     let first = next(&mut transfer, &mut pieces).await?;
     let (file, offset) = wire::upload_start(first.and_then(|first| first.part))?;
     let files = &transfers.with.files;
+    // What the call before this one leaves behind counts for where this one begins.
+    let written = transfer.of_node(files.written(file)).await;
+    written.map_err(|error| status(&error))?;
     match files.writer(caller.account, file).await {
         Ok(writer) => take(&mut transfer, writer, offset, &mut pieces).await?,
         // What is sent once more because the answer got lost.
@@ -41,10 +46,11 @@ pub(super) async fn receive(
 /// Takes pieces from `offset` on, which has to be where the upload stands.
 async fn take(
     transfer: &mut Transfer,
-    mut writer: Writer,
+    writer: Writer,
     offset: u64,
     pieces: &mut Pieces,
 ) -> Result<(), Status> {
+    let mut writer = scopeguard::guard(writer, Writer::keep_later);
     let at_its_place = writer.write(offset, &[]).await;
     at_its_place.map_err(|error| stored(&error))?;
     may_send(transfer, &writer).await?;
@@ -59,9 +65,9 @@ async fn take(
             may_send(transfer, &writer).await?;
         }
     }
-    let settled = transfer.of_node(writer.settle()).await;
-    let settled = settled.map_err(|error| status(&error))?;
-    settled.map_err(|error| stored(&error))
+    let kept = transfer.of_node(ScopeGuard::into_inner(writer).keep());
+    let kept = kept.await.map_err(|error| status(&error))?;
+    kept.map(|_received| ()).map_err(|error| stored(&error))
 }
 
 /// Who cannot send into the room any more fills no disk for it either.

@@ -1,4 +1,4 @@
-//! What is swept by its objects: files that are to be removed, and objects of no file.
+//! What is swept by its objects: files that are to be removed, objects of no file, and tails of no upload.
 //!
 //! Invariant: a row that says "to be removed" goes after the objects that it is about, so a sweep that was cut
 //! short goes on with the next one. An object is removed only if no row says that its file is there: that is
@@ -11,7 +11,6 @@ use cluster_store::schema::{File, FileRemoval};
 use cluster_store::{RowRange, StoreError, Transaction};
 use cluster_types::FileId;
 use futures::StreamExt as _;
-use object_store::path::Path;
 use proto::storage::v1;
 use tokio::time::sleep;
 
@@ -19,6 +18,13 @@ use super::Sweep;
 use crate::limits::{STRAY_AGE, STRAY_FILES_FEW, STRAYS_BATCH, SWEEP_BATCH, SWEEP_PAUSE};
 use crate::objects::Listed;
 use crate::{Files, ReadError, layout, store};
+
+/// Which objects of a file a row speaks of.
+enum Needs {
+    Nothing,
+    Segments,
+    Everything,
+}
 
 impl Sweep<'_> {
     pub(super) async fn removals(&mut self) -> Result<(), ReadError> {
@@ -52,25 +58,26 @@ impl Sweep<'_> {
             self.files.inner.objects.remove(file, some).await?;
             self.pace(count).await;
         }
+        self.files.inner.objects.remove_tails(file).await?;
         let removed = |tx: Transaction, _| async move { store::removed(&tx, file).await };
         self.files.inner.store.run(removed).await?;
         Ok(true)
     }
 
-    /// Objects of no file, once they are old: whoever has set something wrong has so long to notice.
+    /// Objects that nothing needs, once they are old: whoever has set something wrong has so long to notice.
     pub(super) async fn strays(&mut self) -> Result<(), ReadError> {
         self.files.check_place().await?;
         self.files.inner.objects.check_there().await?;
         let (mut seen, mut stray) = (0, 0);
         let mut all = self.files.inner.objects.all().chunks(STRAYS_BATCH);
         while let Some(some) = all.next().await {
-            let mut by_file: BTreeMap<FileId, Vec<Path>> = BTreeMap::new();
+            let mut by_file: BTreeMap<FileId, Vec<Listed>> = BTreeMap::new();
             for listed in some {
                 match listed {
                     Ok(object) => {
                         let of_file = by_file.entry(object.file).or_default();
                         if self.files.is_old(&object) {
-                            of_file.push(object.path);
+                            of_file.push(object);
                         }
                     }
                     Err(error) => self.over("a list of objects", Err(error.into())),
@@ -78,14 +85,18 @@ impl Sweep<'_> {
             }
             seen += by_file.len();
             let mut strays = Vec::new();
-            for (file, paths) in by_file {
-                let is_stray = !paths.is_empty() && !self.files.is_there(file).await?;
-                self.pace(1).await;
-                if is_stray {
-                    strays.push((file, paths));
+            for (file, mut objects) in by_file {
+                if objects.is_empty() {
+                    continue;
                 }
+                match self.files.needs(file).await? {
+                    Needs::Nothing => stray += 1,
+                    Needs::Segments => objects.retain(|object| object.is_tail),
+                    Needs::Everything => objects.clear(),
+                }
+                self.pace(1).await;
+                strays.push((file, objects));
             }
-            stray += strays.len();
             if stray > STRAY_FILES_FEW && stray > seen / 2 {
                 self.swept.failures += 1;
                 tracing::error!(
@@ -95,9 +106,10 @@ impl Sweep<'_> {
                 );
                 return Ok(());
             }
-            for (file, paths) in strays {
-                let count = paths.len() as u64;
-                let paths = paths.into_iter().map(Ok).collect();
+            strays.retain(|(_, objects)| !objects.is_empty());
+            for (file, objects) in strays {
+                let count = objects.len() as u64;
+                let paths = objects.into_iter().map(|object| Ok(object.path)).collect();
                 let removed = self.files.inner.objects.remove_all(paths).await;
                 let removed = removed.map(|()| true).map_err(ReadError::from);
                 if self.went(file, removed)? {
@@ -127,12 +139,19 @@ impl Files {
 
     /// Whether a row says that there are objects of this file.
     pub(crate) async fn is_there(&self, file: FileId) -> Result<bool, StoreError> {
+        Ok(!matches!(self.needs(file).await?, Needs::Nothing))
+    }
+
+    /// What rows say that there is of this file.
+    async fn needs(&self, file: FileId) -> Result<Needs, StoreError> {
         let read = |tx: Transaction| async move {
-            let rows = (
-                tx.row(&File { file }).await?,
-                tx.row(&FileRemoval { file }).await?,
-            );
-            Ok::<_, StoreError>(rows.0.is_some() || rows.1.is_some())
+            Ok::<_, StoreError>(match tx.row(&File { file }).await? {
+                Some(row) if row.uses > 0 => Needs::Segments,
+                // Its tail is one of those that lie there.
+                Some(_) => Needs::Everything,
+                None if tx.row(&FileRemoval { file }).await?.is_some() => Needs::Everything,
+                None => Needs::Nothing,
+            })
         };
         self.inner.store.read(read).await
     }

@@ -124,6 +124,11 @@ impl Day {
                 let piece = &rest[..rest.len().min(1_000_000)];
                 writer.write(writer.taken(), piece).await?;
                 *acknowledged = writer.received();
+                if self.rng.below(3) == 0 {
+                    // The line breaks.
+                    *acknowledged = writer.keep().await?;
+                    return Err(WriteError::Moved);
+                }
             }
         }
         match self.files.finish(ACCOUNT, file).await {

@@ -24,6 +24,7 @@ use object_store::{
     ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use rustix::fs::{Access, access};
+use services_files::is_object_name;
 use tokio::task::spawn_blocking;
 
 use super::FilesError;
@@ -89,8 +90,9 @@ fn remove_halves_of(path: &Path) -> io::Result<()> {
         let object = object?;
         let name = object.file_name();
         let half = name.to_str().and_then(|name| name.split_once('#'));
-        let is_number = |text: &str| text.parse::<u64>().is_ok();
-        if half.is_some_and(|(name, number)| is_number(name) && is_number(number)) {
+        let is_half =
+            |(name, number): (&str, &str)| is_object_name(name) && number.parse::<u64>().is_ok();
+        if half.is_some_and(is_half) {
             remove_file(object.path())?;
         }
     }
@@ -125,14 +127,14 @@ fn next_file(folder: &mut ReadDir) -> Option<Vec<Result<ObjectMeta>>> {
 fn object(file: FileId, entry: io::Result<DirEntry>) -> Option<Result<ObjectMeta>> {
     let read = entry.and_then(|entry| {
         let name = entry.file_name();
-        let segment = name.to_str().and_then(|name| name.parse::<u64>().ok());
+        let name = name.to_str().filter(|name| is_object_name(name));
         // Of the entry itself: a link is none.
         let about = entry.metadata()?;
-        let Some(segment) = segment.filter(|_| about.is_file()) else {
+        let Some(name) = name.filter(|_| about.is_file()) else {
             return Ok(None);
         };
         Ok(Some(ObjectMeta {
-            location: Location::from(format!("{file}/{segment}")),
+            location: Location::from(format!("{file}/{name}")),
             last_modified: about.modified()?.into(),
             size: about.len(),
             e_tag: None,

@@ -201,8 +201,9 @@ async fn who_may_not_send_into_the_room_any_more_gets_one_turn_more_at_most() {
     };
     let (answer, ()) = tokio::join!(comes_to, sends);
     assert_eq!(refusal(answer), ended(Code::NotFound, "ROOM_NOT_FOUND"));
+    durable(&house, &upload, TURN_BYTES).await;
     let received = house.stands(&upload).await.received_size;
-    assert!(received <= TURN_BYTES as u64, "{received}");
+    assert_eq!(received, TURN_BYTES as u64);
     let again = house.send(ACCOUNT, vec![from(&upload, received)]).await;
     assert_eq!(refusal(again), ended(Code::NotFound, "ROOM_NOT_FOUND"));
 }
@@ -243,4 +244,64 @@ async fn an_account_has_so_many_transfers_and_is_told_when_to_come_back() {
         .fetch(download(file, 0, 0))
         .await
         .expect("there is a place");
+}
+
+/// The bytes of an upload that are durable, once they are as many.
+async fn durable(house: &House, upload: &v1::Upload, bytes: usize) {
+    while house.stands(upload).await.received_size < bytes as u64 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn whole_chunks_of_a_call_that_ends_early_are_durable_however_it_ends() {
+    let house = House::new().await;
+    let upload = house.start(2 * TURN_BYTES).await;
+    let whole = piece(&bytes(PIECE_BYTES_MAX));
+    let messages = vec![from(&upload, 0), whole.clone(), whole.clone(), piece(b"0")];
+    let stands = house.send(ACCOUNT, messages).await.expect("ends well");
+    let mut at = 2 * PIECE_BYTES_MAX;
+    assert_eq!(stands.into_inner().received_size, at as u64);
+    for how in ["broken by the client", "broken by the node", "nonsense"] {
+        let leaving = CancellationToken::new();
+        let (sender, receiver) = mpsc::channel(64);
+        let first = sender.try_send(from(&upload, at as u64));
+        first.expect("there is room");
+        let mut request = by(ACCOUNT, received(receiver));
+        request.extensions_mut().insert(leaving.clone());
+        let mut client = house.client();
+        let mut call = Box::pin(client.upload_file(request));
+        let sends = async {
+            for _ in 0..3 {
+                sender.send(whole.clone()).await.expect("is taken");
+            }
+            sender.send(piece(b"0")).await.expect("is taken");
+            // Once the last one is taken, those before it are written.
+            while sender.capacity() < sender.max_capacity() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            answer = &mut call => panic!("{answer:?}"),
+            () = sends => {}
+        }
+        match how {
+            "broken by the client" => drop(call),
+            "broken by the node" => {
+                leaving.cancel();
+                call.await.expect_err("is ended");
+            }
+            _ => {
+                sender.send(piece(b"")).await.expect("is taken");
+                call.await.expect_err("is refused");
+            }
+        }
+        at += 3 * PIECE_BYTES_MAX;
+        durable(&house, &upload, at).await;
+        assert_eq!(
+            house.stands(&upload).await.received_size,
+            at as u64,
+            "{how}"
+        );
+    }
 }
