@@ -288,6 +288,15 @@ impl RoomActor {
                 }
                 Ok(())
             }
+            Some(Change::Release {
+                target,
+                files: left,
+            }) => {
+                for file in left {
+                    files.release(tx, *file).await?;
+                }
+                store::forget_files(tx, self.room, *target).await
+            }
             Some(
                 Change::Message(..)
                 | Change::Membership(_)

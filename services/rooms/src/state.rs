@@ -97,6 +97,8 @@ pub(crate) struct Used {
 pub(crate) struct Salted {
     pub(crate) event: Event,
     pub(crate) salt: Option<Salt>,
+    /// The files that its row still names, if it is a message whose key was destroyed: it reads as deleted.
+    pub(crate) forgotten: Vec<FileId>,
 }
 
 /// A decision: the log as it will be, and the change that makes it so.
@@ -113,7 +115,7 @@ pub(crate) struct Prepared {
     pub(crate) outcome: Outcome,
 }
 
-/// What is to be written. All but [`Change::Link`] and [`Change::Delete`] append one event.
+/// What is to be written. All but [`Change::Release`], [`Change::Link`] and [`Change::Delete`] append one event.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Change {
     /// A message is said, and the salt of its digest.
@@ -122,6 +124,13 @@ pub(crate) enum Change {
     Edit(Rewritten),
     /// A message is taken back: its row, as it will be.
     Deletion(Rewritten),
+    /// A message whose key was destroyed, and which reads as deleted, gives back the files that its row still names.
+    Release {
+        /// The message.
+        target: Seq,
+        /// All of its files.
+        files: Vec<FileId>,
+    },
     /// Somebody's standing in the room changes.
     Membership(MembershipChange),
     /// The room itself changes.
@@ -214,7 +223,13 @@ impl State {
             }
             Some(Change::Link(link)) => self.link = *link,
             Some(Change::Delete) => self.members.clear(),
-            Some(Change::Message(..) | Change::Edit(_) | Change::Deletion(_)) | None => {}
+            Some(
+                Change::Message(..)
+                | Change::Edit(_)
+                | Change::Deletion(_)
+                | Change::Release { .. },
+            )
+            | None => {}
         }
     }
 
@@ -332,7 +347,7 @@ impl State {
 impl Change {
     /// Whether it adds an event to the log.
     const fn appends(&self) -> bool {
-        !matches!(self, Self::Link(_) | Self::Delete)
+        !matches!(self, Self::Release { .. } | Self::Link(_) | Self::Delete)
     }
 
     /// The salt of what it says, if it says anything.
@@ -341,6 +356,7 @@ impl Change {
             Self::Message(_, salt) => Some(*salt),
             Self::Edit(message) => message.salt,
             Self::Deletion(_)
+            | Self::Release { .. }
             | Self::Membership(_)
             | Self::Room(_)
             | Self::Link(_)
@@ -361,7 +377,7 @@ impl Change {
             Self::Deletion(Rewritten { target, .. }) => Some(EventKind::Deletion { target }),
             Self::Membership(change) => Some(EventKind::Membership(change)),
             Self::Room(change) => Some(EventKind::Room(change)),
-            Self::Link(_) | Self::Delete => None,
+            Self::Release { .. } | Self::Link(_) | Self::Delete => None,
         }
     }
 }
@@ -412,10 +428,14 @@ impl Prepared {
     }
 }
 
-/// Where a message was deleted before, if that is why a deletion changes nothing.
+/// Where a message was deleted before, if that is why a deletion appends nothing.
 fn deletion_before(change: &Option<Change>, command: &Command, facts: &Facts) -> Option<Seq> {
     match (&change, &command.action, &facts.target.as_ref()?.event.kind) {
-        (None, Action::Delete { .. }, EventKind::Message(message)) => message.edited,
+        (
+            None | Some(Change::Release { .. }),
+            Action::Delete { .. },
+            EventKind::Message(message),
+        ) => message.edited,
         _ => None,
     }
 }

@@ -32,7 +32,7 @@ mod tests;
 mod upgrade;
 mod values;
 
-pub(crate) use deletion::{clear_some, next_deletion};
+pub(crate) use deletion::{clear_some, forget_files, next_deletion};
 pub(crate) use sealing::{Opener, is_message, message_keys};
 pub(crate) use upgrade::{
     drop_key_of_erased, forget_time, forget_time_of_head, seal_event, seal_member, seal_room,
@@ -273,6 +273,8 @@ pub(crate) fn write(
             let pair = seals.rewritten.as_ref().ok_or(StoreError::Contended)?;
             write_message(tx, room, message.event(), message.salt, pair, nonces)
         }
+        // Its row is changed where its files are released.
+        Change::Release { .. } => Ok(()),
         Change::Membership(change) => write_membership(tx, prepared.head, *change, state, fields),
         Change::Room(about) => {
             let changed = Some(prepared.head.seq);

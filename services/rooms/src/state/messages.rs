@@ -87,7 +87,13 @@ impl State {
             }
         }
         if message.deleted {
-            return Ok(None);
+            let target = facts.target.as_ref();
+            let files = target.map_or_else(Vec::new, |target| target.forgotten.clone());
+            let release = Change::Release {
+                target: seq,
+                files: files.clone(),
+            };
+            return Ok((!files.is_empty()).then_some(release));
         }
         let tombstone = Message::tombstone(head.seq.next());
         let files = message.attachments.iter().map(|gone| gone.file);

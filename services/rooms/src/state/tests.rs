@@ -151,7 +151,11 @@ impl Model {
 
     fn stored(&self, seq: Seq) -> Option<Salted> {
         let (event, salt) = (self.log.get(&seq)?.clone(), self.salts.get(&seq).copied());
-        Some(Salted { event, salt })
+        Some(Salted {
+            event,
+            salt,
+            forgotten: Vec::new(),
+        })
     }
 
     fn act(&mut self, account: AccountId, action: Action) -> Result<Prepared, CommandError> {

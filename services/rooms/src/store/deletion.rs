@@ -1,4 +1,5 @@
-//! The end of a room: one transaction takes it from everybody, and small ones take its rows away.
+//! The end of a room: one transaction takes it from everybody, and small ones take its rows away. And what is taken of a
+//! row that cannot be opened any more.
 //!
 //! Invariant: as long as any row of a deleted room is left, the room is on the list of deletions, and
 //! its own row says that it is deleted. What stays is its entry in the ledger of erasures, and the places
@@ -101,6 +102,22 @@ pub(crate) async fn clear_some(
     tx.clear_row(&Room { room })?;
     tx.clear_row(&RoomDeletion { room })?;
     Ok(false)
+}
+
+/// Has the row of a message whose key was destroyed name its files no more.
+pub(crate) async fn forget_files(
+    tx: &Transaction,
+    room: RoomId,
+    seq: Seq,
+) -> Result<(), StoreError> {
+    let key = RoomEvent { room, seq };
+    let Some(mut row) = tx.row(&key).await? else {
+        return Ok(());
+    };
+    if let Some(v1::room_event::Kind::Message(message)) = &mut row.kind {
+        message.file_ids.clear();
+    }
+    tx.set_row(&key, &row)
 }
 
 /// Releases the files of events from the first one on. Returns the place of the event after those.

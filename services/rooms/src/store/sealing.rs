@@ -148,7 +148,7 @@ impl<'a> Opener<'a> {
                 }
                 Some(name) => match pairs.get(&name).and_then(Option::as_ref) {
                     Some(pair) => self.open_message(name.author, seq, row, pair)?,
-                    None => forgotten(row),
+                    None => return forgotten(seq, row),
                 },
             };
             values::salted_event(seq, row)
@@ -266,14 +266,16 @@ fn opened<K: Row<Value: Sealable>>(
 
 /// What is left of a message whose key was destroyed: what is left of a deleted one, and of its time the
 /// day.
-fn forgotten(mut row: v1::RoomEvent) -> v1::RoomEvent {
+fn forgotten(seq: Seq, mut row: v1::RoomEvent) -> Result<Salted, StoreError> {
+    let forgotten = values::file_ids(&row)?;
     row.take_private();
     row.time_ms = Day(row.day).begin().0;
     if let Some(v1::room_event::Kind::Message(message)) = &mut row.kind {
         message.deleted = true;
         message.client_message_id = Bytes::copy_from_slice(&ClientMessageId::NONE.0);
     }
-    row
+    let read = values::salted_event(seq, row)?;
+    Ok(Salted { forgotten, ..read })
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ proptest! {
         let row = values::stored_event(written.clone(), salt);
         prop_assert_eq!(values::event(seq, row.clone()), Ok(written.clone()));
         let salt = salt.filter(|_| matches!(written.kind, EventKind::Message(_)));
-        prop_assert_eq!(values::salted_event(seq, row), Ok(Salted { event: written, salt }));
+        prop_assert_eq!(values::salted_event(seq, row), Ok(Salted { event: written, salt, forgotten: Vec::new() }));
     }
 
     #[test]

@@ -320,7 +320,11 @@ pub(super) fn salted_event(seq: Seq, row: v1::RoomEvent) -> Read<Salted> {
         Some(_) | None => None,
     };
     let event = event(seq, row)?;
-    Ok(Salted { event, salt })
+    Ok(Salted {
+        event,
+        salt,
+        forgotten: Vec::new(),
+    })
 }
 
 /// Reads an opened event. An edit comes without its message, which lies in the row of its target.

@@ -351,6 +351,35 @@ async fn a_message_whose_key_is_gone_shows_no_file_and_still_releases_it_with_it
     }
 }
 
+/// Whoever deletes it would have the bytes gone, though nobody can show that they belong to it.
+#[tokio::test(start_paused = true)]
+async fn a_message_whose_key_is_gone_releases_its_files_when_it_is_deleted() {
+    let (world, _disk) = World::simulated().await;
+    let room = world.room().await;
+    let files = uploads(&world, room, [1, 2]).await;
+    let said = world
+        .does(room, MEMBER, send_files(world.id(), "", &files))
+        .await
+        .seq;
+    world.uploads(room, OWNER, file(3)).await;
+    let other = send_files(world.id(), "", &[file(3)]);
+    let head = world.does(room, OWNER, other).await.seq;
+    let destroyed = world.vault.destroy_account(MEMBER).await;
+    destroyed.expect("is destroyed");
+    assert_eq!(world.carried().await.len(), 3);
+    for _ in 0..2 {
+        let done = world
+            .does(room, OWNER, Action::Delete { target: said })
+            .await;
+        assert_eq!(done.seq, head, "it read as deleted before");
+        assert_eq!(world.carried().await.len(), 1, "what another carries stays");
+    }
+    world.does(room, OWNER, DELETE).await;
+    while !world.carried().await.is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// Edits are shown with their message, and so with what that carries.
 #[tokio::test(start_paused = true)]
 async fn a_page_of_edits_of_a_message_with_many_files_can_be_sent() {

@@ -244,7 +244,7 @@ async fn a_message_without_its_author_s_key_or_its_room_s_week_is_deleted() {
             vault.destroy_room_week(ROOM, NOON.into()).await
         };
         destroyed.expect("keys are destroyed");
-        let Salted { event, salt } = read(&vault, ROOM, 7, stored).await.expect("reads");
+        let Salted { event, salt, .. } = read(&vault, ROOM, 7, stored).await.expect("reads");
         assert_eq!(salt, None::<Salt>);
         assert_eq!(
             event.kind,
