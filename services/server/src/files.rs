@@ -18,6 +18,7 @@ use services_gateway::ByteCount;
 
 use crate::config::Config;
 
+mod floor;
 mod folder;
 #[cfg(feature = "s3")]
 mod s3;
@@ -29,6 +30,10 @@ pub use s3::{CredentialsError, S3Config};
 
 /// The folder of files, in the data directory unless another one is named.
 const FOLDER: &str = "files";
+
+/// Room that files leave where the operator says nothing: eight times what the store itself needs to go on
+/// ([`cluster_store::limits::FREE_SPACE_MIN`]), so that messages have months after the last file.
+const FREE_SPACE_MIN_DEFAULT: u64 = 512 * 1024 * 1024;
 
 /// What an operator can set about files.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -43,6 +48,8 @@ pub struct FilesConfig {
     pub account_quota: ByteCount,
     /// Media types that are refused, by what the first bytes of a file show.
     pub refused_types: Vec<String>,
+    /// Nothing is put into the folder while its file system has less room.
+    pub free_space_min: ByteCount,
     /// The bucket in which they lie instead.
     #[cfg(feature = "s3")]
     pub s3: S3Config,
@@ -90,6 +97,7 @@ impl Default for FilesConfig {
             size_max: ByteCount::bytes(SIZE_MAX_DEFAULT),
             account_quota: ByteCount::bytes(ACCOUNT_QUOTA_DEFAULT),
             refused_types: Vec::new(),
+            free_space_min: ByteCount::bytes(FREE_SPACE_MIN_DEFAULT),
             #[cfg(feature = "s3")]
             s3: S3Config::default(),
         }
@@ -112,6 +120,14 @@ impl FilesConfig {
         let largest = ByteCount::bytes(FILE_BYTES_MAX);
         if self.size_max == ByteCount::bytes(0) || self.size_max > largest {
             found.push(("size_max", format!("has to be from 1B to {largest}")));
+        }
+        if self.account_quota < self.size_max {
+            let text = format!(
+                "is {}, less than files.size_max ({}): a file of that size would never be taken; raise the one \
+                 or lower the other",
+                self.account_quota, self.size_max
+            );
+            found.push(("account_quota", text));
         }
         let strange = |text: &&String| !is_media_type(text);
         if let Some(text) = self.refused_types.iter().find(strange) {
@@ -142,8 +158,8 @@ pub(crate) async fn open(config: &Config) -> Result<Arc<dyn ObjectStore>, FilesE
         return Ok(bucket);
     }
     let path = folder_of(config);
-    let made = path.clone();
-    let open = tokio::task::spawn_blocking(move || folder::open(&made));
+    let (made, free_min) = (path.clone(), config.files.free_space_min.as_u64());
+    let open = tokio::task::spawn_blocking(move || folder::open(&made, free_min));
     open.await.map_err(|panic| FilesError::Make {
         path,
         source: io::Error::other(panic),

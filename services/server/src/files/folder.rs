@@ -1,7 +1,7 @@
 //! [`Folder`]: files in a folder of this machine, a folder for each.
 //!
 //! Invariants: it is there, writable and its owner's alone before the server takes a connection; what is put into it
-//! is synced before it counts. Of what else lies there nothing is listed, and nothing looked into: no link is
+//! is synced before it counts, and leaves the file system its `Floor`. Of what else lies there nothing is listed, and nothing looked into: no link is
 //! followed, and a folder that does not read is an error in the middle of a list, which goes on.
 
 use std::fmt;
@@ -28,16 +28,19 @@ use services_files::is_object_name;
 use tokio::task::spawn_blocking;
 
 use super::FilesError;
+use super::floor::Floor;
 
 /// Objects in a folder.
 #[derive(Debug)]
 struct Folder {
     objects: LocalFileSystem,
     path: PathBuf,
+    floor: Arc<Floor>,
 }
 
-/// The folder at `path`, which is made unless it is there, for a server that writes into it.
-pub(super) fn open(path: &Path) -> Result<Arc<dyn ObjectStore>, FilesError> {
+/// The folder at `path`, which is made unless it is there, for a server that writes into it as long as its file system
+/// has `free_min` bytes free.
+pub(super) fn open(path: &Path, free_min: u64) -> Result<Arc<dyn ObjectStore>, FilesError> {
     make(path).map_err(|source| FilesError::Make {
         path: path.to_owned(),
         source,
@@ -49,15 +52,20 @@ pub(super) fn open(path: &Path) -> Result<Arc<dyn ObjectStore>, FilesError> {
     let rights = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
     access(path, rights).map_err(|error| not_writable(error.into()))?;
     remove_halves(path).map_err(not_writable)?;
-    Ok(look(path)?)
+    Ok(at(path, free_min)?)
 }
 
 /// The same for who only reads: nothing is made or removed.
 pub(super) fn look(path: &Path) -> Result<Arc<dyn ObjectStore>> {
+    at(path, 0)
+}
+
+fn at(path: &Path, free_min: u64) -> Result<Arc<dyn ObjectStore>> {
     let objects = LocalFileSystem::new_with_prefix(path)?;
     Ok(Arc::new(Folder {
         objects: objects.with_fsync(true).with_automatic_cleanup(true),
         path: path.to_owned(),
+        floor: Arc::new(Floor::of(path, free_min)),
     }))
 }
 
@@ -170,6 +178,9 @@ impl ObjectStore for Folder {
         payload: PutPayload,
         opts: PutOptions,
     ) -> Result<PutResult> {
+        let floor = Arc::clone(&self.floor);
+        let checked = spawn_blocking(move || floor.check()).await;
+        checked.map_err(|panic| unread(io::Error::other(panic)))??;
         self.objects.put_opts(location, payload, opts).await
     }
 

@@ -116,6 +116,21 @@ fn every_mistake_about_files_is_found_at_once() {
     };
     let keys: Vec<_> = config.mistakes().into_iter().map(|(key, _)| key).collect();
     assert_eq!(keys, ["size_max", "refused_types"]);
+    let config = FilesConfig {
+        size_max: ByteCount::bytes(FILE_BYTES_MAX + 1),
+        ..config
+    };
+    let found = config.mistakes();
+    let keys: Vec<_> = found.iter().map(|(key, _)| *key).collect();
+    assert_eq!(keys, ["size_max", "account_quota", "refused_types"]);
+    let text = &found[1].1;
+    assert!(text.contains("20GiB"), "{text}");
+    assert!(text.contains("files.size_max"), "{text}");
+    let config = FilesConfig {
+        account_quota: FilesConfig::default().size_max,
+        ..FilesConfig::default()
+    };
+    assert_eq!(config.mistakes(), [], "one file of the largest size fits");
     assert_eq!(FilesConfig::default().mistakes(), []);
     for text in ["zip", "/zip", "a/", "a b/c", "Image/png", "a/b/c"] {
         assert!(!is_media_type(text), "{text}");

@@ -375,6 +375,43 @@ async fn a_quota_counts_what_is_there_and_what_was_announced() {
     start_in_the_end(100).await;
 }
 
+/// Whatever the disk has: the floor is above it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_leave_the_disk_its_floor_and_everything_else_goes_on() {
+    let data = tempfile::TempDir::new().expect("a folder");
+    let mut server = Server::start_in(data.path(), |_| {}).await;
+    let mut connection = server.connect().await;
+    let ada = register(&connection, "ada", &server.invitation().await).await;
+    let bob = invite(&connection, &ada, "bob").await;
+    let room = room_with(&connection, &ada, &bob).await;
+    let name = send(&connection, &ada, &room, b"kept").await.name;
+    let seq = attach(&connection, &ada, &room, &name).await;
+    drop(connection);
+    server.stop().await;
+    server = Server::start_in(data.path(), |config| {
+        config.files.free_space_min = ByteCount::bytes(1 << 60);
+    })
+    .await;
+    connection = server.connect().await;
+    let token = Some(ada.token.as_str());
+    let new = upload(&room, "notes.txt", 4);
+    let begun = connection.call(token, "Files/StartUpload", &new).await;
+    let begun = begun.ok::<v1::Upload>().name;
+    let more = messages(&begun, b"more", 0, 4);
+    let refused = connection.call_with(token, "Files/UploadFile", &more).await;
+    assert_eq!((refused.code, &refused.reason[..]), (8, "STORE_FULL"));
+    let request = wanted(&room, seq, &name, 0);
+    let mut stream = connection
+        .listen(&bob.token, "Files/DownloadFile", &request)
+        .await;
+    let mut got = Vec::new();
+    take(&mut stream, &mut got, usize::MAX).await;
+    assert_eq!((got, stream.code), (b"kept".to_vec(), Some(0)));
+    let said = message(&room, "still here");
+    let said = connection.call(token, "Messages/SendMessage", &said).await;
+    said.ok::<v1::SendMessageResponse>();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_deleted_message_carried_is_not_served_and_goes_from_the_disk() {
     let data = tempfile::TempDir::new().expect("a folder");
