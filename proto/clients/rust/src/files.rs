@@ -15,7 +15,7 @@ use proto::v1::event::Kind;
 use proto::v1::{Attachment, Event};
 
 pub use name::local_name;
-pub use save::Existing;
+pub use save::{Existing, discard_part};
 pub use upload::name_and_size;
 
 /// How far a transfer is.

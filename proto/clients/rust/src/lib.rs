@@ -124,7 +124,7 @@ pub use backoff::{Backoff, Retry};
 pub use calls::{Outgoing, Place, Registration, SignedIn};
 pub use client::Client;
 pub use error::{Error, Refusal, Violation};
-pub use files::{Attached, Existing, Progress, local_name, name_and_size};
+pub use files::{Attached, Existing, Progress, discard_part, local_name, name_and_size};
 pub use private_file::{LockedFile, PrivateFile};
 pub use proto::v1;
 pub use random::new_request_id;

@@ -29,6 +29,13 @@ pub(crate) const TRANSFER_ATTEMPTS_MAX: u32 = 100;
 /// takes minutes on a slow line, and a train is in a tunnel as long.
 pub(crate) const TRANSFER_SPAN_MAX: Duration = Duration::from_secs(10 * 60);
 
+/// How often it is looked whether the part of a download that was dropped can be removed: what it was writing at that
+/// moment is with the disk for a moment longer.
+pub(crate) const DISCARD_TRIES: u32 = 50;
+
+/// Pause between two of these looks, two seconds and a half in all.
+pub(crate) const DISCARD_PAUSE: Duration = Duration::from_millis(50);
+
 /// The first wait lies between nothing and this.
 pub(crate) const BACKOFF_FIRST: Duration = Duration::from_millis(200);
 

@@ -14,10 +14,14 @@ use aws_lc_rs::digest::{Context, SHA256};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, BufWriter};
 use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
 use super::download::Hashed;
 use super::{Attached, Progress};
 use crate::{Client, Error, limits};
+
+/// What is wrong with a part that somebody else has open.
+const IN_USE: &str = "another program is saving it";
 
 /// What becomes of a file that is at the path already.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -85,6 +89,44 @@ impl Client {
     }
 }
 
+/// Removes what a [`Client::save`] of this file to `path`, which was dropped or failed, has left for the next one to go
+/// on with.
+///
+/// # Errors
+/// [`Error::File`] if it cannot be removed, or something is still being written to it.
+pub async fn discard_part(of: &Attached, path: &Path) -> Result<(), Error> {
+    let part = part_of(path, &of.file.file);
+    for _ in 0..limits::DISCARD_TRIES {
+        let path = part.clone();
+        if blocking(move || discarded(&path)).await? {
+            return Ok(());
+        }
+        // A call that was dropped writes its last bytes to the end.
+        sleep(limits::DISCARD_PAUSE).await;
+    }
+    Err(Error::File {
+        path: part,
+        problem: IN_USE.to_owned(),
+    })
+}
+
+/// Removes a part unless somebody has it open to write to. Whether it is gone.
+fn discarded(part: &Path) -> Result<bool, Error> {
+    let failed = |error: io::Error| Error::file(part, &error);
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    let file = match own(&mut options).open(part) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(failed(error)),
+    };
+    match file.try_lock() {
+        Ok(()) => fs::remove_file(part).map(|()| true).map_err(failed),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
 /// Hashes what is there of a file of `size` bytes, and stands behind it. What is longer is of no use.
 async fn hashed(file: &mut File, size: u64) -> Result<Hashed, Error> {
     let mut bytes = file.metadata().await.map_err(Error::Write)?.len();
@@ -135,7 +177,7 @@ impl Target {
                 Ok(()) => Ok(File::from_std(file)),
                 Err(TryLockError::WouldBlock) => Err(Error::File {
                     path: target.part,
-                    problem: "another program is saving it".to_owned(),
+                    problem: IN_USE.to_owned(),
                 }),
                 Err(TryLockError::Error(error)) => Err(failed(error)),
             }

@@ -1,12 +1,12 @@
 //! Transfers, done: one file up or down, until it is there, refused, or given up.
 //!
 //! Invariant: a transfer that may still succeed is not ended but by whoever asked for it. One that was given
-//! up leaves nothing on the server.
+//! up leaves nothing on the server, and nothing of it on this machine.
 
 use std::path::{Path, PathBuf};
 
 use rookery_client::v1::StartUploadRequest;
-use rookery_client::{Attached, Client, Error, Existing, Progress, new_request_id};
+use rookery_client::{Attached, Client, Error, Existing, Progress, discard_part, new_request_id};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
@@ -44,10 +44,10 @@ pub(super) async fn carry(
             let sent = send(&client, &room, &paths::expanded(&path), given_up, progress).await;
             sent.map(Carried::Up)
         }
-        Errand::Save { of, to } => tokio::select! {
-            biased;
-            _ = given_up => return,
-            saved = save(&client, &of, to, progress) => saved.map(Carried::Down),
+        Errand::Save { of, to } => match save(&client, &of, to, given_up, progress).await {
+            // Whoever gave it up knows.
+            Err(Error::Ended) => return,
+            saved => saved.map(Carried::Down),
         },
     };
     // When the screen is gone, nobody wants to know.
@@ -99,6 +99,7 @@ async fn save(
     client: &Client,
     of: &Attached,
     to: Option<PathBuf>,
+    mut given_up: GivenUp,
     mut progress: impl FnMut(Progress) + Send,
 ) -> Result<PathBuf, Error> {
     let display_name = of.file.display_name.clone();
@@ -108,11 +109,26 @@ async fn save(
     let mut number = 1;
     loop {
         let path = paths::numbered(&target, number);
-        let saved = client.save(of, &path, Existing::Keep, &mut progress);
-        match saved.await {
+        let saved = async {
+            let saved = client.save(of, &path, Existing::Keep, &mut progress).await;
+            if saved.as_ref().is_err_and(Error::is_transient) {
+                sleep(limits::TICK).await;
+            }
+            saved
+        };
+        let saved = tokio::select! {
+            biased;
+            _ = &mut given_up => {
+                // What cannot be removed harms nobody, and is gone on with if the file is saved there again.
+                let _ = discard_part(of, &path).await;
+                return Err(Error::Ended);
+            }
+            saved = saved => saved,
+        };
+        match saved {
             Ok(()) => return Ok(path),
             Err(Error::Exists { .. }) if number < limits::NUMBERED_MAX => number += 1,
-            Err(error) if error.is_transient() => sleep(limits::TICK).await,
+            Err(error) if error.is_transient() => {}
             Err(error) => return Err(error),
         }
     }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use proto::v1::event::Kind;
 use proto::v1::{Event, Message, MessageDeletion, MessageEdit};
-use rookery_client::{Attached, Client, Code, Error, Existing, Progress, Retry, Token};
+use rookery_client::{
+    Attached, Client, Code, Error, Existing, Progress, Retry, Token, discard_part,
+};
 use tempfile::TempDir;
 
 use super::{bytes, few, unseen};
@@ -142,6 +144,30 @@ async fn a_saved_file_is_there_whole_or_not_at_all() {
     assert_eq!(fake.state.files.lock().offsets, [kept]);
     assert_eq!(names(folder.path()), ["a.bin"]);
     assert!(fs::read(&path).expect("there") == file);
+}
+
+#[tokio::test]
+async fn what_a_save_has_left_can_be_discarded_unless_it_goes_on() {
+    let fake = Fake::start().await;
+    let of = fake.state.files.lock().carry(&bytes(700_000));
+    let (folder, path) = place();
+    let client = client(&fake).await;
+    discard_part(&of, &path).await.expect("there is none");
+    fake.state.files.lock().cut_after = Some(600_000);
+    let (going, mut is_going) = tokio::sync::mpsc::channel(1);
+    let mut save = Box::pin(client.save(&of, &path, Existing::Keep, move |_| {
+        let _ = going.try_send(());
+    }));
+    tokio::select! {
+        saved = &mut save => panic!("{saved:?}"),
+        moved = is_going.recv() => moved.expect("it goes on"),
+    }
+    let refused = discard_part(&of, &path).await;
+    assert!(matches!(refused, Err(Error::File { .. })), "{refused:?}");
+    assert_eq!(names(folder.path()).len(), 1);
+    drop(save);
+    discard_part(&of, &path).await.expect("nobody writes it");
+    assert_eq!(names(folder.path()), [""; 0]);
 }
 
 #[tokio::test]
