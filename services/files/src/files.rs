@@ -1,4 +1,4 @@
-//! [`Files`]: the handle. Begins uploads, tells how they stand, and gives them up.
+//! [`Files`]: the handle. Begins uploads, and gives them up.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -230,39 +230,6 @@ impl Files {
         inner.store.run(begin).await
     }
 
-    /// How an upload stands; `None` if the account has none of this id.
-    ///
-    /// # Errors
-    /// If the store fails.
-    pub async fn upload(
-        &self,
-        account: AccountId,
-        file: FileId,
-    ) -> Result<Option<Upload>, StoreError> {
-        let key = &UploadRow { account, file };
-        let read = |tx: Transaction| async move { tx.row(key).await };
-        let Some(row) = self.inner.store.read(read).await? else {
-            return Ok(None);
-        };
-        let Some(sealer) = self.opener(account).await? else {
-            return Ok(None);
-        };
-        let (progress, private) = (store::progress(&row)?, store::private(&sealer, key, &row)?);
-        Ok(Some(Upload {
-            room: progress.room,
-            size: progress.size,
-            received: progress.received,
-            finished: progress.finished,
-            sha256: if progress.finished {
-                Some(sha256(&private)?)
-            } else {
-                None
-            },
-            name: file_name(private.name)?,
-            media_type: private.media_type,
-        }))
-    }
-
     /// Gives an upload up. Whether there was one.
     ///
     /// # Errors
@@ -334,11 +301,11 @@ pub(crate) fn descriptor(
     })
 }
 
-fn file_name(name: String) -> Result<FileName, StoreError> {
+pub(crate) fn file_name(name: String) -> Result<FileName, StoreError> {
     FileName::new(name).map_err(|InvalidFileName| store::corrupt(Table::Upload))
 }
 
-fn sha256(private: &Private) -> Result<[u8; 32], StoreError> {
+pub(crate) fn sha256(private: &Private) -> Result<[u8; 32], StoreError> {
     let hash = private.sha256[..].try_into();
     hash.map_err(|_| store::corrupt(Table::Upload))
 }

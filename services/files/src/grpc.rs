@@ -41,6 +41,17 @@ impl Service for Transfers {
         self.upload(caller, file).await
     }
 
+    async fn list_uploads(
+        &self,
+        request: Request<v1::ListUploadsRequest>,
+    ) -> Answer<v1::ListUploadsResponse> {
+        let (Caller { account, .. }, request) = open(request)?;
+        let (after, limit) = wire::list_uploads(account, &request)?;
+        let found = self.with.files.uploads(account, after, limit).await;
+        let (page, last) = found.map_err(|error| status(&error))?;
+        Ok(Response::new(wire::uploads(account, page, last)))
+    }
+
     async fn delete_upload(&self, request: Request<v1::DeleteUploadRequest>) -> Answer<()> {
         let (caller, request) = open(request)?;
         let file = name::file(&request.name, "name")?;

@@ -47,6 +47,7 @@ mod taken;
 #[cfg(test)]
 mod tests;
 mod transfers;
+mod uploads;
 mod wire;
 mod writer;
 

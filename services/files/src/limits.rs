@@ -58,6 +58,12 @@ pub const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Files of one account that are in no message yet: more than one message carries, for several devices.
 pub const UPLOADS_MAX: u32 = 64;
 
+/// Uploads in a page unless said otherwise.
+pub const UPLOADS_PAGE: usize = 50;
+
+/// Most uploads in a page: all that an account can have, some 30 kB on the wire.
+pub const UPLOADS_PAGE_MAX: usize = UPLOADS_MAX as usize;
+
 /// Largest file of all: chunks are numbered with 32 bits, and this is far from their end.
 pub const FILE_BYTES_MAX: u64 = 1 << 40;
 

@@ -135,7 +135,7 @@ impl World {
     }
 
     /// Has a message carry a file.
-    async fn take(&self, room: RoomId, file: FileId) -> Result<(), TakeError> {
+    pub(crate) async fn take(&self, room: RoomId, file: FileId) -> Result<(), TakeError> {
         let take =
             |tx: Transaction, _| async move { Files::take(&tx, ACCOUNT, room, &[file]).await };
         self.store.run(take).await

@@ -4,16 +4,19 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use cluster_rpc::{InvalidRequest, name, required};
-use cluster_types::{Coded as _, FileId, RoomId, Seq};
+use cluster_rpc::{InvalidRequest, name, page, required};
+use cluster_types::{AccountId, Coded as _, FileId, RoomId, Seq};
 use proto::v1;
 use proto::v1::download_file_response::Part as Sent;
 use proto::v1::upload_file_request::Part;
 
-use crate::limits::PIECE_BYTES_MAX;
+use crate::limits::{PIECE_BYTES_MAX, UPLOADS_PAGE, UPLOADS_PAGE_MAX};
 use crate::{Descriptor, FileName, InvalidFileName, NewUpload, RequestId, Upload};
 
 type Read<T> = Result<T, InvalidRequest>;
+
+/// What its page tokens are bound to.
+const LIST_UPLOADS: &str = "ListUploads";
 
 /// What somebody wants to fetch.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +55,34 @@ fn sha256(bytes: &[u8]) -> Read<Option<[u8; 32]>> {
     }
     let hash = bytes.try_into().map(Some);
     hash.map_err(|_| InvalidRequest::field("sha256", "must have 32 bytes, or none"))
+}
+
+/// Reads after which upload a page begins, and how long it is.
+pub(crate) fn list_uploads(
+    account: AccountId,
+    request: &v1::ListUploadsRequest,
+) -> Read<(Option<FileId>, usize)> {
+    let size = page::size(request.page_size, UPLOADS_PAGE, UPLOADS_PAGE_MAX);
+    let token = &request.page_token;
+    let after = page::fixed_cursor(LIST_UPLOADS, account.as_bytes(), token);
+    match (size, after) {
+        (Ok(size), Ok(after)) => Ok((after.map(FileId::from_bytes), size)),
+        (size, after) => refuse(&[size.err(), after.err()]),
+    }
+}
+
+/// A page of an account's uploads.
+pub(crate) fn uploads(
+    account: AccountId,
+    page: Vec<(FileId, Upload)>,
+    last: Option<FileId>,
+) -> v1::ListUploadsResponse {
+    let next = last.map(|file| page::token(LIST_UPLOADS, account.as_bytes(), file.as_bytes()));
+    let page = page.into_iter();
+    v1::ListUploadsResponse {
+        uploads: page.map(|(file, found)| upload(file, found)).collect(),
+        next_page_token: next.unwrap_or_default(),
+    }
 }
 
 /// Reads which upload goes on, and where.

@@ -14,7 +14,8 @@ use proto::v1::files_server::Files;
 use proto::v1::upload_file_request::Part;
 use proto::v1::{
     DeleteUploadRequest, DownloadFileRequest, DownloadFileResponse, DownloadStart,
-    GetUploadRequest, StartUploadRequest, Upload, UploadFileRequest,
+    GetUploadRequest, ListUploadsRequest, ListUploadsResponse, StartUploadRequest, Upload,
+    UploadFileRequest,
 };
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _, BufWriter};
@@ -137,6 +138,17 @@ impl Files for BareFiles {
 
     async fn get_upload(&self, _: Request<GetUploadRequest>) -> Result<Response<Upload>, Status> {
         Ok(Response::new(self.upload.lock().clone()))
+    }
+
+    async fn list_uploads(
+        &self,
+        _: Request<ListUploadsRequest>,
+    ) -> Result<Response<ListUploadsResponse>, Status> {
+        let uploads = vec![self.upload.lock().clone()];
+        Ok(Response::new(ListUploadsResponse {
+            uploads,
+            next_page_token: String::new(),
+        }))
     }
 
     async fn delete_upload(&self, _: Request<DeleteUploadRequest>) -> Result<Response<()>, Status> {

@@ -1,6 +1,7 @@
 //! The Files service as a client meets it: the generated client on the generated server, with nothing between.
 
 mod endings;
+mod listing;
 mod refusals;
 mod travelling;
 

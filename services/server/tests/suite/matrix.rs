@@ -32,6 +32,7 @@ Administration/GetKeyRotation       U    P        P      P     P       P      P 
 
 Files/StartUpload                   U    N        ok     P     N       N      ok        ok    N
 Files/GetUpload                     U    N        N      N     N       N      N         N     N
+Files/ListUploads                   U    ok       ok     ok    ok      ok     ok        ok    ok
 Files/DeleteUpload                  U    N        N      N     N       N      N         N     N
 Files/UploadFile                    U    N        N      N     N       N      N         N     N
 Files/DownloadFile                  U    N        N      N     N       N      N         N     N

@@ -94,6 +94,7 @@ async fn file_payload(world: &World, room: &Room, method: &str) -> Vec<u8> {
     let name = begun.name;
     match method {
         "GetUpload" => v1::GetUploadRequest { name }.encode_to_vec(),
+        "ListUploads" => v1::ListUploadsRequest::default().encode_to_vec(),
         "DeleteUpload" => v1::DeleteUploadRequest { name }.encode_to_vec(),
         "UploadFile" => upload_start(&name, 0).encode_to_vec(),
         "DownloadFile" => v1::DownloadFileRequest {

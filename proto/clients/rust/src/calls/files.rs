@@ -1,9 +1,12 @@
-//! The service Files but for its streams: beginning an upload, asking how it stands, giving it up.
+//! The service Files but for its streams: beginning an upload, asking how it stands and which there are, giving it up.
 
 use proto::v1::files_client::FilesClient;
-use proto::v1::{DeleteUploadRequest, GetUploadRequest, StartUploadRequest, Upload};
+use proto::v1::{
+    DeleteUploadRequest, GetUploadRequest, ListUploadsRequest, ListUploadsResponse,
+    StartUploadRequest, Upload,
+};
 
-use super::call;
+use super::{call, pages};
 use crate::{Client, Error};
 
 impl Client {
@@ -28,6 +31,33 @@ impl Client {
         let name = name.to_owned();
         let request = GetUploadRequest { name };
         call!(self, again, FilesClient, get_upload, request)
+    }
+
+    /// A page of one's own uploads.
+    ///
+    /// # Errors
+    /// As any call.
+    pub async fn list_uploads(
+        &self,
+        request: ListUploadsRequest,
+    ) -> Result<ListUploadsResponse, Error> {
+        call!(self, again, FilesClient, list_uploads, request)
+    }
+
+    /// One's own uploads that no message carries yet, all of them.
+    ///
+    /// # Errors
+    /// As any call.
+    pub async fn all_uploads(&self) -> Result<Vec<Upload>, Error> {
+        pages::all(|page_token| async move {
+            let request = ListUploadsRequest {
+                page_size: 0,
+                page_token,
+            };
+            let page = self.list_uploads(request).await?;
+            Ok((page.uploads, page.next_page_token))
+        })
+        .await
     }
 
     /// Gives one's own upload up.

@@ -5,10 +5,11 @@
 use std::future::Future;
 
 use rookery_client::v1::member::Role;
-use rookery_client::v1::{Member, Room};
+use rookery_client::v1::{Member, Room, Upload};
 use rookery_client::{Client, Error};
 
 use super::model::{Act, Call, Outcome};
+use crate::text::{clean_line, size};
 use crate::{limits, time};
 
 pub(super) async fn perform(client: &Client, call: Call) -> Result<Outcome, Error> {
@@ -46,12 +47,37 @@ pub(super) async fn perform(client: &Client, call: Call) -> Result<Outcome, Erro
         }
         Call::Readers(room, seq) => readers(client, &room, seq).await,
         Call::Nick(name) => client.set_display_name(&name).await.map(Outcome::Me),
+        Call::Uploads => client.all_uploads().await.map(uploads),
         Call::SignOut => {
             client.sign_out().await?;
             Ok(Outcome::SignedOut)
         }
         Call::About(room, user, act) => about(client, &room, &user, act).await,
     }
+}
+
+/// Uploads, of which some can be of other programs, or still on their way.
+fn uploads(all: Vec<Upload>) -> Outcome {
+    let bytes = all.iter().map(|upload| upload.size).sum();
+    let mut lines: Vec<_> = all.iter().map(upload_line).collect();
+    let title = if all.is_empty() {
+        lines.push("none: every file that you have sent up is in a message".to_owned());
+        "Uploads".to_owned()
+    } else {
+        lines.push(String::new());
+        lines.push("What no message carries goes by itself after the next day (UTC).".to_owned());
+        format!("Uploads that are in no message: {}", size(bytes))
+    };
+    Outcome::Text { title, lines }
+}
+
+fn upload_line(upload: &Upload) -> String {
+    let came = match upload.received_size * 100 / upload.size.max(1) {
+        _ if upload.finished => "whole".to_owned(),
+        percent => format!("{percent} %"),
+    };
+    let name = clean_line(&upload.display_name);
+    format!("{name}  {}  {came}", size(upload.size))
 }
 
 /// What moderators do to others.

@@ -307,6 +307,8 @@ pub(crate) enum Call {
     Delete(String, u64),
     Readers(String, u64),
     Nick(String),
+    /// One's own that are in no message.
+    Uploads,
     SignOut,
 }
 

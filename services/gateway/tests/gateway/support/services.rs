@@ -12,10 +12,10 @@ use proto::v1::sessions_server::Sessions;
 use proto::v1::{
     Account, ChangePasswordRequest, ClientFrame, DeleteSignInRequest, DeleteUploadRequest,
     DownloadFileRequest, DownloadFileResponse, GetAccountRequest, GetUploadRequest,
-    ListSignInsRequest, ListSignInsResponse, LookUpAccountRequest, RegisterAccountRequest, Reply,
-    ServerFrame, ServerItem, SignInRequest, SignInResponse, SignOutRequest, StartUploadRequest,
-    UpdateAccountRequest, Upload, UploadFileRequest, download_file_response::Part,
-    server_item::Item,
+    ListSignInsRequest, ListSignInsResponse, ListUploadsRequest, ListUploadsResponse,
+    LookUpAccountRequest, RegisterAccountRequest, Reply, ServerFrame, ServerItem, SignInRequest,
+    SignInResponse, SignOutRequest, StartUploadRequest, UpdateAccountRequest, Upload,
+    UploadFileRequest, download_file_response::Part, server_item::Item,
 };
 use services_gateway::{Authenticate, AuthenticateError};
 use tokio::sync::watch;
@@ -232,6 +232,13 @@ impl Files for Services {
     }
 
     async fn get_upload(&self, _: Request<GetUploadRequest>) -> Result<Response<Upload>, Status> {
+        not_part_of_this()
+    }
+
+    async fn list_uploads(
+        &self,
+        _: Request<ListUploadsRequest>,
+    ) -> Result<Response<ListUploadsResponse>, Status> {
         not_part_of_this()
     }
 

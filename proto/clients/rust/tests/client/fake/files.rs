@@ -11,7 +11,8 @@ use proto::v1::files_server::Files;
 use proto::v1::upload_file_request::Part;
 use proto::v1::{
     Attachment, DeleteUploadRequest, DownloadFileRequest, DownloadFileResponse, DownloadStart,
-    GetUploadRequest, StartUploadRequest, Upload, UploadFileRequest,
+    GetUploadRequest, ListUploadsRequest, ListUploadsResponse, StartUploadRequest, Upload,
+    UploadFileRequest,
 };
 use rookery_client::Attached;
 use tokio_stream::wrappers::ReceiverStream;
@@ -259,6 +260,30 @@ impl Files for Service {
             (upload.received_size, upload.finished) = (0, false);
         }
         Ok(Response::new(upload))
+    }
+
+    async fn list_uploads(
+        &self,
+        request: Request<ListUploadsRequest>,
+    ) -> Answer<ListUploadsResponse> {
+        check_token(&request)?;
+        // One a page; a token is how many came before.
+        let before: usize = request.get_ref().page_token.parse().unwrap_or_default();
+        let shelf = self.0.files.lock();
+        let mut names: Vec<_> = shelf.uploads.keys().collect();
+        names.sort();
+        let uploads: Vec<_> = names.iter().skip(before).take(1).collect();
+        let uploads = uploads
+            .iter()
+            .map(|name| shelf.uploads[**name].upload.clone());
+        Ok(Response::new(ListUploadsResponse {
+            uploads: uploads.collect(),
+            next_page_token: if before + 1 < names.len() {
+                (before + 1).to_string()
+            } else {
+                String::new()
+            },
+        }))
     }
 
     async fn delete_upload(&self, request: Request<DeleteUploadRequest>) -> Answer<()> {

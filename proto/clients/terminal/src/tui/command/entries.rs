@@ -94,6 +94,11 @@ pub(crate) const ENTRIES: &[Entry] = &[
         "save the files of the selected message, or of the newest with some: all, or number N",
     ),
     entry("/cancel", "", "give up the file that is on its way"),
+    entry(
+        "/uploads",
+        "",
+        "list the files that you have sent up and that are in no message",
+    ),
     entry("/retry", "", "send or save again what failed"),
     entry("/discard", "", "throw away what failed"),
     entry("/nick", "NAME", "set the name that others see"),

@@ -27,6 +27,7 @@ pub(super) fn run(model: &mut Model, command: Command, effects: &mut Vec<Effect>
         Command::New(name) => effects.push(Call::NewRoom(name).into()),
         Command::Direct(user) => effects.push(Call::Direct(user).into()),
         Command::Join(link) => effects.push(Call::Join(link).into()),
+        Command::Uploads => effects.push(Call::Uploads.into()),
         Command::Nick(name) => effects.push(Call::Nick(name).into()),
         Command::SignOut => confirm(
             model,
