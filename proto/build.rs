@@ -28,7 +28,8 @@ const PIECES: [&str; 2] = [
     ".rookery.v1.DownloadFileResponse.data",
 ];
 /// What nodes say to each other.
-const BETWEEN_NODES: [&str; 3] = [
+const BETWEEN_NODES: [&str; 4] = [
+    "rookery/cluster/v1/asked.proto",
     "rookery/cluster/v1/delivery.proto",
     "rookery/cluster/v1/link.proto",
     "rookery/cluster/v1/rooms.proto",

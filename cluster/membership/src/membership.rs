@@ -54,6 +54,23 @@ pub struct Parts {
     pub timing: Timing,
 }
 
+impl Parts {
+    /// A node that nobody has to reach, at the usual pace: for [`Membership::alone`].
+    pub fn unreachable(store: Store, node: NodeId, rng: Rng, tasks: Tasks) -> Self {
+        Self {
+            store,
+            rng,
+            tasks,
+            myself: Myself {
+                node,
+                addresses: Addresses::default(),
+                version: String::new(),
+            },
+            timing: Timing::default(),
+        }
+    }
+}
+
 /// A node's place in the cluster. A cheap handle; clones are the same.
 #[derive(Clone)]
 pub struct Membership {

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use cluster_membership::{JoinError, Membership};
 use cluster_runtime::{TaskKind, Tasks};
-use cluster_store::{Simulated, SimulatedDisk, Store};
-use cluster_types::{Caller, Clock, DeploymentId, Rng};
+use cluster_store::{Simulated, SimulatedDisk, Store, StoreError};
+use cluster_types::{Caller, Clock, DeploymentId, NodeId, Rng};
 use object_store::memory::InMemory;
 use services_accounts::{Argon2id, HashCost, Options};
 use services_files::Files;
@@ -20,6 +21,8 @@ use services_vault::{KeySource, MemoryKms, Vault};
 
 use crate::clock::WallClock;
 use crate::limits::{FRAME_BYTES_MAX, SWEEP_EVERY};
+
+const NODE: NodeId = NodeId::from_bytes([2; 16]);
 
 /// Each run has a disk of its own.
 const DEPLOYMENT: DeploymentId = DeploymentId::from_bytes([1; 16]);
@@ -74,6 +77,8 @@ impl Node {
             file_pace: Arc::new(AnyPace),
             frame_bytes_max: FRAME_BYTES_MAX,
             relay_shards,
+            membership: alone(&store, rng, &tasks).await?,
+            network: None,
         })
         .await?;
         sweep(&services.files, &tasks);
@@ -89,6 +94,19 @@ impl Node {
         self.services.stop().await;
         self.tasks.stop();
         self.store.close().await;
+    }
+}
+
+/// The only node there is. A store in rough weather is asked again, as an operator would start the node again.
+async fn alone(store: &Store, rng: &Rng, tasks: &Tasks) -> anyhow::Result<Membership> {
+    loop {
+        let parts =
+            cluster_membership::Parts::unreachable(store.clone(), NODE, rng.fork(), tasks.clone());
+        match Membership::alone(parts).await {
+            Err(JoinError::Store(error))
+                if error.is_retryable() || error == StoreError::Contended => {}
+            joined => return Ok(joined?),
+        }
     }
 }
 

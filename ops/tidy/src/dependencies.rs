@@ -79,7 +79,7 @@ pub const ROWS: &[Row] = &[
             "services-rooms",
         ],
     )
-    .and_tests(&["services-vault"]),
+    .and_tests(&["cluster-membership", "services-vault"]),
     // It copies rows and files as they lie.
     Row::new(
         "services-backup",

@@ -2,6 +2,24 @@
 
 use std::time::Duration;
 
+/// How long another node has for a command: a little less than whoever asked it has, so that it is told why.
+pub(crate) const COMMAND_WITHIN: Duration = Duration::from_secs(8);
+
+/// How long another node has to take a subscription, which it does without waiting for anything.
+pub(crate) const SUBSCRIBE_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long another node has to look what it was handed. It finds out by itself in about as long.
+pub(crate) const LOOK_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long the links of a life that is over have to end.
+pub(crate) const FAREWELL_WITHIN: Duration = Duration::from_millis(100);
+
+/// How long links have to send what waits when the node stops.
+pub(crate) const LINKS_END_WITHIN: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether this node serves what it owns: as often as that may change.
+pub(crate) const SERVING_LOOKED_AT_EVERY: Duration = Duration::from_millis(100);
+
 /// How long a start waits for the place of files to say whose it is. A folder answers at once, and a bucket that
 /// does not keeps nobody from messages.
 pub(crate) const PLACE_ANSWERS_WITHIN: Duration = Duration::from_secs(10);

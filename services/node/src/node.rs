@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use cluster_membership::Membership;
+use cluster_rpc::link::Network;
 use cluster_runtime::Tasks;
 use cluster_store::{Store, StoreError};
 use cluster_types::{Clock, DeploymentId, Rng};
@@ -9,13 +11,14 @@ use object_store::ObjectStore;
 use services_accounts::{Accounts, HashError, PasswordHasher};
 use services_files::{Files, PlaceError, Transfers};
 use services_rooms::Rooms;
-use services_sessions::{Alone, Hub, SessionError, Sessions};
+use services_sessions::{Hub, SessionError, Sessions};
 use services_vault::Vault;
 use tokio::time::timeout;
 
+use crate::cluster::{Answering, Cluster, Others};
 use crate::files::{Carried, Members};
 use crate::known::{EndStreams, Known};
-use crate::limits::PLACE_ANSWERS_WITHIN;
+use crate::limits::{LINKS_END_WITHIN, PLACE_ANSWERS_WITHIN};
 
 /// What a node is made of.
 pub struct Parts {
@@ -47,6 +50,10 @@ pub struct Parts {
     pub frame_bytes_max: usize,
     /// Tasks that hand events out: one for each core.
     pub relay_shards: usize,
+    /// This node among others: a member already, or alone.
+    pub membership: Membership,
+    /// How others are reached; `None` for a node that is alone.
+    pub network: Option<Arc<dyn Network>>,
 }
 
 /// Why a node did not start.
@@ -83,6 +90,9 @@ pub struct Node {
     pub hub: Hub,
     /// Streams of clients.
     pub sessions: Sessions,
+    /// Who else is there, and who has which rooms.
+    pub membership: Membership,
+    others: Others,
 }
 
 impl std::fmt::Debug for Parts {
@@ -105,7 +115,8 @@ impl Node {
     pub async fn start(parts: Parts) -> Result<Self, NodeError> {
         let accounts = accounts(&parts).await?;
         let known = Arc::new(Known(accounts.clone()));
-        let hub = Hub::start(parts.relay_shards, Arc::new(Alone), &parts.tasks);
+        let others = Others::new(parts.membership.clone(), parts.tasks.clone());
+        let hub = Hub::start(parts.relay_shards, Arc::new(others.clone()), &parts.tasks);
         let files = files(&parts, &known);
         check_place(&files).await?;
         let rooms = Rooms::start(services_rooms::Dependencies {
@@ -116,6 +127,8 @@ impl Node {
             people: known.clone(),
             attachments: Arc::new(Carried(files.clone())),
             publisher: Arc::new(hub.clone()),
+            membership: parts.membership.clone(),
+            nodes: Arc::new(others.clone()),
             tasks: parts.tasks.clone(),
         })
         .await?;
@@ -132,10 +145,25 @@ impl Node {
             rooms: rooms.clone(),
             sign_ins: known.clone(),
             pace: parts.stream_pace,
-            tasks: parts.tasks,
+            tasks: parts.tasks.clone(),
             frame_bytes_max: parts.frame_bytes_max,
         };
         let sessions = Sessions::start(hub.clone(), dependencies).await?;
+        let answering = Arc::new(Answering {
+            rooms: rooms.clone(),
+            hub: hub.clone(),
+            membership: parts.membership.clone(),
+            tasks: parts.tasks.clone(),
+        });
+        let cluster = Cluster {
+            membership: parts.membership.clone(),
+            network: parts.network,
+            deployment: parts.deployment,
+            tasks: parts.tasks,
+            rng: parts.rng,
+        };
+        cluster.follow(others.clone(), answering, hub.clone());
+        parts.membership.serve(Arc::new(rooms.clone()));
         Ok(Self {
             accounts,
             known,
@@ -144,7 +172,14 @@ impl Node {
             rooms,
             hub,
             sessions,
+            membership: parts.membership,
+            others,
         })
+    }
+
+    /// Gives all rooms to other nodes, if there are any. Whoever waits for a room here is served meanwhile.
+    pub async fn hand_over(&self) {
+        self.membership.drain().await;
     }
 
     /// Takes no more streams and transfers, and asks all clients to come back, elsewhere or later.
@@ -157,6 +192,10 @@ impl Node {
     pub async fn stop(&self) {
         self.sessions.stop().await;
         self.rooms.stop().await;
+        if let Some(links) = self.others.links() {
+            links.stop(LINKS_END_WITHIN).await;
+        }
+        self.membership.leave().await;
     }
 }
 

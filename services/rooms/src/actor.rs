@@ -12,9 +12,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use cluster_membership::{FenceError, Ownership, fence};
 use cluster_runtime::{Inbox, Reply, Taken};
 use cluster_store::{AsStoreError, StoreError};
 use cluster_types::RoomId;
+use futures::future::join;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use crate::clearing::Clearing;
@@ -47,6 +49,8 @@ pub(crate) struct Request {
 #[derive(Debug)]
 pub(crate) struct RoomActor {
     pub(crate) room: RoomId,
+    /// What it writes under.
+    pub(crate) ownership: Ownership,
     pub(crate) inbox: Inbox<Request>,
     pub(crate) with: Arc<Dependencies>,
     pub(crate) clearing: Clearing,
@@ -126,8 +130,20 @@ enum WriteError {
     /// Somebody else has written to the log: this actor is not its owner. Nothing was written.
     #[error("the stored head is {stored:?}, known is {known:?}")]
     Stale { stored: Head, known: Head },
+    /// The shard of the room has another owner. Nothing was written.
+    #[error("the shard of the room has another owner")]
+    Fenced,
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<FenceError> for WriteError {
+    fn from(error: FenceError) -> Self {
+        match error {
+            FenceError::Fenced { .. } => Self::Fenced,
+            FenceError::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 impl AsStoreError for WriteError {
@@ -204,6 +220,12 @@ impl RoomActor {
                 answer_all(taken, &CommandError::Store(error));
                 return Ok(());
             }
+            Err(WriteError::Fenced) => {
+                tracing::info!(room = %self.room, "a room has moved to another node");
+                answer_all(taken, &CommandError::Moving);
+                self.end(myself, &CommandError::Moving);
+                return Ok(());
+            }
             Err(error) => {
                 self.die(taken, &error);
                 return Err(error.into());
@@ -237,7 +259,10 @@ impl RoomActor {
         let seals = seals::find(with, state, commands, state.head.at.max(now)).await?;
         let (salts, seals) = (&salts, &seals);
         let attempt = |tx: cluster_store::Transaction, _maybe_committed| async move {
-            let stored = store::stored_head(&tx, state.room, state.head.at).await?;
+            let stored = store::stored_head(&tx, state.room, state.head.at);
+            let (stored, fence) = join(stored, fence(&tx, self.ownership)).await;
+            fence?;
+            let stored = stored?;
             if stored != state.head {
                 return Err(WriteError::Stale {
                     stored,
@@ -351,7 +376,9 @@ impl RoomActor {
     fn die(&self, taken: Taken<Request>, error: &WriteError) {
         let waiting = self.inbox.close();
         match error {
-            WriteError::Stale { .. } => answer_all(taken, &CommandError::Unavailable),
+            WriteError::Stale { .. } | WriteError::Fenced => {
+                answer_all(taken, &CommandError::Unavailable);
+            }
             WriteError::Store(_) => answer_all(taken, &CommandError::OutcomeUnknown),
         }
         answer_all(waiting, &CommandError::Unavailable);

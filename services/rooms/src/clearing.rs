@@ -9,9 +9,10 @@
 
 use std::sync::Arc;
 
+use cluster_membership::{Membership, Place};
 use cluster_runtime::{TaskKind, Tasks};
 use cluster_store::{Store, StoreError, Transaction};
-use cluster_types::RoomId;
+use cluster_types::{RoomId, Shard};
 use services_vault::{Vault, VaultError};
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -30,6 +31,7 @@ struct Clearer {
     store: Store,
     vault: Vault,
     attachments: Arc<dyn Attachments>,
+    membership: Membership,
     tasks: Tasks,
     wake: Arc<Notify>,
 }
@@ -42,6 +44,7 @@ impl Clearing {
             store: with.store.clone(),
             vault: with.vault.clone(),
             attachments: Arc::clone(&with.attachments),
+            membership: with.membership.clone(),
             tasks: with.tasks.clone(),
             wake: Arc::clone(&wake),
         };
@@ -84,6 +87,9 @@ impl Clearer {
                 Ok(None) => return cleared,
                 Ok(Some(room)) => {
                     after = Some(room);
+                    if !self.is_here(room) {
+                        continue;
+                    }
                     if let Err(error) = self.clear(room).await {
                         tracing::warn!(%room, %error, "a deleted room is not cleared yet");
                         cleared = false;
@@ -95,6 +101,11 @@ impl Clearer {
                 }
             }
         }
+    }
+
+    /// Rooms of other nodes are cleared there.
+    fn is_here(&self, room: RoomId) -> bool {
+        matches!(self.membership.place(Shard::of_room(room)), Place::Here(_))
     }
 
     /// Clears a room, or as much of it as fits in before the node stops.

@@ -6,22 +6,25 @@
 //! Invariant: at most one actor of a room has an open inbox. What an actor had not begun when it ended is
 //! asked again, of another; what it had begun only if doing it twice is doing it once.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use cluster_membership::{Membership, Ownership, Place};
 use cluster_runtime::{AskError, Inbox, PushError, Reply, Supervisor, TaskKind, Tasks, Wake};
 use cluster_store::{Store, StoreError};
-use cluster_types::{AccountId, Clock, Rng, RoomId};
+use cluster_types::{AccountId, Clock, Rng, RoomId, Shard};
 use parking_lot::Mutex;
 use ractor::ActorRef;
 use services_vault::Vault;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::actor::{self, Progress, Request, RoomActor};
 use crate::clearing::Clearing;
 use crate::limits::{
-    ACTIVE_ROOMS_MAX, COMMAND_ATTEMPTS_MAX, COMMAND_DEADLINE, IDLE_SWEEP_EVERY, INBOX,
+    ACTIVE_ROOMS_MAX, COMMAND_ATTEMPTS_MAX, COMMAND_DEADLINE, IDLE_SWEEP_EVERY, INBOX, MOVING_RETRY,
 };
+use crate::nodes::OtherNodes;
 use crate::{Attachments, Command, CommandError, Outcome, Publisher};
 
 mod active;
@@ -57,6 +60,10 @@ pub struct Dependencies {
     pub attachments: Arc<dyn Attachments>,
     /// Delivers events.
     pub publisher: Arc<dyn Publisher>,
+    /// Knows which node has a room.
+    pub membership: Membership,
+    /// Asks it, if it is another one.
+    pub nodes: Arc<dyn OtherNodes>,
     /// Runs what goes on in the background.
     pub tasks: Tasks,
 }
@@ -66,7 +73,7 @@ pub struct Dependencies {
 pub struct Rooms {
     pub(crate) with: Arc<Dependencies>,
     supervisor: Supervisor,
-    clearing: Clearing,
+    pub(crate) clearing: Clearing,
     active: Arc<Mutex<Active>>,
 }
 
@@ -101,8 +108,9 @@ impl Rooms {
     /// See [`CommandError`]. Where the outcome stayed unknown, a command that may be done twice has been
     /// asked again already.
     pub async fn command(&self, room: RoomId, command: Command) -> Result<Outcome, CommandError> {
-        let outcome = self.ask_until_known(room, Arc::new(command));
-        match timeout(COMMAND_DEADLINE, outcome).await {
+        let by = Instant::now() + COMMAND_DEADLINE;
+        let outcome = self.ask_until_known(room, Arc::new(command), by);
+        match timeout_at(by, outcome).await {
             Ok(outcome) => outcome,
             Err(_) => Err(CommandError::TimedOut),
         }
@@ -129,11 +137,24 @@ impl Rooms {
         &self,
         room: RoomId,
         command: Arc<Command>,
+        by: Instant,
     ) -> Result<Outcome, CommandError> {
-        self.check(room, &command).await?;
-        let mut unknown = false;
-        for _ in 0..COMMAND_ATTEMPTS_MAX {
+        let (mut unknown, mut attempts) = (false, 0);
+        while attempts < COMMAND_ATTEMPTS_MAX {
+            attempts += 1;
             match self.ask(room, &command).await {
+                Err(CommandError::Moving) => {
+                    // Nobody was asked. It is somewhere again in a moment, and there it is asked for.
+                    attempts -= 1;
+                    if Instant::now() + MOVING_RETRY * 2 >= by {
+                        return Err(if unknown {
+                            CommandError::OutcomeUnknown
+                        } else {
+                            CommandError::Moving
+                        });
+                    }
+                    self.settle().await;
+                }
                 Err(CommandError::Unavailable) => {}
                 Err(CommandError::OutcomeUnknown) if command.is_repeatable() => unknown = true,
                 Err(CommandError::OutcomeUnknown) => {
@@ -169,14 +190,38 @@ impl Rooms {
         }
     }
 
-    /// Asks the actor of the room once. [`CommandError::Unavailable`]: it ended before it began.
+    /// Waits until it may be known where a room is.
+    async fn settle(&self) {
+        self.with.membership.look().await;
+        sleep(MOVING_RETRY + self.with.rng.jitter(MOVING_RETRY)).await;
+    }
+
+    /// Asks for it once, wherever the room is.
     async fn ask(&self, room: RoomId, command: &Arc<Command>) -> Result<Outcome, CommandError> {
+        match self.place(room) {
+            Place::Here(ownership) => self.ask_here(room, ownership, command).await,
+            Place::There(member, _epoch) => {
+                let node = member.life.node;
+                self.with.nodes.command(node, room, command).await
+            }
+            Place::Nobody => Err(CommandError::Moving),
+        }
+    }
+
+    /// Asks the actor of the room once. [`CommandError::Unavailable`]: it ended before it began.
+    pub(crate) async fn ask_here(
+        &self,
+        room: RoomId,
+        ownership: Ownership,
+        command: &Arc<Command>,
+    ) -> Result<Outcome, CommandError> {
+        self.check(room, command).await?;
         let (reply, waiting) = Reply::channel();
         let request = Request {
             command: Arc::clone(command),
             reply,
         };
-        let (inbox, actor) = self.find_or_start(room)?;
+        let (inbox, actor) = self.find_or_start(room, ownership)?;
         match inbox.push(request, command.bytes()) {
             Ok(Wake::Unneeded) => {}
             Ok(Wake::Needed) => {
@@ -198,21 +243,33 @@ impl Rooms {
         }
     }
 
+    /// Lets go of all rooms of these shards: their actors take nothing more, and are to be stopped.
+    pub(crate) fn leave(&self, shards: &BTreeSet<Shard>) -> Vec<ActorRef<actor::Wake>> {
+        let left = self.active.lock().leave(shards);
+        left.into_iter()
+            .map(|slot| slot.retire(&CommandError::Moving))
+            .collect()
+    }
+
     fn find_or_start(
         &self,
         room: RoomId,
+        ownership: Ownership,
     ) -> Result<(Inbox<Request>, ActorRef<actor::Wake>), CommandError> {
         let mut active = self.active.lock();
         if active.stopping || active.keeps_failing(room) {
             return Err(CommandError::Unavailable);
         }
         if let Some(slot) = active.rooms.get_mut(&room) {
-            if !slot.inbox.is_closed() {
+            if !slot.inbox.is_closed() && slot.ownership == ownership {
                 slot.used = Instant::now();
                 return Ok((slot.inbox.clone(), slot.actor.clone()));
             }
-            // It has just died, of whatever.
+            // It has just died, of whatever, or is of an earlier ownership.
             active.untold.insert(room);
+            if let Some(slot) = active.rooms.remove(&room) {
+                slot.close();
+            }
         }
         if active.rooms.len() >= ACTIVE_ROOMS_MAX {
             return Err(CommandError::Overloaded);
@@ -221,6 +278,7 @@ impl Rooms {
         let progress = Arc::new(Progress::default());
         let handler = RoomActor {
             room,
+            ownership,
             inbox: inbox.clone(),
             with: Arc::clone(&self.with),
             clearing: self.clearing.clone(),
@@ -235,6 +293,7 @@ impl Rooms {
             .by_actor
             .insert(actor.get_id(), Running { room, progress });
         let slot = Slot {
+            ownership,
             inbox: inbox.clone(),
             actor: actor.clone(),
             used: Instant::now(),
@@ -245,7 +304,10 @@ impl Rooms {
 
     /// Loads a room, to tell what its last actor may not have told.
     fn wake(&self, room: RoomId) {
-        if let Ok((_, actor)) = self.find_or_start(room) {
+        let Place::Here(ownership) = self.place(room) else {
+            return;
+        };
+        if let Ok((_, actor)) = self.find_or_start(room, ownership) {
             // It fails only if the actor has ended.
             let _ended = actor.cast(actor::Wake);
         }
@@ -255,7 +317,7 @@ impl Rooms {
     fn sweep(&self) {
         let (rooms, stopping) = (self.clone(), self.with.tasks.stopping().clone());
         let sweep = async move {
-            let pause = || tokio::time::sleep(IDLE_SWEEP_EVERY);
+            let pause = || sleep(IDLE_SWEEP_EVERY);
             while stopping.run_until_cancelled(pause()).await.is_some() {
                 // The lock is let go before the rooms are woken, which takes it again.
                 let died = rooms.active.lock().sleep_idle(Instant::now());

@@ -125,6 +125,9 @@ pub enum CommandError {
     /// The room fails again and again, or the node is going down. Nothing happened.
     #[error("the room is not served here now")]
     Unavailable,
+    /// The room is on its way between two nodes, or its node cannot be reached. Nothing happened.
+    #[error("the room is on its way between two nodes")]
+    Moving,
     /// No answer came in time. May have happened.
     #[error("no answer from the room in time")]
     TimedOut,
@@ -150,7 +153,7 @@ impl CommandError {
     pub(crate) fn settles(&self, command: &Command) -> bool {
         let is_refusal = !matches!(
             self,
-            Self::NoSuchRoom | Self::Overloaded | Self::Unavailable | Self::Store(_)
+            Self::NoSuchRoom | Self::Overloaded | Self::Unavailable | Self::Moving | Self::Store(_)
         );
         is_refusal && command.draft().is_some()
     }
@@ -179,7 +182,7 @@ impl Coded for CommandError {
             Self::FutureSeq(_) | Self::NothingLeft => ErrorCode::Invalid,
             Self::Unattachable(file) => file.code(),
             Self::Overloaded => ErrorCode::Exhausted,
-            Self::Unavailable => ErrorCode::NotHere,
+            Self::Unavailable | Self::Moving => ErrorCode::NotHere,
             Self::TimedOut => ErrorCode::Timeout,
             Self::OutcomeUnknown => ErrorCode::Unknown,
             Self::Store(error) => error.code(),
@@ -211,6 +214,7 @@ impl Coded for CommandError {
             Self::FutureSeq(_) => "SEQ_IN_THE_FUTURE",
             Self::Overloaded => "ROOM_BUSY",
             Self::Unavailable => "ROOM_UNAVAILABLE",
+            Self::Moving => "ROOM_MOVING",
             Self::TimedOut => "ROOM_TIMEOUT",
             Self::OutcomeUnknown => "OUTCOME_UNKNOWN",
             Self::Store(error) => error.reason(),

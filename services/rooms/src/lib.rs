@@ -24,6 +24,7 @@ pub mod limits;
 mod lobby;
 mod model;
 mod neighbours;
+mod nodes;
 mod publish;
 mod reader;
 mod state;
@@ -45,5 +46,6 @@ pub use model::{
     MembershipKind, Message, Mute, Priority, ReadMark, Role, RoomChange, RoomStanding, RoomView,
     ServerRoomView,
 };
+pub use nodes::{NoOtherNodes, OtherNodes};
 pub use publish::{NobodyListens, Published, Publisher, Standing};
 pub use reader::{Direction, EventPage, Start};

@@ -8,9 +8,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use cluster_membership::{JoinError, Membership};
 use cluster_runtime::Tasks;
 use cluster_store::{RangeQuery, Simulated, SimulatedDisk, Store, StoreError, Table, Transaction};
-use cluster_types::{AccountId, Clock, DeploymentId, ManualClock, Rng, RoomId, Seq, UnixMillis};
+use cluster_types::{
+    AccountId, Clock, DeploymentId, ManualClock, NodeId, Rng, RoomId, Seq, UnixMillis,
+};
 use parking_lot::Mutex;
 use services_vault::{Generation, KeySource, Kms as _, MemoryKms, Parts, Vault};
 use tokio::sync::Notify;
@@ -19,8 +22,8 @@ use tokio::task::JoinSet;
 use crate::limits::EVENTS_PAGE_MAX;
 use crate::{
     Action, ClientMessageId, Command, CommandError, Dependencies, Direction, Draft, Event,
-    EventKind, Format, NewRoom, Outcome, People, Priority, Published, Publisher, ReadMark, Role,
-    Rooms, Start,
+    EventKind, Format, NewRoom, NoOtherNodes, Outcome, People, Priority, Published, Publisher,
+    ReadMark, Role, Rooms, Start,
 };
 
 mod files;
@@ -40,6 +43,9 @@ pub(crate) const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 pub(crate) const fn account(number: u8) -> AccountId {
     AccountId::from_bytes([number; 16])
 }
+
+/// The first byte of the keys of the membership.
+const CLUSTER_AREA: u8 = 6;
 
 /// Everybody but [`NOBODY`] exists.
 #[derive(Debug)]
@@ -193,6 +199,8 @@ impl World {
             people: Arc::new(Everybody),
             attachments: Arc::new(Kept),
             publisher: Arc::clone(&heard) as Arc<dyn Publisher>,
+            membership: alone(&store, &rng, &tasks).await,
+            nodes: Arc::new(NoOtherNodes),
             tasks: tasks.clone(),
         });
         Self {
@@ -329,7 +337,14 @@ impl World {
     /// How many rows each table of rooms holds; tables without rows are left out.
     pub(crate) async fn rows_by_table(&self) -> BTreeMap<Table, usize> {
         let mut counts = BTreeMap::new();
-        for (key, _) in self.rows().await {
+        // But for who owns which shard.
+        let is_cluster = |key: &[u8]| key.starts_with(&[CLUSTER_AREA]);
+        for (key, _) in self
+            .rows()
+            .await
+            .into_iter()
+            .filter(|(key, _)| !is_cluster(key))
+        {
             *counts.entry(table(&key)).or_default() += 1;
         }
         counts
@@ -407,4 +422,21 @@ pub(crate) fn send(id: ClientMessageId, body: &str) -> Action {
 pub(crate) fn edit(target: Seq, id: ClientMessageId, body: &str) -> Action {
     let draft = draft(id, body);
     Action::Edit { target, draft }
+}
+
+/// The only node on a store, which may be a rough one.
+pub(crate) async fn alone(store: &Store, rng: &Rng, tasks: &Tasks) -> Membership {
+    loop {
+        let membership = Membership::alone(cluster_membership::Parts::unreachable(
+            store.clone(),
+            NodeId::from_bytes([1; 16]),
+            rng.fork(),
+            tasks.clone(),
+        ));
+        match membership.await {
+            Ok(membership) => return membership,
+            Err(JoinError::Store(_)) => {}
+            Err(refused) => panic!("nobody else is there: {refused}"),
+        }
+    }
 }

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
+use cluster_membership::{Addresses, JoinError, Membership, Myself, Timing};
 use cluster_runtime::Tasks;
 use cluster_store::{OpenError, Store, StoreError};
-use cluster_types::{Clock, DeploymentId, Rng, SystemClock};
+use cluster_types::{Clock, DeploymentId, NodeId, Rng, SystemClock};
 use object_store::ObjectStore;
 use proto::v1::accounts_server::AccountsServer;
 use proto::v1::administration_server::AdministrationServer;
@@ -73,6 +74,9 @@ pub enum StartError {
     /// The place of files is not this store's.
     #[error("files cannot be kept where they are to lie")]
     Place(#[from] PlaceError),
+    /// The store is somebody else's, or this node cannot work beside those that use it.
+    #[error("this node cannot use the store")]
+    Join(#[from] JoinError),
     /// The certificate cannot be used.
     #[error("the certificate cannot be used")]
     Certificate(#[from] CertificateError),
@@ -260,6 +264,8 @@ impl Services {
             file_pace: pace,
             frame_bytes_max: config.limits.messages.request_bytes_max.as_usize(),
             relay_shards: available_parallelism().map_or(1, usize::from),
+            membership: alone(base).await?,
+            network: None,
         })
         .await?;
         Ok(Self {
@@ -267,6 +273,22 @@ impl Services {
             account_rates,
         })
     }
+}
+
+/// This node, without others. Its id is its deployment's, of which it is the only one.
+async fn alone(base: &Base) -> Result<Membership, JoinError> {
+    let parts = cluster_membership::Parts {
+        store: base.store.clone(),
+        rng: base.rng.fork(),
+        tasks: base.tasks.clone(),
+        myself: Myself {
+            node: NodeId::from_bytes(*base.deployment.as_bytes()),
+            addresses: Addresses::default(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        },
+        timing: Timing::default(),
+    };
+    Membership::alone(parts).await
 }
 
 /// The edge, in front of all services.

@@ -100,7 +100,7 @@ impl fmt::Display for Ended {
 
 pub(crate) fn code(error: &StartError) -> u8 {
     match error {
-        StartError::Listen { .. } => EXIT_UNAVAILABLE,
+        StartError::Listen { .. } | StartError::Join(_) => EXIT_UNAVAILABLE,
         StartError::DataDir { .. }
         | StartError::Open(_)
         | StartError::Store(_)

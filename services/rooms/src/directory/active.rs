@@ -9,8 +9,9 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use cluster_membership::Ownership;
 use cluster_runtime::{Exit, Inbox};
-use cluster_types::RoomId;
+use cluster_types::{RoomId, Shard};
 use ractor::{ActorId, ActorRef};
 use tokio::time::Instant;
 
@@ -31,6 +32,7 @@ pub(super) struct Active {
 
 #[derive(Debug)]
 pub(super) struct Slot {
+    pub(super) ownership: Ownership,
     pub(super) inbox: Inbox<Request>,
     pub(super) actor: ActorRef<actor::Wake>,
     pub(super) used: Instant,
@@ -52,8 +54,13 @@ struct Failures {
 impl Slot {
     /// Ends the actor, and answers what it has not begun.
     pub(super) fn close(self) {
-        actor::answer_all(self.inbox.close(), &CommandError::Unavailable);
-        self.actor.stop(None);
+        self.retire(&CommandError::Unavailable).stop(None);
+    }
+
+    /// Answers what the actor has not begun with `error`. It takes nothing more, and is to be stopped.
+    pub(super) fn retire(self, error: &CommandError) -> ActorRef<actor::Wake> {
+        actor::answer_all(self.inbox.close(), error);
+        self.actor
     }
 }
 
@@ -77,6 +84,14 @@ impl Active {
         {
             slot.remove().close();
         }
+    }
+
+    /// Takes all rooms of these shards out.
+    pub(super) fn leave(&mut self, shards: &BTreeSet<Shard>) -> Vec<Slot> {
+        let is_theirs = |room: &RoomId| shards.contains(&Shard::of_room(*room));
+        self.untold.retain(|room| !is_theirs(room));
+        let theirs = self.rooms.extract_if(.., |room, _| is_theirs(room));
+        theirs.map(|(_, slot)| slot).collect()
     }
 
     fn count_failure(&mut self, room: RoomId, useful: bool) {

@@ -14,9 +14,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use cluster_membership::Membership;
 use cluster_runtime::{TaskKind, Tasks};
 use cluster_store::{Simulated, Store, StoreError};
-use cluster_types::{AccountId, Caller, DeploymentId, Rng, RoomId, Seq, SignInId, SystemClock};
+use cluster_types::{
+    AccountId, Caller, DeploymentId, NodeId, Rng, RoomId, Seq, SignInId, SystemClock,
+};
 use services_rooms::{
     Action, ClientMessageId, Command, NewRoom, People, Priority, Published, Publisher as _, Role,
     Rooms,
@@ -95,6 +98,15 @@ impl Progress {
     }
 }
 
+/// All rooms are here.
+async fn alone(store: &Store, rng: &Rng, tasks: &Tasks) -> Membership {
+    let node = NodeId::from_bytes([1; 16]);
+    let (store, rng, tasks) = (store.clone(), rng.fork(), tasks.clone());
+    let parts = cluster_membership::Parts::unreachable(store, node, rng, tasks);
+    let membership = Membership::alone(parts).await;
+    membership.expect("nobody else is there")
+}
+
 struct Bench {
     hub: Hub,
     room: RoomId,
@@ -113,12 +125,14 @@ impl Bench {
         let store = Store::new(Simulated::reliable());
         let rooms = Rooms::start(services_rooms::Dependencies {
             vault: vault(&store, &rng).await,
+            membership: alone(&store, &rng, tasks).await,
             store,
             clock: Arc::new(SystemClock),
             rng: rng.clone(),
             people: Arc::new(Everybody),
             attachments: Arc::new(services_rooms::NoFiles),
             publisher: Arc::new(hub.clone()),
+            nodes: Arc::new(services_rooms::NoOtherNodes),
             tasks: tasks.clone(),
         })
         .await

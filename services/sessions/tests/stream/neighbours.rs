@@ -15,7 +15,7 @@ use services_sessions::{Home, Hub, Nodes};
 use services_vault::MemoryKms;
 use tokio::sync::mpsc;
 
-use crate::world::World;
+use crate::world::{World, alone};
 
 /// Frames on their way: as many as no test sends.
 const ON_THE_WAY_MAX: usize = 10_000;
@@ -52,10 +52,13 @@ impl Neighbours {
         let (rng, disk) = (Rng::seeded(1), SimulatedDisk::new());
         let kms = MemoryKms::new(rng.fork());
         let between = Arc::new(Shared::default());
+        // Which node a room is on is for the tests to say: to the store they are one.
+        let membership = alone(&disk, &rng).await;
         let node = async |me: usize| {
             let clock = ManualClock::at(UnixMillis(1_000_000_000));
             let shared = Arc::clone(&between);
-            World::node(&rng, clock, &disk, &kms, Arc::new(End { me, shared })).await
+            let nodes = Arc::new(End { me, shared });
+            World::node(&rng, clock, &disk, &kms, membership.clone(), nodes).await
         };
         let (home, away) = (node(0).await, node(1).await);
         for (me, world) in [&home, &away].into_iter().enumerate() {

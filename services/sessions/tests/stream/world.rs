@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use cluster_membership::Membership;
 use cluster_rpc::name;
 use cluster_runtime::Tasks;
 use cluster_store::{Simulated, SimulatedDisk, Store, StoreError};
 use cluster_types::{
-    AccountId, Caller, DeploymentId, ManualClock, Rng, RoomId, Seq, SignInId, UnixMillis,
+    AccountId, Caller, DeploymentId, ManualClock, NodeId, Rng, RoomId, Seq, SignInId, UnixMillis,
 };
 use parking_lot::Mutex;
 use proto::v1::{FollowRoom, Hello, SendMessageRequest};
@@ -98,7 +99,9 @@ impl World {
     pub(crate) async fn with_clock(seed: u64, clock: impl cluster_types::Clock) -> Self {
         let rng = Rng::seeded(seed);
         let kms = MemoryKms::new(rng.fork());
-        Self::node(&rng, clock, &SimulatedDisk::new(), &kms, Arc::new(Alone)).await
+        let disk = SimulatedDisk::new();
+        let membership = alone(&disk, &rng).await;
+        Self::node(&rng, clock, &disk, &kms, membership, Arc::new(Alone)).await
     }
 
     /// One node of several on a disk.
@@ -107,6 +110,7 @@ impl World {
         clock: impl cluster_types::Clock,
         disk: &SimulatedDisk,
         kms: &MemoryKms,
+        membership: Membership,
         nodes: Arc<dyn Nodes>,
     ) -> Self {
         let (rng, tasks) = (rng.fork(), Tasks::new());
@@ -128,6 +132,8 @@ impl World {
             people: Arc::clone(&everybody) as Arc<dyn People>,
             attachments: Arc::new(services_rooms::NoFiles),
             publisher: Arc::new(hub.clone()),
+            membership,
+            nodes: Arc::new(services_rooms::NoOtherNodes),
             tasks: tasks.clone(),
         };
         let rooms = Rooms::start(rooms).await.expect("rooms start");
@@ -254,6 +260,17 @@ impl World {
         client.until(|item| matches!(item, Item::Live(_))).await;
         client
     }
+}
+
+/// All rooms are on this node.
+pub(crate) async fn alone(disk: &SimulatedDisk, rng: &Rng) -> Membership {
+    let membership = Membership::alone(cluster_membership::Parts::unreachable(
+        Store::new(Simulated::new(disk.clone(), rng.fork())),
+        NodeId::from_bytes([1; 16]),
+        rng.fork(),
+        Tasks::new(),
+    ));
+    membership.await.expect("nobody else is there")
 }
 
 pub(crate) fn hello(follow_rooms: Vec<FollowRoom>) -> Hello {

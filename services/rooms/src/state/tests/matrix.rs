@@ -154,6 +154,7 @@ fn short(outcome: &Result<Prepared, CommandError>) -> &'static str {
             | CommandError::FutureSeq { .. }
             | CommandError::Overloaded
             | CommandError::Unavailable
+            | CommandError::Moving
             | CommandError::TimedOut
             | CommandError::OutcomeUnknown
             | CommandError::Store(_) => panic!("not a matter of rights: {error:?}"),

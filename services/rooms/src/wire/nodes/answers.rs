@@ -81,7 +81,8 @@ fn reason(error: &CommandError) -> Reason {
         }
         CommandError::FutureSeq(_) => Reason::SeqInTheFuture,
         CommandError::Overloaded => Reason::RoomBusy,
-        CommandError::Unavailable => Reason::NotHere,
+        CommandError::Unavailable => Reason::RoomUnavailable,
+        CommandError::Moving => Reason::NotHere,
         CommandError::TimedOut => Reason::RoomTimeout,
         CommandError::OutcomeUnknown => Reason::OutcomeUnknown,
         CommandError::Store(error) => of_store(error),
@@ -174,6 +175,7 @@ fn read_refusal(refusal: &Refusal) -> CommandError {
         Reason::StoreFull => CommandError::Store(StoreError::Full),
         Reason::StoreUnavailable => CommandError::Store(StoreError::Unavailable),
         Reason::StoreBroken => CommandError::Store(StoreError::Damaged),
-        Reason::Unspecified | Reason::NotHere => CommandError::Unavailable,
+        Reason::NotHere => CommandError::Moving,
+        Reason::Unspecified | Reason::RoomUnavailable => CommandError::Unavailable,
     }
 }

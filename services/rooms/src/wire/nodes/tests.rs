@@ -188,6 +188,7 @@ fn errors() -> Vec<CommandError> {
         CommandError::IdReused,
         CommandError::Overloaded,
         CommandError::Unavailable,
+        CommandError::Moving,
         CommandError::TimedOut,
         CommandError::OutcomeUnknown,
         CommandError::Store(StoreError::Contended),

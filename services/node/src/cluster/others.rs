@@ -1,0 +1,122 @@
+//! [`Others`]: the other nodes, as rooms and sessions need them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use async_trait::async_trait;
+use bytes::Bytes;
+use cluster_membership::{Membership, Place};
+use cluster_rpc::link::{AskError, Links, Peer};
+use cluster_runtime::{TaskKind, Tasks};
+use cluster_types::{NodeId, RoomId, Shard};
+use proto::cluster::v1;
+use services_rooms::{Command, CommandError, OtherNodes, Outcome};
+use services_sessions::{Home, Nodes};
+
+use super::wire;
+use crate::limits::{COMMAND_WITHIN, LOOK_WITHIN, SUBSCRIBE_WITHIN};
+
+/// The other nodes. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct Others {
+    membership: Membership,
+    /// Of this node's life of now, once there are any.
+    links: Arc<ArcSwapOption<Links>>,
+    tasks: Tasks,
+}
+
+impl fmt::Debug for Others {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Others").finish_non_exhaustive()
+    }
+}
+
+impl Others {
+    pub(crate) fn new(membership: Membership, tasks: Tasks) -> Self {
+        Self {
+            membership,
+            links: Arc::default(),
+            tasks,
+        }
+    }
+
+    pub(crate) fn links(&self) -> Option<Arc<Links>> {
+        self.links.load_full()
+    }
+
+    pub(crate) fn use_links(&self, links: Links) {
+        self.links.store(Some(Arc::new(links)));
+    }
+
+    pub(crate) fn set_peers(&self, peers: BTreeMap<NodeId, Peer>) {
+        if let Some(links) = self.links() {
+            links.set_peers(peers);
+        }
+    }
+
+    async fn ask(&self, node: NodeId, asked: Bytes, within: Duration) -> Result<Bytes, AskError> {
+        let links = self.links().ok_or(AskError::NotLinked)?;
+        links.ask(node, asked, within).await
+    }
+}
+
+#[async_trait]
+impl Nodes for Others {
+    fn home(&self, room: RoomId) -> Home {
+        match self.membership.place(Shard::of_room(room)) {
+            Place::Here(ownership) => Home::Here(ownership.epoch),
+            Place::There(member, epoch) => Home::There(member.life.node, epoch),
+            Place::Nobody => Home::Nowhere,
+        }
+    }
+
+    async fn look(&self) {
+        self.membership.look().await;
+    }
+
+    fn linked(&self) -> Vec<NodeId> {
+        self.links().map_or_else(Vec::new, |links| links.linked())
+    }
+
+    fn tell(&self, node: NodeId, told: Bytes) -> bool {
+        let links = self.links();
+        links.is_some_and(|links| links.tell(node, told).is_ok())
+    }
+
+    async fn subscribe(&self, node: NodeId, rooms: v1::Subscribe) -> Option<v1::Subscribed> {
+        let answer = self.ask(node, wire::subscribe(rooms), SUBSCRIBE_WITHIN);
+        wire::subscribed(answer.await.ok()?)
+    }
+}
+
+#[async_trait]
+impl OtherNodes for Others {
+    async fn command(
+        &self,
+        node: NodeId,
+        room: RoomId,
+        command: &Command,
+    ) -> Result<Outcome, CommandError> {
+        match self
+            .ask(node, wire::command(room, command), COMMAND_WITHIN)
+            .await
+        {
+            Ok(answer) => wire::outcome(answer),
+            Err(error) if error.may_have_happened() => Err(CommandError::OutcomeUnknown),
+            Err(AskError::Full | AskError::TooLarge) => Err(CommandError::Overloaded),
+            Err(_nothing_happened) => Err(CommandError::Moving),
+        }
+    }
+
+    fn handed(&self, to: NodeId) {
+        let others = self.clone();
+        self.tasks
+            .spawn(TaskKind::Completion, "node: handed", async move {
+                // Without an answer it finds out by its next round.
+                let _answer = others.ask(to, wire::look(), LOOK_WITHIN).await;
+            });
+    }
+}
