@@ -6,7 +6,7 @@ use cluster_membership::Membership;
 use cluster_rpc::link::Network;
 use cluster_runtime::Tasks;
 use cluster_store::{Store, StoreError};
-use cluster_types::{Clock, DeploymentId, Rng};
+use cluster_types::{Clock, DeploymentId, NodeId, Rng};
 use object_store::ObjectStore;
 use services_accounts::{Accounts, HashError, PasswordHasher};
 use services_files::{Files, PlaceError, Transfers};
@@ -175,6 +175,13 @@ impl Node {
             membership: parts.membership,
             others,
         })
+    }
+
+    /// The nodes to which a link stands.
+    pub fn linked(&self) -> Vec<NodeId> {
+        self.others
+            .links()
+            .map_or_else(Vec::new, |links| links.linked())
     }
 
     /// Gives all rooms to other nodes, if there are any. Whoever waits for a room here is served meanwhile.
