@@ -1,10 +1,12 @@
 //! [`App`]: a server that runs. Built from a configuration, taken down in order.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use cluster_membership::{Addresses, JoinError, Membership, Myself, Timing};
+use cluster_rpc::link::Network;
 use cluster_runtime::Tasks;
 use cluster_store::{OpenError, Store, StoreError};
 use cluster_types::{Clock, DeploymentId, NodeId, Rng, SystemClock};
@@ -84,7 +86,7 @@ pub enum StartError {
     #[error("cannot listen on {address}: stop what does, or choose another --listen")]
     Listen {
         /// The address.
-        address: std::net::SocketAddr,
+        address: SocketAddr,
         /// What the system says.
         source: std::io::Error,
     },
@@ -102,11 +104,24 @@ pub enum StartError {
     Sessions(#[from] SessionError),
 }
 
+/// What a server shares with the others of its process.
+#[derive(Clone, Debug)]
+pub struct Among {
+    /// The store of all of them.
+    pub store: Store,
+    /// Which of them it is.
+    pub node: NodeId,
+    /// How they reach each other.
+    pub network: Arc<dyn Network>,
+}
+
 /// A server that runs.
 #[derive(Clone)]
 pub struct App {
     pub(crate) config: Arc<Config>,
     pub(crate) store: Store,
+    /// Other nodes of this process use it too.
+    pub(crate) is_store_shared: bool,
     pub(crate) vault: Vault,
     /// The key file, if this start has made it.
     pub(crate) key_file_made: Option<PathBuf>,
@@ -140,9 +155,19 @@ impl App {
     /// # Errors
     /// What cannot be started; nothing is left running but tasks that end with the runtime.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_among(config, None).await
+    }
+
+    /// Starts everything as one node of several in this process, if there are others.
+    ///
+    /// # Errors
+    /// As [`App::start`].
+    pub async fn start_among(config: Config, others: Option<Among>) -> Result<Self, StartError> {
         let (rng, clock) = (Rng::from_os(), Arc::new(SystemClock) as Arc<dyn Clock>);
         let tasks = Tasks::new();
-        let (listener, certificates, store) = open(&config, &clock, &rng).await?;
+        let shared = others.as_ref().map(|others| others.store.clone());
+        let is_shared = shared.is_some();
+        let (listener, certificates, store) = open(&config, shared, &clock, &rng).await?;
         let objects = files::open(&config).await?;
         let deployment = match stores::deployment(&store, &rng).await? {
             Some(deployment) => deployment,
@@ -154,8 +179,10 @@ impl App {
                 deployment
             }
         };
-        let sealed = SealedFiles::new(Arc::clone(&objects));
-        offer_backups(&config, &store, sealed, &tasks);
+        if !is_shared {
+            let sealed = SealedFiles::new(Arc::clone(&objects));
+            offer_backups(&config, &store, sealed, &tasks);
+        }
         let (vault, key_file_made) = keys::open(&config, &store, deployment, &rng).await?;
         keys::take_care(&vault, &config, &tasks);
         let base = Base {
@@ -167,7 +194,8 @@ impl App {
             rng,
             tasks,
         };
-        let services = Services::start(&config, &base).await?;
+        let address = listener.local_addr().ok();
+        let services = Services::start(&config, &base, others, address).await?;
         let upgrading = Upgrading::start(
             &base.store,
             &services.node.accounts,
@@ -188,6 +216,7 @@ impl App {
         let gateway = gateway.serve(listener).await?;
         Ok(Self {
             config: Arc::new(config),
+            is_store_shared: is_shared,
             store: base.store,
             vault: base.vault,
             key_file_made,
@@ -246,7 +275,14 @@ struct Services {
 }
 
 impl Services {
-    async fn start(config: &Config, base: &Base) -> Result<Self, StartError> {
+    async fn start(
+        config: &Config,
+        base: &Base,
+        others: Option<Among>,
+        address: Option<SocketAddr>,
+    ) -> Result<Self, StartError> {
+        let network = others.as_ref().map(|others| Arc::clone(&others.network));
+        let membership = membership(base, others, address).await?;
         let account_rates = AccountRates::new(&config.limits.calls);
         let pace = Arc::new(AsCalls(account_rates.clone()));
         let node = Node::start(services_node::Parts {
@@ -264,8 +300,8 @@ impl Services {
             file_pace: pace,
             frame_bytes_max: config.limits.messages.request_bytes_max.as_usize(),
             relay_shards: available_parallelism().map_or(1, usize::from),
-            membership: alone(base).await?,
-            network: None,
+            membership,
+            network,
         })
         .await?;
         Ok(Self {
@@ -275,20 +311,38 @@ impl Services {
     }
 }
 
-/// This node, without others. Its id is its deployment's, of which it is the only one.
-async fn alone(base: &Base) -> Result<Membership, JoinError> {
+/// This node: among others, or alone. One that is alone has the id of its deployment, of which it is the only one.
+async fn membership(
+    base: &Base,
+    others: Option<Among>,
+    address: Option<SocketAddr>,
+) -> Result<Membership, JoinError> {
+    let alone = NodeId::from_bytes(*base.deployment.as_bytes());
+    let node = others.as_ref().map_or(alone, |others| others.node);
+    let text = |address: SocketAddr| address.to_string();
+    let addresses = Addresses {
+        // In a network in memory a node is found by its id.
+        cluster: others
+            .as_ref()
+            .map_or_else(String::new, |_| node.to_string()),
+        public: address.map_or_else(String::new, text),
+        ..Addresses::default()
+    };
     let parts = cluster_membership::Parts {
         store: base.store.clone(),
         rng: base.rng.fork(),
         tasks: base.tasks.clone(),
         myself: Myself {
-            node: NodeId::from_bytes(*base.deployment.as_bytes()),
-            addresses: Addresses::default(),
+            node,
+            addresses,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         },
         timing: Timing::default(),
     };
-    Membership::alone(parts).await
+    match others {
+        Some(_) => Membership::join(parts).await,
+        None => Membership::alone(parts).await,
+    }
 }
 
 /// The edge, in front of all services.
@@ -339,6 +393,7 @@ fn routes(limits: &MessageLimits, services: &Services, administration: Administr
 /// is refused is refused before anything is written.
 async fn open(
     config: &Config,
+    shared: Option<Store>,
     clock: &Arc<dyn Clock>,
     rng: &Rng,
 ) -> Result<(TcpListener, Arc<Certificates>, Store), StartError> {
@@ -356,11 +411,11 @@ async fn open(
                 password: config.tls_key_password_file.clone(),
             };
             let certificates = load_certificates(source, dir, clock).await?;
-            (certificates, stores::open(config, rng).await?)
+            (certificates, store_of(shared, config, rng).await?)
         }
         _ => {
             // One that is made lies beside the store, in the folder which that makes.
-            let store = stores::open(config, rng).await?;
+            let store = store_of(shared, config, rng).await?;
             let source = CertificateSource::Generated {
                 dir: dir.clone(),
                 names: config.tls_names.clone(),
@@ -369,6 +424,14 @@ async fn open(
         }
     };
     Ok((listener, certificates, store))
+}
+
+/// The store that is shared, or this server's own.
+async fn store_of(shared: Option<Store>, config: &Config, rng: &Rng) -> Result<Store, StartError> {
+    match shared {
+        Some(store) => Ok(store),
+        None => stores::open(config, rng).await,
+    }
 }
 
 async fn load_certificates(

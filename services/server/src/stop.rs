@@ -3,12 +3,17 @@
 use std::time::Duration;
 
 use services_gateway::Drained;
+use tokio::time::timeout;
 
 use crate::app::App;
 
 /// What sessions and rooms get to end, once no client is there any more. A room ends after the write at
 /// hand; one that does not is left to the end of the process, which loses nothing acknowledged.
 const SERVICES_WITHIN: Duration = Duration::from_secs(5);
+
+/// What other nodes get to take this node's rooms over, while clients are still served. What they have not taken
+/// by then they claim once this node has left.
+const HAND_OVER_WITHIN: Duration = Duration::from_secs(10);
 
 /// What background tasks get to end once everything else has.
 const TASKS_WITHIN: Duration = Duration::from_secs(2);
@@ -30,13 +35,16 @@ impl App {
     pub async fn stop(&self) -> Stopped {
         let within = self.config.stop_within.duration();
         let tell = async {
+            let _late = timeout(HAND_OVER_WITHIN, self.node.hand_over()).await;
             self.node.drain();
         };
         let Drained { connections_cut } = self.gateway.shutdown(within, tell).await;
-        let in_time = tokio::time::timeout(SERVICES_WITHIN, self.node.stop()).await;
+        let in_time = timeout(SERVICES_WITHIN, self.node.stop()).await;
         self.tasks.stop();
         let tasks_left = self.tasks.ended(TASKS_WITHIN).await;
-        self.store.close().await;
+        if !self.is_store_shared {
+            self.store.close().await;
+        }
         Stopped {
             connections_cut,
             services_late: in_time.is_err(),
