@@ -165,10 +165,7 @@ async fn a_file_arrives_whole_over_cut_connections_and_killed_servers() {
     let begun = connection.call(token, "Files/StartUpload", &new).await;
     let name = begun.ok::<v1::Upload>().name;
 
-    for (round, to) in [SEGMENT + 3 * PIECE, 2 * SEGMENT + 10]
-        .into_iter()
-        .enumerate()
-    {
+    for (round, to) in [SEGMENT + 10, 2 * SEGMENT + 10].into_iter().enumerate() {
         let connection = Connection::to(process.address).await;
         let from = received(&stands(&connection, &ada, &name).await);
         assert_eq!(from, round * SEGMENT, "nothing durable was lost");
@@ -218,6 +215,35 @@ async fn a_file_arrives_whole_over_cut_connections_and_killed_servers() {
         }
     }
     assert!(got == file, "{} of {} bytes", got.len(), file.len());
+}
+
+/// No call brings as much as a segment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_gets_on_over_a_line_that_breaks_again_and_again() {
+    let house = House::new(|_| {}).await;
+    let file = bytes(SEGMENT / 4);
+    let new = upload(&house.room, "flight.bin", file.len() as u64);
+    let begun = house.by_ada("Files/StartUpload", &new).await;
+    let name = begun.ok::<v1::Upload>().name;
+    until("all of it", async || {
+        let line = house.server.connect().await;
+        let from = received(&stands(&line, &house.ada, &name).await);
+        let to = file.len().min(from + 3 * PIECE);
+        let some = messages(&name, &file, from, to);
+        let _never = line
+            .unended(&house.ada.token, "Files/UploadFile", &some)
+            .await;
+        // By then the server has some of what was sent before.
+        stands(&line, &house.ada, &name).await;
+        line.cut();
+        from == file.len()
+    })
+    .await;
+    let token = Some(house.ada.token.as_str());
+    let end = messages(&name, &file, file.len(), file.len());
+    let sent = house.connection.call_with(token, "Files/UploadFile", &end);
+    let sent: v1::Upload = sent.await.ok();
+    assert!(sent.finished && sent.sha256 == sha256(&file));
 }
 
 fn received(upload: &v1::Upload) -> usize {

@@ -98,6 +98,7 @@ impl Server {
 pub(crate) struct Connection {
     sender: SendRequest<BoxBody<Bytes, Infallible>>,
     driver: AbortHandle,
+    socket: Arc<std::net::TcpStream>,
     /// What the server showed.
     pub(crate) fingerprint: Fingerprint,
 }
@@ -199,6 +200,9 @@ impl Connection {
 
     async fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("a socket");
+        let stream = stream.into_std().expect("a socket");
+        let socket = Arc::new(stream.try_clone().expect("a socket"));
+        let stream = TcpStream::from_std(stream).expect("a socket");
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut tls = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])
@@ -219,6 +223,7 @@ impl Connection {
         Self {
             sender,
             driver: drive(connection),
+            socket,
             fingerprint,
         }
     }
@@ -304,6 +309,9 @@ impl Connection {
 
     /// Cuts the connection, as a network does.
     pub(crate) fn cut(self) {
+        // hyper keeps what has open calls, whatever becomes of its driver.
+        let cut = self.socket.shutdown(std::net::Shutdown::Both);
+        cut.expect("it stood");
         self.driver.abort();
     }
 
