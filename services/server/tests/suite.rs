@@ -7,6 +7,9 @@ mod authorization;
 mod backups;
 #[path = "suite/bad_input.rs"]
 mod bad_input;
+#[cfg(feature = "s3")]
+#[path = "suite/bucket.rs"]
+mod bucket;
 #[path = "suite/canaries.rs"]
 mod canaries;
 #[cfg(feature = "foundationdb")]

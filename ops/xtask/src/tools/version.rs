@@ -1,4 +1,4 @@
-//! Versions as tools print them: three numbers somewhere in a line.
+//! Versions as tools print them: two or three numbers somewhere in a line.
 //!
 //! Left out: pre-releases and ranges. Nothing here needs them.
 
@@ -13,7 +13,7 @@ impl Version {
         Self([major, minor, patch])
     }
 
-    /// The first `1.2.3` or `v1.2.3` in a text.
+    /// The first `1.2.3`, `v1.2.3` or `1.2` in a text.
     pub(crate) fn first_in(text: &str) -> Option<Self> {
         text.split_whitespace().find_map(|word| {
             let word = word.trim_start_matches('v');
@@ -25,7 +25,7 @@ impl Version {
                     .parse()
                     .ok()
             };
-            Some(Self([part()?, part()?, part()?]))
+            Some(Self([part()?, part()?, part().unwrap_or(0)]))
         })
     }
 }
@@ -54,6 +54,10 @@ mod tests {
         );
         assert_eq!(found("1.75.0\n").as_deref(), Some("1.75.0"));
         assert_eq!(found("1.75.0-rc1").as_deref(), Some("1.75.0"));
+        assert_eq!(
+            found("version 8000GB 4.48 pypi linux amd64").as_deref(),
+            Some("4.48.0")
+        );
         assert_eq!(found("no such command"), None);
     }
 

@@ -16,8 +16,8 @@ use crate::support::{Answer, Connection, Server, Stream};
 use crate::world::{Person, invite, message, register, sign_in, upload, upload_start, uuid};
 
 /// Bytes of one piece, and of one object.
-const PIECE: usize = 64 << 10;
-const SEGMENT: usize = 4 << 20;
+pub(crate) const PIECE: usize = 64 << 10;
+pub(crate) const SEGMENT: usize = 4 << 20;
 
 /// How long anything may take on a slow day.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -38,13 +38,13 @@ fn pieces(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 }
 
 /// The messages that send `bytes` from `from` on.
-fn messages(name: &str, bytes: &[u8], from: usize, to: usize) -> Vec<Vec<u8>> {
+pub(crate) fn messages(name: &str, bytes: &[u8], from: usize, to: usize) -> Vec<Vec<u8>> {
     let start = upload_start(name, from as u64).encode_to_vec();
     let rest = pieces(&bytes[from..to]);
     [start].into_iter().chain(rest).collect()
 }
 
-async fn stands(connection: &Connection, person: &Person, name: &str) -> v1::Upload {
+pub(crate) async fn stands(connection: &Connection, person: &Person, name: &str) -> v1::Upload {
     let name = name.to_owned();
     let request = v1::GetUploadRequest { name };
     let token = Some(person.token.as_str());
@@ -97,7 +97,7 @@ pub(crate) fn wanted(room: &str, seq: u64, file: &str, offset: usize) -> v1::Dow
 }
 
 /// Takes what comes of a file until there are so many bytes, or no more come.
-async fn take(stream: &mut Stream, got: &mut Vec<u8>, enough: usize) {
+pub(crate) async fn take(stream: &mut Stream, got: &mut Vec<u8>, enough: usize) {
     while got.len() < enough {
         let Some(message) = stream.next::<v1::DownloadFileResponse>().await else {
             return;
@@ -109,7 +109,7 @@ async fn take(stream: &mut Stream, got: &mut Vec<u8>, enough: usize) {
 }
 
 /// A room of `owner` with this member.
-async fn room_with(connection: &Connection, owner: &Person, member: &Person) -> String {
+pub(crate) async fn room_with(connection: &Connection, owner: &Person, member: &Person) -> String {
     let token = Some(owner.token.as_str());
     let create = v1::CreateRoomRequest {
         display_name: "nest".to_owned(),
@@ -131,7 +131,7 @@ async fn room_with(connection: &Connection, owner: &Person, member: &Person) -> 
 }
 
 /// Waits until `is_so`.
-async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+pub(crate) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so().await {
         assert!(Instant::now() < deadline, "{what}: not in time");
