@@ -2,5 +2,7 @@
 
 #[path = "cluster/moving.rs"]
 mod moving;
+#[path = "cluster/wire.rs"]
+mod wire;
 #[path = "cluster/world.rs"]
 mod world;

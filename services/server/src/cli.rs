@@ -11,6 +11,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use serde::Serialize;
 
 use crate::backup::BackupArgs;
+use crate::dev_cluster::DevClusterArgs;
 use crate::key_files::KeysArgs;
 use crate::restore::RestoreArgs;
 
@@ -64,6 +65,8 @@ pub enum Command {
     Backup(BackupArgs),
     /// Make the store of a server from a backup.
     Restore(RestoreArgs),
+    /// Run several nodes in one process, to try a cluster and to break it.
+    DevCluster(DevClusterArgs),
 }
 
 impl Cli {
@@ -97,7 +100,8 @@ impl Cli {
                 | Command::Admin(_)
                 | Command::Keys(_)
                 | Command::Backup(_)
-                | Command::Restore(_),
+                | Command::Restore(_)
+                | Command::DevCluster(_),
             ) => {
                 return errors.into_iter().next().map_or(Ok(cli), Err);
             }

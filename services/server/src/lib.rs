@@ -14,6 +14,7 @@ mod backup;
 pub mod cli;
 pub mod config;
 mod descriptors;
+mod dev_cluster;
 pub mod files;
 mod greeting;
 mod job;
@@ -29,6 +30,7 @@ mod upgrade;
 mod waiting;
 
 pub use backup::{BackupArgs, backup};
+pub use dev_cluster::{DevCluster, DevClusterArgs, DevError, NodeStatus, Standing, dev_cluster};
 pub use job::{StoreOptions, TellOptions};
 pub use key_files::{KeysArgs, key_files};
 pub use restore::{RestoreArgs, restore};

@@ -121,7 +121,7 @@ pub(crate) fn code(error: &StartError) -> u8 {
 }
 
 #[expect(clippy::print_stderr, reason = "this is what a person reads")]
-fn fail(error: &dyn Error, code: u8) -> ExitCode {
+pub(crate) fn fail(error: &dyn Error, code: u8) -> ExitCode {
     eprintln!("rookery: {error}");
     let mut cause = error.source();
     while let Some(error) = cause {

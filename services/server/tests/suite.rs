@@ -15,6 +15,8 @@ mod canaries;
 #[cfg(feature = "foundationdb")]
 #[path = "suite/cluster.rs"]
 mod cluster;
+#[path = "suite/dev_cluster.rs"]
+mod dev_cluster;
 #[path = "suite/erased.rs"]
 mod erased;
 #[path = "suite/files.rs"]

@@ -30,12 +30,10 @@ pub(crate) struct Answering {
 
 impl Handler for Answering {
     fn linked(&self, peer: NodeId) {
-        tracing::info!(node = %peer, "linked to another node");
         self.hub.linked(peer);
     }
 
     fn unlinked(&self, peer: NodeId) {
-        tracing::info!(node = %peer, "not linked to another node any more");
         self.hub.unlinked(peer);
     }
 

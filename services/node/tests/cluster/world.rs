@@ -12,7 +12,6 @@ use cluster_types::{
     AccountId, Caller, DeploymentId, ManualClock, NodeId, Rng, RoomId, Seq, Shard, UnixMillis,
 };
 use object_store::memory::InMemory;
-use proto::v1::RegisterAccountRequest;
 use services_accounts::{Argon2id, HashCost};
 use services_node::{Node, Parts};
 use services_rooms::{
@@ -20,6 +19,8 @@ use services_rooms::{
     Outcome, Priority, Start,
 };
 use services_vault::{KeySource, MemoryKms, Vault};
+
+use crate::wire;
 
 const DEPLOYMENT: DeploymentId = DeploymentId::from_bytes([1; 16]);
 
@@ -78,7 +79,7 @@ impl World {
             world.add(id(number)).await;
         }
         world.settle().await;
-        world.somebody = world.register().await;
+        world.somebody = wire::register(&world.nodes[0].node).await;
         world
     }
 
@@ -154,22 +155,6 @@ impl World {
         }
     }
 
-    async fn register(&self) -> AccountId {
-        let request = RegisterAccountRequest {
-            user_name: "ada".to_owned(),
-            password: "Correct-Horse-7-Battery".to_owned(),
-            ..Default::default()
-        };
-        let accounts = &self.nodes[0].node.accounts;
-        let made = proto::v1::accounts_server::Accounts::register_account(
-            accounts,
-            tonic::Request::new(request),
-        );
-        let account = made.await.expect("registers").into_inner().account;
-        let name = account.expect("an account").name;
-        cluster_rpc::name::account(&name, "account").expect("a name")
-    }
-
     // --- Rooms ---
 
     /// A room that this node has.
@@ -229,7 +214,10 @@ impl World {
         let events = page.expect("reads").events.into_iter();
         let bodies = events.filter_map(|event| match event.kind {
             EventKind::Message(message) => Some(message.body),
-            _ => None,
+            EventKind::Edit { .. }
+            | EventKind::Deletion { .. }
+            | EventKind::Membership(_)
+            | EventKind::Room(_) => None,
         });
         bodies.collect()
     }
