@@ -16,6 +16,7 @@
 //! | [`Invitation`] | `0105` | invitation | `Invitation` | written once, cleared | accounts |
 //! | [`InvitationSecret`] | `0106` | SHA-256 of the secret | `InvitationSecret` | written once, cleared | accounts |
 //! | [`AccountNameHash`] | `0107` | keyed hash of the folded name | `AccountName` | written once | accounts |
+//! | [`SignInChange`] | `0108` | seq | `SignInChange` | written once, cleared when old | accounts |
 //! | [`Room`] | `0201` | room | `Room` | updated, cleared after a deletion | actor, lobby, clearing |
 //! | [`RoomHead`] | `0202` | room | `RoomHead` | updated with every append, cleared by a deletion | actor, lobby, clearing |
 //! | [`RoomEvent`] | `0203` | room, seq | `RoomEvent` | appended; edits and deletions change bodies; cleared after a room's deletion | actor, lobby, clearing |
@@ -59,8 +60,8 @@ pub use keys::{
     Account, AccountKey, AccountName, AccountNameHash, AccountRoom, ClientMessage, Deployment,
     DirectRoom, Erasure, File, FileQuota, FileRemoval, Invitation, InvitationSecret, KeyRotation,
     Node, NodeHeartbeat, ReadMark, Room, RoomBan, RoomDeletion, RoomEvent, RoomHead, RoomKey,
-    RoomLink, RoomMember, SchemaUpgrade, ServerKey, ShardMark, ShardOwner, SignIn, Token, Upload,
-    Vault,
+    RoomLink, RoomMember, SchemaUpgrade, ServerKey, ShardMark, ShardOwner, SignIn, SignInChange,
+    Token, Upload, Vault,
 };
 pub use table::Table;
 

@@ -5,6 +5,7 @@
 
 mod administer;
 mod authenticate;
+mod following;
 mod invite;
 mod password;
 mod profile;
@@ -35,6 +36,7 @@ use crate::secret::Token;
 use crate::store::StoredAccount;
 
 pub(crate) use administer::require_administrator;
+use following::Following;
 pub(crate) use invite::NewInvitation;
 pub(crate) use password::ChangePassword;
 pub(crate) use register::Register;
@@ -78,6 +80,8 @@ struct Inner {
     /// stored.
     nobody: StoredAccount,
     ended: OnceLock<Arc<dyn SignInEnded>>,
+    /// Once other nodes share the store.
+    following: OnceLock<Following>,
 }
 
 /// There is one [`SignInEnded`] already.
@@ -114,6 +118,7 @@ impl Accounts {
             callers: Callers::new(),
             nobody,
             ended: OnceLock::new(),
+            following: OnceLock::new(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -132,6 +137,11 @@ impl Accounts {
     /// What was chosen when the service was started.
     pub fn options(&self) -> &Options {
         &self.inner.options
+    }
+
+    /// For what a change does to sign-ins.
+    fn touched(&self) -> Touched {
+        Touched::new(self.inner.following.get().is_some())
     }
 
     /// Runs a change that may end sign-ins to its end, and lets everybody know: also when the caller
@@ -154,7 +164,9 @@ impl Accounts {
             .spawn(TaskKind::Completion, name, async move {
                 let outcome = change.await;
                 let failure = outcome.as_ref().err().and_then(E::as_store_error);
-                touched.settle(failure, &inner.callers, inner.ended.get());
+                touched
+                    .settle(failure, &inner.callers, inner.ended.get())
+                    .await;
                 let _caller_may_have_left = reply.send(outcome);
             });
         // Only a panic drops the reply, and what it had done by then is unknown.

@@ -50,6 +50,10 @@ impl<K: Copy + Eq + Hash, V: Copy + Forget> BoundedMap<K, V> {
         self.entries.remove(key);
     }
 
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+    }
+
     /// Drops what means nothing, and what is the nearest to it, until a part of the map is free.
     fn make_room(&mut self, now: Instant) {
         self.entries.retain(|_, value| value.forgotten_at() > now);

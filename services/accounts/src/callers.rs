@@ -6,6 +6,9 @@
 //! been finished since. A read that began before an ending does not get in after it: the
 //! [`Ticket`] taken before the read is void once anything has been cleared.
 //!
+//! On a node that shares its store with others, an ending by one of them is only read some moments later: there
+//! entries count until a moment that [moves on](Callers::trust_until) with each such look.
+//!
 //! Entries live for the day they were made on, so that the first use on a new day goes to the store,
 //! where the end of the token is moved, and for [`CALLER_AGE_MAX`] at most.
 
@@ -27,6 +30,8 @@ struct State {
     entries: BoundedMap<Digest, Entry>,
     /// How often something was cleared.
     clearings: u64,
+    /// Until when entries count. `None`: nobody else ends sign-ins.
+    trusted_until: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +64,7 @@ impl Callers {
             state: Mutex::new(State {
                 entries: BoundedMap::new(max),
                 clearings: 0,
+                trusted_until: None,
             }),
         }
     }
@@ -66,8 +72,10 @@ impl Callers {
     /// The caller with this token, or a ticket to remember who it is.
     pub(crate) fn look_up(&self, token: &Digest, today: Day) -> Result<Caller, Ticket> {
         let state = self.state.lock();
-        let entry = state.entries.get(token, Instant::now());
-        let fresh = entry.filter(|entry| entry.day == today);
+        let now = Instant::now();
+        let trusted = state.trusted_until.is_none_or(|until| now < until);
+        let entry = state.entries.get(token, now);
+        let fresh = entry.filter(|entry| trusted && entry.day == today);
         fresh.map(|entry| entry.caller).ok_or(Ticket {
             clearings: state.clearings,
         })
@@ -92,6 +100,18 @@ impl Callers {
         for token in tokens {
             state.entries.remove(&token);
         }
+    }
+
+    /// Forgets all.
+    pub(crate) fn clear_all(&self) {
+        let mut state = self.state.lock();
+        state.clearings += 1;
+        state.entries.clear();
+    }
+
+    /// From now on entries count until then, and no longer.
+    pub(crate) fn trust_until(&self, until: Instant) {
+        self.state.lock().trusted_until = Some(until);
     }
 }
 
@@ -148,6 +168,19 @@ mod tests {
         callers.clear([[1; 32]]);
         assert!(callers.look_up(&[1; 32], TODAY).is_err());
         assert_eq!(callers.look_up(&[2; 32], TODAY).ok(), Some(caller(2)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_remembered_counts_as_long_as_it_is_trusted() {
+        let callers = Callers::new();
+        remember(&callers, 1);
+        let second = std::time::Duration::from_secs(1);
+        callers.trust_until(Instant::now() + second);
+        assert_eq!(callers.look_up(&[1; 32], TODAY).ok(), Some(caller(1)));
+        advance(second).await;
+        assert!(callers.look_up(&[1; 32], TODAY).is_err(), "not trusted");
+        callers.trust_until(Instant::now() + second);
+        assert_eq!(callers.look_up(&[1; 32], TODAY).ok(), Some(caller(1)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -140,6 +140,22 @@ pub const CALLERS_MAX: usize = 100_000;
 /// on this node; this is the bound for whatever is not told to this node.
 pub const CALLER_AGE_MAX: Duration = Duration::from_secs(60);
 
+// --- Other nodes ---------------------------------------------------------------------------------
+
+/// How often a node reads what others did to sign-ins. A read of an empty range, four times a second.
+pub const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// How long one such look may take. A read that was lost costs the next look, and not the trust.
+pub const LOOK_WITHIN: Duration = Duration::from_millis(300);
+
+/// How long after the beginning of a look what is remembered counts. Less than the second that is promised;
+/// enough for one look that fails.
+pub const TRUSTED_FOR: Duration = Duration::from_millis(900);
+
+/// Changes of sign-ins that are kept for other nodes, at some 80 bytes each. Who has missed more ends all its
+/// streams, and a node that reads four times a second misses more only after it was cut off for long.
+pub const CHANGES_KEPT: u64 = 4_096;
+
 // --- Invitations ---------------------------------------------------------------------------------
 
 /// Days for which an invitation is good unless said otherwise.

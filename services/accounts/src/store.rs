@@ -4,6 +4,7 @@
 //! token, an invitation with its secret.
 
 mod account;
+mod change;
 mod invitation;
 mod sealing;
 mod sign_in;
@@ -14,6 +15,7 @@ use cluster_store::{RowPage, RowRange, Scan, StoreError, Table, Transaction};
 use proto::storage::v1;
 
 pub(crate) use account::*;
+pub(crate) use change::*;
 pub(crate) use invitation::*;
 pub(crate) use sealing::sealer;
 pub(crate) use sign_in::*;

@@ -55,6 +55,7 @@ impl Plan {
             // is work under way.
             Table::SignIn
             | Table::Token
+            | Table::SignInChange
             | Table::Invitation
             | Table::InvitationSecret
             | Table::RoomDeletion

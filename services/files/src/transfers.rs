@@ -80,6 +80,11 @@ impl Transfers {
         self.known.end(account, sign_in);
     }
 
+    /// Ends all transfers at once: which sign-ins have ended is not known. Clients come back.
+    pub fn any_sign_in_may_have_ended(&self) {
+        self.known.end_all();
+    }
+
     /// Takes no more transfers, and ends those that there are.
     pub fn drain(&self) {
         self.known.drain();

@@ -1,7 +1,5 @@
 //! [`Known`]: accounts, as rooms, files and sessions need them; and what goes with a sign-in that ends.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use cluster_store::StoreError;
 use cluster_types::{AccountId, Caller, SignInId};
@@ -9,6 +7,8 @@ use services_accounts::{Accounts, FindError, SignInEnded};
 use services_files::Transfers;
 use services_rooms::People;
 use services_sessions::{Hub, SignIns};
+
+use crate::cluster::Others;
 
 /// Accounts, as the other services need them.
 #[derive(Clone)]
@@ -73,28 +73,32 @@ impl Known {
 
 /// Ends the streams of a sign-in with it.
 pub(crate) struct EndStreams {
-    hub: Hub,
-    transfers: Transfers,
+    pub(crate) hub: Hub,
+    pub(crate) transfers: Transfers,
+    pub(crate) others: Others,
 }
 
+#[async_trait]
 impl SignInEnded for EndStreams {
     fn sign_in_ended(&self, account: AccountId, sign_in: SignInId) {
         self.hub.sign_in_ended(account, sign_in);
         self.transfers.sign_in_ended(account, sign_in);
     }
-}
 
-impl EndStreams {
-    pub(crate) fn hook(hub: &Hub, transfers: &Transfers) -> Arc<dyn SignInEnded> {
-        Arc::new(Self {
-            hub: hub.clone(),
-            transfers: transfers.clone(),
-        })
+    fn any_may_have_ended(&self) {
+        self.hub.any_sign_in_may_have_ended();
+        self.transfers.any_sign_in_may_have_ended();
+    }
+
+    async fn tell_other_nodes(&self) {
+        self.others.look_at_sign_ins().await;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use cluster_runtime::Tasks;
     use cluster_store::{Faults, Simulated, SimulatedDisk, Store};
     use cluster_types::{DeploymentId, ManualClock, Rng, UnixMillis};

@@ -139,8 +139,12 @@ impl Node {
             pace: parts.file_pace,
         });
         transfers.sweep(&parts.tasks);
-        // Nobody else has had the chance to be told, and nobody has a stream yet.
-        let _first = accounts.on_sign_in_ended(EndStreams::hook(&hub, &transfers));
+        let streams = EndStreams {
+            hub: hub.clone(),
+            transfers: transfers.clone(),
+            others: others.clone(),
+        };
+        end_streams(&accounts, streams, parts.network.is_some()).await?;
         let dependencies = services_sessions::Dependencies {
             rooms: rooms.clone(),
             sign_ins: known.clone(),
@@ -150,6 +154,7 @@ impl Node {
         };
         let sessions = Sessions::start(hub.clone(), dependencies).await?;
         let answering = Arc::new(Answering {
+            accounts: accounts.clone(),
             rooms: rooms.clone(),
             hub: hub.clone(),
             membership: parts.membership.clone(),
@@ -216,6 +221,20 @@ async fn accounts(parts: &Parts) -> Result<Accounts, HashError> {
         hasher: Arc::clone(&parts.hasher),
     };
     Accounts::start(of_accounts, parts.accounts).await
+}
+
+/// Has streams end with their sign-ins, also with those that other nodes end, if there are any.
+async fn end_streams(
+    accounts: &Accounts,
+    streams: EndStreams,
+    is_shared: bool,
+) -> Result<(), StoreError> {
+    // Nobody else has had the chance to be told, and nobody has a stream yet.
+    let _first = accounts.on_sign_in_ended(Arc::new(streams));
+    if is_shared {
+        accounts.follow_other_nodes().await?;
+    }
+    Ok(())
 }
 
 fn files(parts: &Parts, known: &Arc<Known>) -> Files {

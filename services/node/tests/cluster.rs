@@ -2,6 +2,8 @@
 
 #[path = "cluster/moving.rs"]
 mod moving;
+#[path = "cluster/signing_out.rs"]
+mod signing_out;
 #[path = "cluster/wire.rs"]
 mod wire;
 #[path = "cluster/world.rs"]

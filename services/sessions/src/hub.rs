@@ -76,6 +76,14 @@ impl Hub {
         }
     }
 
+    /// Ends all streams at once: which sign-ins have ended is not known. Clients come back.
+    pub fn any_sign_in_may_have_ended(&self) {
+        let last = item::farewell(Reason::Fault, FAULT_RETRY);
+        for session in self.0.accounts.all() {
+            self.0.close(&session, Close::AtOnce(last.clone()));
+        }
+    }
+
     /// Takes no more streams, and asks all clients to come back, elsewhere or later. Those that have
     /// unsent items get them first.
     pub fn drain(&self) {

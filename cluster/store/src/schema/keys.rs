@@ -129,6 +129,14 @@ row! {
 }
 
 row! {
+    /// That a sign-in was ended or changed.
+    SignInChange {
+        /// The how manyth change it was.
+        seq: Seq
+    } -> v1::SignInChange
+}
+
+row! {
     /// What a room is.
     Room {
         /// Which.

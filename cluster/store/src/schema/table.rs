@@ -24,6 +24,8 @@ pub enum Table {
     InvitationSecret = 0x0106,
     /// Index: keyed hash of a folded user name to account.
     AccountNameHash = 0x0107,
+    /// What nodes have done to sign-ins, in the order of the commits.
+    SignInChange = 0x0108,
     /// What a room is.
     Room = 0x0201,
     /// The end of a room's log.
@@ -78,7 +80,7 @@ pub enum Table {
 
 impl Table {
     /// Every table, retired ones too.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::Deployment,
         Self::SchemaUpgrade,
         Self::Account,
@@ -88,6 +90,7 @@ impl Table {
         Self::Invitation,
         Self::InvitationSecret,
         Self::AccountNameHash,
+        Self::SignInChange,
         Self::Room,
         Self::RoomHead,
         Self::RoomEvent,

@@ -161,6 +161,7 @@ fn stored_bytes_stay_as_they_are() {
         check_golden(&invitation, "0105 e5*16"),
         check_golden(&InvitationSecret { hash }, "0106 f6*32"),
         check_golden(&AccountNameHash { hash }, "0107 f6*32"),
+        check_golden(&SignInChange { seq: Seq(258) }, "0108 0000000000000102"),
         check_golden(&Room { room }, "0201 a1*16"),
         check_golden(&RoomHead { room }, "0202 a1*16"),
         check_golden(

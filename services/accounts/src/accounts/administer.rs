@@ -4,7 +4,6 @@ use cluster_store::{MaybeCommitted, Transaction};
 use cluster_types::{AccountId, Caller};
 
 use super::Accounts;
-use crate::ended::Touched;
 use crate::error::AdministerError;
 use crate::state::{Profile, Role};
 use crate::store;
@@ -67,7 +66,7 @@ impl Accounts {
         change: Change,
     ) -> Result<Profile, AdministerError> {
         require_administrator(caller)?;
-        let touched = Touched::default();
+        let touched = self.touched();
         let (inner, touching) = (self.inner.clone(), touched.clone());
         let work = async move {
             let write = async |tx: Transaction, earlier: MaybeCommitted| {
@@ -93,6 +92,7 @@ impl Accounts {
                     }
                 }
                 store::set_account(&tx, &account)?;
+                touching.leave_word(&tx).await?;
                 let profile = store::profile(&tx, &inner.vault, id).await?;
                 profile.ok_or(AdministerError::NotFound("account"))
             };

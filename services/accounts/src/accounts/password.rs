@@ -5,7 +5,6 @@ use cluster_store::{MaybeCommitted, Transaction};
 use cluster_types::{Caller, PeerAddr};
 
 use super::Accounts;
-use crate::ended::Touched;
 use crate::error::ChangePasswordError;
 use crate::password::{NewPassword, Password};
 use crate::state::Profile;
@@ -76,7 +75,7 @@ impl Accounts {
         verified: String,
         password_hash: String,
     ) -> Result<(), ChangePasswordError> {
-        let touched = Touched::default();
+        let touched = self.touched();
         let (inner, ending) = (self.inner.clone(), touched.clone());
         let change = async move {
             let write = async |tx: Transaction, earlier: MaybeCommitted| {
@@ -104,7 +103,7 @@ impl Accounts {
                     store::clear_sign_in(&tx, caller.account, other)?;
                     ending.ended(caller.account, other);
                 }
-                Ok(())
+                Ok(ending.leave_word(&tx).await?)
             };
             inner.store.run(write).await
         };

@@ -4,7 +4,6 @@ use cluster_store::{MaybeCommitted, StoreError, Transaction};
 use cluster_types::{PeerAddr, SignInId};
 
 use super::Accounts;
-use crate::ended::Touched;
 use crate::error::SignInError;
 use crate::password::Password;
 use crate::secret::Token;
@@ -120,7 +119,7 @@ impl Accounts {
         rehashed: Option<String>,
         device: Device,
     ) -> Result<SignedIn, SignInError> {
-        let touched = Touched::default();
+        let touched = self.touched();
         let (inner, ending) = (self.inner.clone(), touched.clone());
         let today = self.inner.clock.today();
         let id = verified.account.id();
@@ -152,6 +151,7 @@ impl Accounts {
                     ending.ended(id, &gone);
                 }
                 store::set_sign_in(&tx, &sealer, id, &sign_in, &device_label)?;
+                ending.leave_word(&tx).await?;
                 Ok(profile)
             };
             let profile = inner.store.run(write).await?;

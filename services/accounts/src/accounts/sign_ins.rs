@@ -4,7 +4,6 @@ use cluster_store::{MaybeCommitted, Transaction};
 use cluster_types::{AccountId, Caller, SignInId};
 
 use super::Accounts;
-use crate::ended::Touched;
 use crate::error::FindError;
 use crate::state::{self, is_over};
 use crate::store;
@@ -31,7 +30,7 @@ impl Accounts {
         if account != caller.account {
             return Err(FindError::NotFound("sign-in"));
         }
-        let touched = Touched::default();
+        let touched = self.touched();
         let (inner, ending) = (self.inner.clone(), touched.clone());
         let change = async move {
             let write = async |tx: Transaction, earlier: MaybeCommitted| {
@@ -40,11 +39,11 @@ impl Accounts {
                     Some(found) => {
                         store::clear_sign_in(&tx, account, &found)?;
                         ending.ended(account, &found);
-                        Ok(())
                     }
-                    None if earlier.is_yes() => Ok(()),
-                    None => Err(FindError::NotFound("sign-in")),
+                    None if earlier.is_yes() => {}
+                    None => return Err(FindError::NotFound("sign-in")),
                 }
+                Ok(ending.leave_word(&tx).await?)
             };
             inner.store.run(write).await
         };

@@ -5,7 +5,6 @@ use cluster_store::schema;
 use cluster_store::{MaybeCommitted, StoreError, Transaction};
 
 use super::Accounts;
-use crate::ended::Touched;
 use crate::limits::WALK_ROWS;
 use crate::state::is_over;
 use crate::store;
@@ -63,7 +62,7 @@ impl Accounts {
 
     /// Looks at each again: it may have been used since, or be gone.
     async fn remove_sign_ins(&self, over: Vec<schema::SignIn>) -> Result<u64, StoreError> {
-        let touched = Touched::default();
+        let touched = self.touched();
         let (inner, ending) = (self.inner.clone(), touched.clone());
         let change = async move {
             let write = async |tx: Transaction, earlier: MaybeCommitted| {
@@ -79,6 +78,7 @@ impl Accounts {
                         removed += 1;
                     }
                 }
+                ending.leave_word(&tx).await?;
                 Ok::<u64, StoreError>(removed)
             };
             inner.store.run(write).await

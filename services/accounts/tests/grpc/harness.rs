@@ -362,11 +362,17 @@ pub(crate) fn retry_after(status: &Status) -> Option<Duration> {
 
 /// Who was told of which ending.
 #[derive(Debug, Default)]
-pub(crate) struct Ended(Mutex<Vec<(AccountId, SignInId)>>);
+pub(crate) struct Ended {
+    all: Mutex<Vec<(AccountId, SignInId)>>,
+    /// How often which ones got lost.
+    pub(crate) lost: AtomicUsize,
+    /// How often other nodes were to be told.
+    pub(crate) told: AtomicUsize,
+}
 
 impl Ended {
     pub(crate) fn all(&self) -> Vec<(AccountId, SignInId)> {
-        self.0.lock().clone()
+        self.all.lock().clone()
     }
 
     pub(crate) fn has(&self, device: &Device) -> bool {
@@ -375,9 +381,18 @@ impl Ended {
     }
 }
 
+#[async_trait::async_trait]
 impl SignInEnded for Ended {
     fn sign_in_ended(&self, account: AccountId, sign_in: SignInId) {
-        self.0.lock().push((account, sign_in));
+        self.all.lock().push((account, sign_in));
+    }
+
+    fn any_may_have_ended(&self) {
+        self.lost.fetch_add(1, Ordering::SeqCst);
+    }
+
+    async fn tell_other_nodes(&self) {
+        self.told.fetch_add(1, Ordering::SeqCst);
     }
 }
 

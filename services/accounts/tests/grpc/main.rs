@@ -5,6 +5,7 @@ mod bad_input;
 mod embedded;
 mod faults;
 mod harness;
+mod other_nodes;
 mod profiles;
 mod registration;
 mod secrecy;

@@ -123,6 +123,7 @@ impl Known {
             | Table::RoomLink => Self::OfRoom(of_room(table, key, value)?),
             Table::SignIn
             | Table::Token
+            | Table::SignInChange
             | Table::Invitation
             | Table::InvitationSecret
             | Table::RoomDeletion

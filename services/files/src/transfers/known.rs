@@ -84,6 +84,12 @@ impl Known {
         }
     }
 
+    pub(super) fn end_all(&self) {
+        for one in self.all.lock().by_account.values().flatten() {
+            one.signed_out.cancel();
+        }
+    }
+
     pub(super) fn drain(&self) {
         // Under the lock: whoever has a place by now hears of it, and nobody gets one after.
         let _all = self.all.lock();

@@ -13,6 +13,7 @@ use cluster_runtime::{TaskKind, Tasks};
 use cluster_types::NodeId;
 use proto::cluster::v1::RoomCommand;
 use proto::cluster::v1::asked::Asked;
+use services_accounts::Accounts;
 use services_rooms::wire::nodes;
 use services_rooms::{CommandError, Rooms};
 use services_sessions::Hub;
@@ -22,6 +23,7 @@ use super::wire;
 /// Hears what other nodes say.
 #[derive(Debug)]
 pub(crate) struct Answering {
+    pub(crate) accounts: Accounts,
     pub(crate) rooms: Rooms,
     pub(crate) hub: Hub,
     pub(crate) membership: Membership,
@@ -53,6 +55,13 @@ impl Handler for Answering {
                 let membership = self.membership.clone();
                 self.begin(async move {
                     membership.look().await;
+                    answer.send(wire::looked());
+                });
+            }
+            Some(Asked::LookAtSignIns(_)) => {
+                let accounts = self.accounts.clone();
+                self.begin(async move {
+                    accounts.look().await;
                     answer.send(wire::looked());
                 });
             }

@@ -12,6 +12,7 @@ use cluster_membership::{Membership, Place};
 use cluster_rpc::link::{AskError, Links, Peer};
 use cluster_runtime::{TaskKind, Tasks};
 use cluster_types::{NodeId, RoomId, Shard};
+use futures::future::join_all;
 use proto::cluster::v1;
 use services_rooms::{Command, CommandError, OtherNodes, Outcome};
 use services_sessions::{Home, Nodes};
@@ -55,6 +56,14 @@ impl Others {
         if let Some(links) = self.links() {
             links.set_peers(peers);
         }
+    }
+
+    /// Has all nodes that can be reached read what was done to sign-ins. The others find out by themselves, or
+    /// trust nothing that they remember.
+    pub(crate) async fn look_at_sign_ins(&self) {
+        let linked = self.links().map_or_else(Vec::new, |links| links.linked());
+        let ask = |node| self.ask(node, wire::look_at_sign_ins(), LOOK_WITHIN);
+        let _answers = join_all(linked.into_iter().map(ask)).await;
     }
 
     async fn ask(&self, node: NodeId, asked: Bytes, within: Duration) -> Result<Bytes, AskError> {

@@ -53,6 +53,10 @@ pub(super) fn look() -> Bytes {
     asked(Asked::Look(v1::Look {}))
 }
 
+pub(super) fn look_at_sign_ins() -> Bytes {
+    asked(Asked::LookAtSignIns(v1::LookAtSignIns {}))
+}
+
 pub(super) fn looked() -> Bytes {
     encoded(&v1::Looked {})
 }

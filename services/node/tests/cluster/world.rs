@@ -31,6 +31,8 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Member>,
     pub(crate) network: MemoryNetwork,
     pub(crate) somebody: AccountId,
+    /// What somebody's device shows.
+    pub(crate) token: String,
     disk: SimulatedDisk,
     kms: MemoryKms,
     rng: Rng,
@@ -71,6 +73,7 @@ impl World {
             nodes: Vec::new(),
             network: MemoryNetwork::new(),
             somebody: AccountId::from_bytes([0; 16]),
+            token: String::new(),
             disk: SimulatedDisk::new(),
             kms: MemoryKms::new(rng.fork()),
             rng,
@@ -79,7 +82,7 @@ impl World {
             world.add(id(number)).await;
         }
         world.settle().await;
-        world.somebody = wire::register(&world.nodes[0].node).await;
+        (world.somebody, world.token) = wire::register(&world.nodes[0].node).await;
         world
     }
 
