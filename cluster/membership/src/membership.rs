@@ -189,6 +189,42 @@ impl Membership {
         micros(self.inner.now()) < until
     }
 
+    /// Whether what one node does for the whole store is this one's: it has the first shard. For a moment two may
+    /// think so, so whatever hangs on it has to be right if two do it.
+    pub fn is_caretaker(&self) -> bool {
+        matches!(self.place(Shard::FIRST), Place::Here(_))
+    }
+
+    /// Waits until this node [is the caretaker](Membership::is_caretaker).
+    pub async fn until_caretaker(&self) {
+        self.until(Self::is_caretaker).await;
+    }
+
+    /// Waits until this node has given up being the caretaker.
+    pub async fn until_no_caretaker(&self) {
+        self.until(|membership| !membership.is_caretaker()).await;
+    }
+
+    /// Waits until all members write this version of the schema, or a newer one: rows of that form can be read by all.
+    pub async fn until_all_write(&self, version: u32) {
+        let all = |membership: &Self| {
+            let view = membership.view();
+            view.members()
+                .all(|member| member.schema_version >= version)
+        };
+        self.until(all).await;
+    }
+
+    /// Waits for something that the next view may bring, or the next heartbeat.
+    async fn until(&self, is_so: impl Fn(&Self) -> bool) {
+        let mut changes = self.changes();
+        while !is_so(self) {
+            // Whether this node serves changes without a view.
+            let _elapsed =
+                timeout(self.inner.parts.timing.heartbeat_every, changes.changed()).await;
+        }
+    }
+
     /// The cluster as this node has read it last.
     pub fn view(&self) -> Arc<View> {
         Arc::clone(&self.inner.view.borrow())

@@ -24,6 +24,9 @@ pub struct Shard(u16);
 pub struct InvalidShard;
 
 impl Shard {
+    /// The first. Its owner does what one node does for all.
+    pub const FIRST: Self = Self(0);
+
     /// Where a room belongs.
     pub const fn of_room(room: RoomId) -> Self {
         // Ids are chance all through, so any of their bits spread rooms evenly.

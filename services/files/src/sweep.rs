@@ -7,6 +7,7 @@ use std::error::Error;
 use std::fmt;
 
 use async_trait::async_trait;
+use cluster_membership::Membership;
 use cluster_store::StoreError;
 use cluster_types::{AccountId, FileId};
 use tokio::time::{sleep, timeout};
@@ -53,21 +54,24 @@ struct Sweep<'a> {
 
 impl Files {
     /// Sweeps without end, and in between removes what is given up, released or too old from one moment to the
-    /// next: on any node, whatever transaction did it.
-    pub(crate) async fn keep_swept(&self) {
+    /// next, whatever transaction did it on whatever node. Only while it is this node's turn; two that sweep take
+    /// nothing away that one would not.
+    pub(crate) async fn keep_swept(&self, membership: &Membership) {
         let mut swept = Swept::default();
         loop {
+            membership.until_caretaker().await;
             swept.add(self.sweep().await);
             std::mem::take(&mut swept).log();
             // What it is at when the time is over is for the sweep that follows.
-            let _over = timeout(SWEEP_EVERY, self.keep_removing(&mut swept)).await;
+            let _over = timeout(SWEEP_EVERY, self.keep_removing(&mut swept, membership)).await;
         }
     }
 
-    async fn keep_removing(&self, swept: &mut Swept) {
+    async fn keep_removing(&self, swept: &mut Swept, membership: &Membership) {
         let mut pause = REMOVALS_EVERY;
         loop {
             sleep(pause).await;
+            membership.until_caretaker().await;
             let mut sweep = Sweep::new(self);
             sweep.remove().await;
             swept.add(sweep.swept);

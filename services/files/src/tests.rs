@@ -15,10 +15,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use cluster_membership::Membership;
 use cluster_runtime::Tasks;
 use cluster_store::{Simulated, Store, StoreError, Transaction};
 use cluster_types::{
-    AccountId, Clock as _, DeploymentId, FileId, ManualClock, Rng, RoomId, UnixMillis,
+    AccountId, Clock as _, DeploymentId, FileId, ManualClock, NodeId, Rng, RoomId, UnixMillis,
 };
 use object_store::local::LocalFileSystem;
 use parking_lot::Mutex;
@@ -89,6 +90,18 @@ impl World {
             policy,
             files,
         }
+    }
+
+    /// The node that these files are on, which is the only one.
+    pub(crate) async fn alone(&self) -> Membership {
+        let (node, tasks) = (NodeId::from_bytes([1; 16]), Tasks::new());
+        let parts = cluster_membership::Parts::unreachable(
+            self.store.clone(),
+            node,
+            self.rng.fork(),
+            tasks,
+        );
+        Membership::alone(parts).await.expect("is alone")
     }
 
     /// Another process on the same store and folder, after the first has gone.

@@ -10,6 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cluster_membership::Membership;
 use cluster_runtime::{TaskKind, Tasks};
 use cluster_types::{AccountId, Caller, SignInId};
 use tokio::time::{Instant, sleep, timeout};
@@ -67,11 +68,14 @@ impl Transfers {
         }
     }
 
-    /// Has files swept from now on.
-    pub fn sweep(&self, tasks: &Tasks) {
+    /// Has files swept from now on, whenever it is this node's turn.
+    pub fn sweep(&self, membership: &Membership, tasks: &Tasks) {
         let (files, stopping) = (self.with.files.clone(), tasks.stopping().clone());
+        let membership = membership.clone();
         tasks.spawn(TaskKind::Housekeeping, "files: sweep", async move {
-            stopping.run_until_cancelled(files.keep_swept()).await;
+            stopping
+                .run_until_cancelled(files.keep_swept(&membership))
+                .await;
         });
     }
 

@@ -138,7 +138,7 @@ impl Node {
             sign_ins: known.clone(),
             pace: parts.file_pace,
         });
-        transfers.sweep(&parts.tasks);
+        transfers.sweep(&parts.membership, &parts.tasks);
         let streams = EndStreams {
             hub: hub.clone(),
             transfers: transfers.clone(),

@@ -184,7 +184,6 @@ impl App {
             offer_backups(&config, &store, sealed, &tasks);
         }
         let (vault, key_file_made) = keys::open(&config, &store, deployment, &rng).await?;
-        keys::take_care(&vault, &config, &tasks);
         let base = Base {
             store,
             deployment,
@@ -196,13 +195,8 @@ impl App {
         };
         let address = listener.local_addr().ok();
         let services = Services::start(&config, &base, others, address).await?;
-        let upgrading = Upgrading::start(
-            &base.store,
-            &services.node.accounts,
-            &services.node.rooms,
-            &base.tasks,
-        )
-        .await?;
+        keys::take_care(&base.vault, &config, &base.tasks, &services.node.membership);
+        let upgrading = Upgrading::start(&base.store, &services.node, &base.tasks).await?;
         let administration = Administration {
             accounts: services.node.accounts.clone(),
             rooms: services.node.rooms.clone(),

@@ -12,6 +12,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use cluster_membership::Membership;
 use cluster_runtime::{TaskKind, Tasks};
 use cluster_store::Store;
 use cluster_types::{DeploymentId, Rng};
@@ -121,23 +122,32 @@ async fn source(config: &Config) -> Result<KeySource, PassphraseError> {
     Ok(KeySource::Passphrase(Arc::new(passphrase)))
 }
 
-/// Goes on with a rotation that the end of the last process interrupted, and says at each start if nothing
-/// is sealed.
-pub(crate) fn take_care(vault: &Vault, config: &Config, tasks: &Tasks) {
+/// Goes on with a rotation that the end of a process interrupted, on the node whose turn it is, and says at each start
+/// if nothing is sealed.
+pub(crate) fn take_care(vault: &Vault, config: &Config, tasks: &Tasks, membership: &Membership) {
     if config.unsealed {
         tracing::warn!(
             "nothing is sealed (--unsealed): whoever reads the disk or a copy of it reads everything"
         );
     }
-    let (vault, stopping) = (vault.clone(), tasks.stopping().clone());
-    tasks.spawn(TaskKind::KeyRotation, "keys: resume", async move {
-        if let Some(Err(error)) = stopping.run_until_cancelled(vault.resume()).await {
-            let error = &error as &dyn std::error::Error;
-            tracing::error!(
-                error,
-                "an interrupted rotation of the key does not go on; the next start tries again"
-            );
+    let (vault, membership) = (vault.clone(), membership.clone());
+    let stopping = tasks.stopping().clone();
+    let resume = async move {
+        loop {
+            membership.until_caretaker().await;
+            if let Err(error) = vault.resume().await {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(
+                    error,
+                    "an interrupted rotation of the key does not go on; the next start tries again"
+                );
+            }
+            // Whoever is next goes on with it.
+            membership.until_no_caretaker().await;
         }
+    };
+    tasks.spawn(TaskKind::KeyRotation, "keys: resume", async move {
+        let _stopped: Option<()> = stopping.run_until_cancelled(resume).await;
     });
 }
 

@@ -183,18 +183,22 @@ async fn greet(app: &App) -> Result<(), StartError> {
 
 /// Removes what is over, now and then.
 fn keep_up(app: &App) {
-    let (accounts, stopping) = (app.node.accounts.clone(), app.tasks.stopping().clone());
-    app.tasks.spawn(TaskKind::Housekeeping, "accounts: upkeep", async move {
-        let pause = || tokio::time::sleep(UPKEEP_EVERY);
+    let (accounts, membership) = (app.node.accounts.clone(), app.node.membership.clone());
+    let keep_up = async move {
         loop {
+            membership.until_caretaker().await;
             if let Err(error) = accounts.remove_expired().await {
                 tracing::warn!(%error, "what is over could not be removed; tried again tomorrow");
             }
-            if stopping.run_until_cancelled(pause()).await.is_none() {
-                return;
-            }
+            tokio::time::sleep(UPKEEP_EVERY).await;
         }
-    });
+    };
+    let stopping = app.tasks.stopping().clone();
+    let until_stop = async move {
+        let _stopped: Option<()> = stopping.run_until_cancelled(keep_up).await;
+    };
+    app.tasks
+        .spawn(TaskKind::Housekeeping, "accounts: upkeep", until_stop);
 }
 
 /// What the system and the operator have to say.

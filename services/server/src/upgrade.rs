@@ -1,5 +1,8 @@
 //! The upgrade of a store that an earlier release wrote: a task beside the server that serves.
 //!
+//! In a cluster every node walks the steps, which is as right as one that does (`cluster_store::Upgrade`), once none of the
+//! earlier release is left.
+//!
 //! Owns: which steps there are, and in which order. Leaves out: what a step does to a row (each service), how
 //! a step goes on after a stop (`cluster_store::Upgrade`).
 
@@ -8,8 +11,10 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use cluster_runtime::{TaskKind, Tasks};
+use cluster_store::schema::SCHEMA_VERSION;
 use cluster_store::{Store, StoreError, Upgrade};
 use services_accounts::Accounts;
+use services_node::Node;
 use services_rooms::Rooms;
 use tokio::time::sleep;
 
@@ -31,8 +36,7 @@ impl Upgrading {
     /// Goes on with the upgrade of `store`, if one is due, in a task of its own.
     pub(crate) async fn start(
         store: &Store,
-        accounts: &Accounts,
-        rooms: &Rooms,
+        node: &Node,
         tasks: &Tasks,
     ) -> Result<Self, StoreError> {
         let upgrade = Upgrade::pending(store).await?;
@@ -44,11 +48,15 @@ impl Upgrading {
         }));
         if let Some(upgrade) = upgrade {
             let (told, stopping) = (upgrading.clone(), tasks.stopping().clone());
-            let (store, accounts, rooms) = (store.clone(), accounts.clone(), rooms.clone());
-            tasks.spawn(TaskKind::Upgrade, "upgrade", async move {
-                let _stopped = stopping
-                    .run_until_cancelled(told.until_done(upgrade, store, accounts, rooms))
+            let (store, node) = (store.clone(), node.clone());
+            let upgrade = async move {
+                // What is rewritten before cannot be read by whoever still runs the earlier release.
+                node.membership.until_all_write(SCHEMA_VERSION).await;
+                told.until_done(upgrade, store, node.accounts, node.rooms)
                     .await;
+            };
+            tasks.spawn(TaskKind::Upgrade, "upgrade", async move {
+                let _stopped = stopping.run_until_cancelled(upgrade).await;
             });
         }
         Ok(upgrading)

@@ -1,7 +1,7 @@
 //! [`Cache`]: keys that were used lately, unwrapped, and what is made of them.
 //!
 //! Invariant: **what was destroyed is not in it**. Each destruction counts up, and what was looked for before
-//! one ([`Since`]) is not kept after it.
+//! one ([`Since`]) is not kept after it. What another node destroyed is in it for [`KEY_AGE_MAX`] at most.
 
 mod recent;
 
@@ -14,7 +14,7 @@ use crate::name::{KeyName, PairName};
 use crate::pair::Pair;
 use crate::sealer::Sealer;
 use crate::secret::KeyBytes;
-use recent::Recent;
+use recent::Aging;
 
 #[derive(Debug)]
 pub(crate) struct Cache(Mutex<Cached>);
@@ -23,9 +23,9 @@ pub(crate) struct Cache(Mutex<Cached>);
 struct Cached {
     /// Counts destructions.
     destroyed: u64,
-    keys: Recent<KeyName, Arc<KeyBytes>>,
-    pairs: Recent<PairName, Pair>,
-    sealers: Recent<KeyName, Sealer>,
+    keys: Aging<KeyName, Arc<KeyBytes>>,
+    pairs: Aging<PairName, Pair>,
+    sealers: Aging<KeyName, Sealer>,
 }
 
 /// How often something had been destroyed when a look for keys began.
@@ -36,9 +36,9 @@ impl Cache {
     pub(crate) fn new() -> Self {
         Self(Mutex::new(Cached {
             destroyed: 0,
-            keys: Recent::new(KEYS_CACHED_MAX),
-            pairs: Recent::new(PAIRS_CACHED_MAX),
-            sealers: Recent::new(SEALERS_CACHED_MAX),
+            keys: Aging::new(KEYS_CACHED_MAX),
+            pairs: Aging::new(PAIRS_CACHED_MAX),
+            sealers: Aging::new(SEALERS_CACHED_MAX),
         }))
     }
 

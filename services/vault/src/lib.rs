@@ -14,7 +14,7 @@
 //! - **What was changed, moved or sealed under another key does not open.** A message is bound to its
 //!   room, place, author and schema, a field to its row and name, a wrapped key to its row and generation.
 //! - **Destroying one of a message's two keys makes it unreadable**, for this process when the call
-//!   returns. Copies of wrapped keys elsewhere become useless with the next rotation.
+//!   returns, for another node of a cluster [`KEY_AGE_MAX`](limits::KEY_AGE_MAX) later. Copies of wrapped keys elsewhere become useless with the next rotation.
 //! - **There is never more than one key for one name**, whatever commits are unknown.
 //! - **A vault opens with the right key or not at all**: a known value, sealed under each generation in
 //!   use, is checked at the start.
@@ -23,8 +23,7 @@
 //! What is sealed can be read by whoever has the key-encryption key and the store, so by whoever holds a
 //! running server. Sealing stands against thieves of disks and backups.
 //!
-//! Leaves out: which fields are sealed (accounts, rooms), when keys are destroyed (retention and erasure),
-//! and other nodes' caches: whoever destroys keys has each node call the `forget` methods of [`Vault`].
+//! Leaves out: which fields are sealed (accounts, rooms), and when keys are destroyed (retention and erasure).
 //!
 //! ```
 //! use cluster_store::{Simulated, Store};

@@ -34,6 +34,10 @@ pub const PAIRS_CACHED_MAX: usize = 32_768;
 /// kilobyte each.
 pub const SEALERS_CACHED_MAX: usize = 8_192;
 
+/// How long an unwrapped key is used without a look at the store: for so long at most does another node open what
+/// was sealed under a key that this one has destroyed. Ten minutes cost a KMS few calls.
+pub const KEY_AGE_MAX: Duration = Duration::from_secs(600);
+
 /// How often a data key is looked for again because the key-encryption key was changed meanwhile. Each
 /// time a whole rotation must have happened in between.
 pub const GENERATION_TRIES_MAX: u32 = 5;

@@ -315,6 +315,33 @@ async fn who_leaves_without_a_drain_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_node_is_the_caretaker_and_another_when_it_dies() {
+    let (_cluster, mut nodes) = Cluster::of(15, 3).await;
+    let caretakers = |nodes: &[cluster::Node]| -> Vec<usize> {
+        let is = |place: &usize| nodes[*place].membership.is_caretaker();
+        (0..nodes.len()).filter(is).collect()
+    };
+    let [first] = caretakers(&nodes)[..] else {
+        panic!("not one");
+    };
+    let dead = nodes.remove(first);
+    dead.kill();
+    let other = async {
+        tokio::select! {
+            () = nodes[0].membership.until_caretaker() => 0,
+            () = nodes[1].membership.until_caretaker() => 1,
+        }
+    };
+    let other = other.await;
+    settled(&nodes).await;
+    assert_eq!(caretakers(&nodes), [other]);
+    nodes[other].membership.drain().await;
+    nodes[other].membership.until_no_caretaker().await;
+    settled(&nodes[1 - other..=1 - other]).await;
+    assert!(nodes[1 - other].membership.is_caretaker());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_node_takes_nothing_before_it_serves() {
     let (cluster, nodes) = Cluster::of(14, 1).await;
     let joined = cluster.join(cluster.id()).await.expect("joins");

@@ -214,7 +214,7 @@ async fn a_removal_costs_what_came_and_not_what_was_announced() {
 async fn whoever_makes_room_has_it_soon() {
     let world = World::new(Policy::default()).await;
     let swept = async {
-        world.files.keep_swept().await;
+        world.files.keep_swept(&world.alone().await).await;
     };
     let room = async {
         // After the first sweep.

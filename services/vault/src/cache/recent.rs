@@ -9,6 +9,33 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use tokio::time::Instant;
+
+use crate::limits::KEY_AGE_MAX;
+
+/// The same, of entries that count for [`KEY_AGE_MAX`], however often they are used.
+#[derive(Debug)]
+pub(crate) struct Aging<K, V>(Recent<K, (Instant, V)>);
+
+impl<K: Copy + Eq + Hash, V: Clone> Aging<K, V> {
+    pub(crate) fn new(max: usize) -> Self {
+        Self(Recent::new(max))
+    }
+
+    pub(crate) fn get(&mut self, key: &K) -> Option<V> {
+        let (since, value) = self.0.get(key)?;
+        (since.elapsed() < KEY_AGE_MAX).then_some(value)
+    }
+
+    pub(crate) fn insert(&mut self, key: K, value: V) {
+        self.0.insert(key, (Instant::now(), value));
+    }
+
+    pub(crate) fn retain(&mut self, keep: impl Fn(&K) -> bool) {
+        self.0.retain(keep);
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Recent<K, V> {
     young: HashMap<K, V>,
@@ -84,6 +111,16 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_used_all_the_time_is_forgotten_as_well() {
+        let mut aging = Aging::new(4);
+        aging.insert(1, "one");
+        tokio::time::advance(KEY_AGE_MAX / 2).await;
+        assert_eq!(aging.get(&1), Some("one"));
+        tokio::time::advance(KEY_AGE_MAX / 2).await;
+        assert_eq!(aging.get(&1), None);
     }
 
     #[test]
