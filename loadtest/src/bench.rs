@@ -10,6 +10,7 @@
 //! | [`history`] | how many messages a second are read back | the store's range read |
 //! | [`slow`] | what clients that stop reading do to the server and to others | the same room without them |
 //! | [`attachments`] | how fast a large file goes up and down, in how much memory, and what arrives after cuts and kills | a bare stream of the same file |
+//! | [`failover`] | how long a room takes no messages when its node is killed, and when it leaves in order | the promise |
 //! | [`backup`] | what a backup costs those who are served, and how fast a store goes out and comes back | the same load alone; a plain copy of the same rows |
 //!
 //! The client is the same code on both sides, in this process; servers are processes of their own, whose
@@ -21,6 +22,7 @@ mod append;
 mod attachments;
 mod backup;
 mod crowd;
+mod failover;
 mod fanout;
 mod history;
 mod latency;
@@ -65,6 +67,8 @@ pub enum Name {
     Backup,
     /// A large file up and down: megabytes a second, memory, cuts and kills
     Attachments,
+    /// How long a room takes no messages when its node is killed, and when it leaves in order
+    Failover,
     /// All of them, one after the other
     All,
 }
@@ -172,6 +176,7 @@ fn one(
         Name::Slow => slow::run(scale, console).boxed_local(),
         Name::Backup => backup::run(scale, console).boxed_local(),
         Name::Attachments => attachments::run(scale, console).boxed_local(),
+        Name::Failover => failover::run(scale, console).boxed_local(),
         Name::All => return None,
     })
 }

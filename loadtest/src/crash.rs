@@ -6,7 +6,7 @@
 //! the server. Together they say it.
 
 mod kills;
-mod ledger;
+pub(crate) mod ledger;
 mod power;
 
 use crate::cli::CrashOptions;

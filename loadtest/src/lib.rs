@@ -19,6 +19,7 @@ mod baseline;
 mod bench;
 mod console;
 mod crash;
+mod dev_cluster;
 mod files;
 mod flights;
 mod folder;

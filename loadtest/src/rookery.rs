@@ -37,7 +37,7 @@ const PORTS_TRIED: usize = 100;
 
 /// A load generator is thousands of people behind one address, and sends faster than people type. These
 /// are the limits that exist to stop exactly that; all others are as they are shipped.
-const LIMITS: &str = "\
+pub(crate) const LIMITS: &str = "\
 log = \"warn\"
 sign_in_tries = 1000000
 
@@ -252,7 +252,7 @@ pub(crate) fn server(
 }
 
 /// The server's program, beside our own.
-fn program() -> anyhow::Result<PathBuf> {
+pub(crate) fn program() -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe().context("this program does not know where it is")?;
     let path = own.with_file_name(PROGRAM);
     ensure!(
@@ -281,7 +281,7 @@ fn free_address() -> anyhow::Result<SocketAddr> {
 }
 
 /// The first invitation in what the server printed, whatever stands around it.
-fn invitation_in(log: &str) -> Option<String> {
+pub(crate) fn invitation_in(log: &str) -> Option<String> {
     let (_, rest) = log.split_once(INVITATION)?;
     let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_')?;
     Some(format!("{INVITATION}{}", &rest[..end]))

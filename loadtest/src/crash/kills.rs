@@ -12,7 +12,6 @@ use anyhow::Context as _;
 use cluster_types::Rng;
 use futures::future::try_join_all;
 use parking_lot::Mutex;
-use rookery_client::v1::Event;
 use rookery_client::{
     Backoff, Client, Incoming, Item, Outgoing, Server, Session, SessionOptions, Tuning,
 };
@@ -267,19 +266,8 @@ async fn check(client: &Client, load: &Load) -> anyhow::Result<Verdict> {
     let logs = load.rooms.iter().map(|room| log::read(client, &room.name));
     let logs = try_join_all(logs).await?;
     let verdicts = load.rooms.iter().zip(logs).map(|(room, log)| {
-        let log: Vec<_> = log.iter().map(found).collect();
+        let log: Vec<_> = log.iter().map(Found::from).collect();
         room.ledger.lock().check(&log)
     });
     Ok(verdicts.fold(Verdict::default(), Verdict::and))
-}
-
-fn found(event: &Event) -> Found {
-    let message = log::message(event);
-    Found {
-        seq: event.seq,
-        message: message.map(|message| {
-            let id = message.client_message_id.clone();
-            (id, digest_of(&message.body))
-        }),
-    }
 }

@@ -7,12 +7,15 @@
 use std::collections::BTreeMap;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use rookery_client::v1::Event;
+
+use crate::log;
 
 /// SHA-256 of a body.
-pub(super) type Digest = [u8; 32];
+pub(crate) type Digest = [u8; 32];
 
 /// Of a body.
-pub(super) fn digest_of(body: &str) -> Digest {
+pub(crate) fn digest_of(body: &str) -> Digest {
     let hash = digest(&SHA256, body.as_bytes());
     let mut bytes = [0; 32];
     bytes.copy_from_slice(hash.as_ref());
@@ -21,7 +24,7 @@ pub(super) fn digest_of(body: &str) -> Digest {
 
 /// All messages of one room, by their ids.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ledger(BTreeMap<String, Entry>);
+pub(crate) struct Ledger(BTreeMap<String, Entry>);
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
@@ -32,47 +35,60 @@ struct Entry {
 
 /// One event of a room's log.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Found {
-    pub(super) seq: u64,
+pub(crate) struct Found {
+    pub(crate) seq: u64,
     /// The message's id and content; `None`: not a message.
-    pub(super) message: Option<(String, Digest)>,
+    pub(crate) message: Option<(String, Digest)>,
+}
+
+impl From<&Event> for Found {
+    fn from(event: &Event) -> Self {
+        let message = log::message(event);
+        Self {
+            seq: event.seq,
+            message: message.map(|message| {
+                let id = message.client_message_id.clone();
+                (id, digest_of(&message.body))
+            }),
+        }
+    }
 }
 
 /// How a log compares with the ledger.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct Verdict {
+pub(crate) struct Verdict {
     /// Acknowledged messages that were looked for.
-    pub(super) acked: u64,
+    pub(crate) acked: u64,
     /// Acknowledged messages that are not there.
-    pub(super) lost: u64,
+    pub(crate) lost: u64,
     /// Messages that are there more than once, counted without the first.
-    pub(super) doubled: u64,
+    pub(crate) doubled: u64,
     /// Acknowledged messages at another place than was acknowledged, or with other content.
-    pub(super) altered: u64,
+    pub(crate) altered: u64,
     /// Places that are missing, repeated or out of order in the log, and messages that nobody sent.
-    pub(super) broken: u64,
+    pub(crate) broken: u64,
 }
 
 impl Ledger {
     /// A message goes out.
-    pub(super) fn sent(&mut self, id: &str, digest: Digest) {
+    pub(crate) fn sent(&mut self, id: &str, digest: Digest) {
         self.0.insert(id.to_owned(), Entry { digest, seq: None });
     }
 
     /// It was acknowledged.
-    pub(super) fn acked(&mut self, id: &str, seq: u64) {
+    pub(crate) fn acked(&mut self, id: &str, seq: u64) {
         if let Some(entry) = self.0.get_mut(id) {
             entry.seq = Some(seq);
         }
     }
 
     /// Messages that were acknowledged.
-    pub(super) fn acks(&self) -> u64 {
+    pub(crate) fn acks(&self) -> u64 {
         self.0.values().filter(|entry| entry.seq.is_some()).count() as u64
     }
 
     /// Compares the whole log of the room, from its first event on.
-    pub(super) fn check(&self, log: &[Found]) -> Verdict {
+    pub(crate) fn check(&self, log: &[Found]) -> Verdict {
         let mut verdict = Verdict::default();
         let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
         for (found, expected) in log.iter().zip(1..) {
@@ -103,7 +119,7 @@ impl Ledger {
 impl Verdict {
     /// Both together.
     #[must_use]
-    pub(super) const fn and(self, other: Self) -> Self {
+    pub(crate) const fn and(self, other: Self) -> Self {
         Self {
             acked: self.acked + other.acked,
             lost: self.lost + other.lost,

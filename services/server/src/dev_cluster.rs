@@ -8,17 +8,15 @@
 //! Leaves out: nodes on several machines, which need FoundationDB (`ops/cluster.md`).
 
 use std::io::{BufRead as _, IsTerminal as _};
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use tokio::sync::mpsc;
 
-use crate::cli::EXIT_SOFTWARE;
+use crate::cli::{EXIT_SOFTWARE, EXIT_USAGE, ServeOptions};
 use crate::config::Config;
-use crate::logging;
-use crate::serve;
+use crate::stores::StoreAt;
+use crate::{descriptors, logging, serve};
 
 mod balancer;
 mod console;
@@ -29,37 +27,28 @@ pub use nodes::{DevCluster, DevError, NodeStatus, Standing};
 /// Lines that were typed and not read yet.
 const TYPED_MAX: usize = 16;
 
-/// How to run several nodes.
+/// How to run several nodes. What each of them is told is what a server is told.
 #[derive(Args, Debug)]
 pub struct DevClusterArgs {
-    /// How many.
+    /// How many. They listen on the ports after the one where clients reach all of them; with port 0, on any.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=9))]
     pub nodes: u8,
-    /// Where clients reach all of them; the nodes themselves listen on the ports after it. With port 0, each
-    /// takes any.
-    #[arg(long, default_value = "127.0.0.1:7443", value_name = "ADDRESS:PORT")]
-    pub listen: SocketAddr,
-    /// Where to keep everything.
-    #[arg(long, default_value = "rookery-dev-cluster", value_name = "DIR")]
-    pub data_dir: PathBuf,
-    /// Let anybody register without an invitation.
-    #[arg(long)]
-    pub self_registration: bool,
-    /// What to log: a level, or targets with theirs.
-    #[arg(long, default_value = "warn", value_parser = log_filter)]
-    pub log: String,
+    /// How each of them serves.
+    #[command(flatten)]
+    pub serve: ServeOptions,
 }
 
 /// Runs several nodes until the terminal says quit, or ctrl-c.
 pub fn dev_cluster(args: DevClusterArgs) -> ExitCode {
-    let config = Config {
-        listen: args.listen,
-        data_dir: args.data_dir,
-        self_registration: args.self_registration,
-        log: args.log,
-        ..Config::default()
+    let config = match Config::load(&args.serve) {
+        Ok(config) => config,
+        Err(mistakes) => return serve::fail(&mistakes, EXIT_USAGE),
     };
+    if config.store != StoreAt::Embedded {
+        return serve::fail(&NotEmbedded, EXIT_USAGE);
+    }
     logging::start(&config);
+    descriptors::raise(config.limits.connections.count_max);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return serve::fail(&error, EXIT_SOFTWARE),
@@ -81,12 +70,10 @@ pub fn dev_cluster(args: DevClusterArgs) -> ExitCode {
     code
 }
 
-fn log_filter(text: &str) -> Result<String, String> {
-    match text.parse::<tracing_subscriber::filter::Targets>() {
-        Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(format!("{error}: `info`, or `rookery=debug,warn`")),
-    }
-}
+/// Several nodes in one process share its store.
+#[derive(Debug, thiserror::Error)]
+#[error("a dev-cluster keeps everything in its own data directory: leave --store out")]
+struct NotEmbedded;
 
 /// What is typed, line by line. Ends with the input.
 fn typed() -> mpsc::Receiver<String> {

@@ -54,9 +54,13 @@ impl View {
             }
             outcome
         };
-        let outcome = tokio::task::spawn_blocking(work).await;
-        // A panic in the engine: the row could not be read, and nobody knows why.
-        outcome.unwrap_or(Err(StoreError::Damaged))
+        match tokio::task::spawn_blocking(work).await {
+            Ok(outcome) => outcome,
+            // A panic in the engine: the row could not be read, and nobody knows why.
+            Err(error) if error.is_panic() => Err(StoreError::Damaged),
+            // The runtime goes down, and nothing was read.
+            Err(_cancelled) => Err(StoreError::Closed),
+        }
     }
 
     fn registered(&self) -> Option<Arc<Registered>> {

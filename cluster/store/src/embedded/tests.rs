@@ -3,6 +3,8 @@
 mod failing;
 mod opening;
 
+use std::future::poll_fn;
+
 use tempfile::TempDir;
 
 use super::*;
@@ -104,4 +106,20 @@ async fn a_caller_that_gives_up_takes_no_place_with_it() {
     }
     assert!(get(&store, b"a").await.expect("reads").is_some());
     put(&store, b"a", b"2").await.expect("commits");
+}
+
+#[test]
+fn a_read_whose_runtime_is_gone_finds_the_store_closed_and_not_damaged() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let store = Store::new(Embedded::open(folder.path(), options()).expect("opens"));
+    let runtime = || tokio::runtime::Runtime::new().expect("a runtime");
+    let (gone, living) = (runtime(), runtime());
+    let its_threads = gone.handle().clone();
+    gone.shutdown_background();
+    let mut read = Box::pin(async move { store.begin().await?.get(b"key").await });
+    let read = poll_fn(move |context| {
+        let _gone = its_threads.enter();
+        read.as_mut().poll(context)
+    });
+    assert_eq!(living.block_on(read), Err(StoreError::Closed));
 }

@@ -4,11 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use cluster_store::StoreError;
+use cluster_types::RoomId;
 use tokio::sync::mpsc;
 
 use super::{DevCluster, DevError, NodeStatus, is_terminal};
 
 const HELP: &str = "  status          how the nodes stand; `status json` for programs
+  owner ROOM      which of them has a room
   kill N          ends a node where it stands, as kill -9 does
   pause N         has it stand still, as SIGSTOP does; `resume N` lets it go on
   cut N           cuts it off from the other nodes; `heal N` undoes it
@@ -20,6 +22,7 @@ const HELP: &str = "  status          how the nodes stand; `status json` for pro
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Wish {
     Status { json: bool },
+    Owner(RoomId),
     Kill(u8),
     Pause(u8),
     Resume(u8),
@@ -48,6 +51,10 @@ impl FromStr for Wish {
             None | Some("status") => Self::Status {
                 json: object == Some("json"),
             },
+            Some("owner") => {
+                let room = object.and_then(|name| cluster_rpc::name::room(name, "room").ok());
+                Self::Owner(room.ok_or("which room? Say its name after it: rooms/...")?)
+            }
             Some("kill") => Self::Kill(number()?),
             Some("pause") => Self::Pause(number()?),
             Some("resume") => Self::Resume(number()?),
@@ -116,6 +123,10 @@ async fn greet(cluster: &DevCluster) -> Result<(), StoreError> {
 async fn obey(cluster: &mut DevCluster, wish: Wish) -> Result<String, DevError> {
     match wish {
         Wish::Status { json: true } => return Ok(json(&cluster.status())),
+        Wish::Owner(room) => {
+            let owner = cluster.owner(room);
+            return Ok(owner.map_or_else(|| "nobody".to_owned(), |number| number.to_string()));
+        }
         Wish::Status { json: false } => {}
         Wish::Help | Wish::Quit => return Ok(HELP.to_owned()),
         Wish::Kill(number) => cluster.kill(number)?,
