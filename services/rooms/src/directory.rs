@@ -142,7 +142,8 @@ impl Rooms {
         let (mut unknown, mut attempts) = (false, 0);
         while attempts < COMMAND_ATTEMPTS_MAX {
             attempts += 1;
-            match self.ask(room, &command).await {
+            let place = self.place(room);
+            match self.ask(room, &place, &command).await {
                 Err(CommandError::Moving) => {
                     // Nobody was asked. It is somewhere again in a moment, and there it is asked for.
                     attempts -= 1;
@@ -153,7 +154,7 @@ impl Rooms {
                             CommandError::Moving
                         });
                     }
-                    self.settle().await;
+                    self.settle(room, &place).await;
                 }
                 Err(CommandError::Unavailable) => {}
                 Err(CommandError::OutcomeUnknown) if command.is_repeatable() => unknown = true,
@@ -190,16 +191,25 @@ impl Rooms {
         }
     }
 
-    /// Waits until it may be known where a room is.
-    async fn settle(&self) {
-        self.with.membership.look().await;
-        sleep(MOVING_RETRY + self.with.rng.jitter(MOVING_RETRY)).await;
+    /// Waits until it may be known where a room is that was not at this place.
+    async fn settle(&self, room: RoomId, was: &Place) {
+        if self.place(room) == *was {
+            self.with.membership.look().await;
+        }
+        if self.place(room) == *was {
+            sleep(MOVING_RETRY + self.with.rng.jitter(MOVING_RETRY)).await;
+        }
     }
 
     /// Asks for it once, wherever the room is.
-    async fn ask(&self, room: RoomId, command: &Arc<Command>) -> Result<Outcome, CommandError> {
-        match self.place(room) {
-            Place::Here(ownership) => self.ask_here(room, ownership, command).await,
+    async fn ask(
+        &self,
+        room: RoomId,
+        place: &Place,
+        command: &Arc<Command>,
+    ) -> Result<Outcome, CommandError> {
+        match place {
+            Place::Here(ownership) => self.ask_here(room, *ownership, command).await,
             Place::There(member, _epoch) => {
                 let node = member.life.node;
                 self.with.nodes.command(node, room, command).await
