@@ -256,9 +256,14 @@ impl Handle {
         &self.shared.certificates
     }
 
-    /// Tells load balancers whether to send clients here. Calls are taken in either case.
+    /// Tells load balancers whether to send clients here. Calls are taken in either case. Who goes down stays not
+    /// ready.
     pub async fn set_ready(&self, ready: bool) {
         self.health.set_ready(ready).await;
+        // Looked at afterwards, so that it cannot begin in between.
+        if self.accepting.is_cancelled() {
+            self.health.set_ready(false).await;
+        }
     }
 
     /// Goes down: says so, takes no more connections, waits for `tell_streams` (which ends the streams,
@@ -272,8 +277,8 @@ impl Handle {
         let shared = &self.shared;
         let by = *shared.drained_by.get_or_init(|| Instant::now() + deadline);
         let cut_before = shared.metrics.snapshot().connections_cut;
-        self.health.set_ready(false).await;
         self.accepting.cancel();
+        self.health.set_ready(false).await;
         // Late or not, the connections go next.
         let _ = tokio::time::timeout_at(by, tell_streams).await;
         shared.draining.cancel();

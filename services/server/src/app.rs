@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use cluster_membership::{Addresses, JoinError, Membership, Myself, Timing};
-use cluster_rpc::link::Network;
+use cluster_membership::JoinError;
+use cluster_rpc::link;
 use cluster_runtime::Tasks;
 use cluster_store::{OpenError, Store, StoreError};
-use cluster_types::{Clock, DeploymentId, NodeId, Rng, SystemClock};
+use cluster_types::{Clock, DeploymentId, Rng, SystemClock};
 use object_store::ObjectStore;
 use proto::v1::accounts_server::AccountsServer;
 use proto::v1::administration_server::AdministrationServer;
@@ -34,6 +34,7 @@ use crate::administration::Administration;
 use crate::config::Config;
 use crate::files::{self, FilesError};
 use crate::keys::{self, PassphraseError};
+use crate::nodes::{Among, Place};
 use crate::rotation::Rotations;
 use crate::stores::{self, StoreAt};
 use crate::upgrade::Upgrading;
@@ -90,6 +91,19 @@ pub enum StartError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The certificate of this node cannot be used.
+    #[error("the certificate for other nodes cannot be used")]
+    Links(#[from] link::certificates::CertificateError),
+    /// The address for other nodes cannot be listened on.
+    #[error(
+        "cannot listen on {address} for other nodes: stop what does, or choose another cluster.listen"
+    )]
+    ListenForNodes {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// The system does not tell of signals.
     #[error("signals cannot be received, so nothing could stop the server in order")]
     Signals(#[source] std::io::Error),
@@ -102,17 +116,6 @@ pub enum StartError {
     /// The runtime is going down already.
     #[error("sessions cannot be served")]
     Sessions(#[from] SessionError),
-}
-
-/// What a server shares with the others of its process.
-#[derive(Clone, Debug)]
-pub struct Among {
-    /// The store of all of them.
-    pub store: Store,
-    /// Which of them it is.
-    pub node: NodeId,
-    /// How they reach each other.
-    pub network: Arc<dyn Network>,
 }
 
 /// A server that runs.
@@ -193,8 +196,12 @@ impl App {
             rng,
             tasks,
         };
-        let address = listener.local_addr().ok();
-        let services = Services::start(&config, &base, others, address).await?;
+        let place = match others {
+            Some(others) => Some(Place::among(others, listener.local_addr().ok())),
+            None => Place::configured(&config, &base.clock, &base.tasks).await?,
+        };
+        let place = place.unwrap_or_else(|| Place::alone(deployment));
+        let services = Services::start(&config, &base, &place).await?;
         keys::take_care(&base.vault, &config, &base.tasks, &services.node.membership);
         let upgrading = Upgrading::start(&base.store, &services.node, &base.tasks).await?;
         let administration = Administration {
@@ -208,6 +215,7 @@ impl App {
         };
         let gateway = gateway(&config, &base, &services, certificates, administration);
         let gateway = gateway.serve(listener).await?;
+        place.tell_ready(&services.node.membership, &gateway, &base.tasks);
         Ok(Self {
             config: Arc::new(config),
             is_store_shared: is_shared,
@@ -252,14 +260,14 @@ fn offer_backups(config: &Config, store: &Store, files: SealedFiles, tasks: &Tas
 }
 
 /// What every service stands on.
-struct Base {
-    store: Store,
+pub(crate) struct Base {
+    pub(crate) store: Store,
     deployment: DeploymentId,
     vault: Vault,
     objects: Arc<dyn ObjectStore>,
     clock: Arc<dyn Clock>,
-    rng: Rng,
-    tasks: Tasks,
+    pub(crate) rng: Rng,
+    pub(crate) tasks: Tasks,
 }
 
 /// The services that run, and how fast each account may go.
@@ -269,14 +277,8 @@ struct Services {
 }
 
 impl Services {
-    async fn start(
-        config: &Config,
-        base: &Base,
-        others: Option<Among>,
-        address: Option<SocketAddr>,
-    ) -> Result<Self, StartError> {
-        let network = others.as_ref().map(|others| Arc::clone(&others.network));
-        let membership = membership(base, others, address).await?;
+    async fn start(config: &Config, base: &Base, place: &Place) -> Result<Self, StartError> {
+        let membership = place.take(base).await?;
         let account_rates = AccountRates::new(&config.limits.calls);
         let pace = Arc::new(AsCalls(account_rates.clone()));
         let node = Node::start(services_node::Parts {
@@ -295,47 +297,13 @@ impl Services {
             frame_bytes_max: config.limits.messages.request_bytes_max.as_usize(),
             relay_shards: available_parallelism().map_or(1, usize::from),
             membership,
-            network,
+            network: place.network.clone(),
         })
         .await?;
         Ok(Self {
             node,
             account_rates,
         })
-    }
-}
-
-/// This node: among others, or alone. One that is alone has the id of its deployment, of which it is the only one.
-async fn membership(
-    base: &Base,
-    others: Option<Among>,
-    address: Option<SocketAddr>,
-) -> Result<Membership, JoinError> {
-    let alone = NodeId::from_bytes(*base.deployment.as_bytes());
-    let node = others.as_ref().map_or(alone, |others| others.node);
-    let text = |address: SocketAddr| address.to_string();
-    let addresses = Addresses {
-        // In a network in memory a node is found by its id.
-        cluster: others
-            .as_ref()
-            .map_or_else(String::new, |_| node.to_string()),
-        public: address.map_or_else(String::new, text),
-        ..Addresses::default()
-    };
-    let parts = cluster_membership::Parts {
-        store: base.store.clone(),
-        rng: base.rng.fork(),
-        tasks: base.tasks.clone(),
-        myself: Myself {
-            node,
-            addresses,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        },
-        timing: Timing::default(),
-    };
-    match others {
-        Some(_) => Membership::join(parts).await,
-        None => Membership::alone(parts).await,
     }
 }
 

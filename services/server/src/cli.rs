@@ -11,6 +11,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use serde::Serialize;
 
 use crate::backup::BackupArgs;
+use crate::cluster::ClusterArgs;
 use crate::dev_cluster::DevClusterArgs;
 use crate::key_files::KeysArgs;
 use crate::restore::RestoreArgs;
@@ -67,6 +68,8 @@ pub enum Command {
     Restore(RestoreArgs),
     /// Run several nodes in one process, to try a cluster and to break it.
     DevCluster(DevClusterArgs),
+    /// Make certificates for the nodes of a cluster.
+    Cluster(ClusterArgs),
 }
 
 impl Cli {
@@ -101,7 +104,8 @@ impl Cli {
                 | Command::Keys(_)
                 | Command::Backup(_)
                 | Command::Restore(_)
-                | Command::DevCluster(_),
+                | Command::DevCluster(_)
+                | Command::Cluster(_),
             ) => {
                 return errors.into_iter().next().map_or(Ok(cli), Err);
             }

@@ -4,6 +4,7 @@
 //! has set is tried by itself on top of the defaults, so one mistake hides no other; then what only makes
 //! sense together is checked, with the defaults for what is wrong by itself.
 
+mod nodes;
 mod sources;
 
 use std::fmt;
@@ -23,6 +24,8 @@ use crate::files::FilesConfig;
 use crate::stores::StoreAt;
 #[cfg(feature = "foundationdb")]
 use crate::stores::{self, ClusterConfig};
+
+pub use nodes::NodesConfig;
 
 /// What an operator can set.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -79,6 +82,8 @@ pub struct Config {
     /// How to reach the cluster that `store` names.
     #[cfg(feature = "foundationdb")]
     pub fdb: ClusterConfig,
+    /// How this server is one of several nodes; alone if not set.
+    pub cluster: NodesConfig,
     /// Where files lie that people send, and which are taken.
     pub files: FilesConfig,
     /// The limits of the edge.
@@ -149,6 +154,7 @@ impl Default for Config {
             sign_in_try_every: Span::seconds(peers.refill.as_secs()),
             #[cfg(feature = "foundationdb")]
             fdb: ClusterConfig::default(),
+            cluster: NodesConfig::default(),
             files: FilesConfig::default(),
             limits: Limits::default(),
         }
@@ -248,6 +254,9 @@ impl Config {
         self.check_tls(&mut found);
         #[cfg(feature = "foundationdb")]
         for (key, text) in stores::mistakes(&self.fdb) {
+            found.add(key, text);
+        }
+        for (key, text) in self.cluster.mistakes(&self.store) {
             found.add(key, text);
         }
         for (key, text) in self.files.mistakes() {

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use cluster_rpc::link::certificates::CertificateError;
 use cluster_store::StoreError;
 use serde_json::{Value, json};
 use services_backup::envelope::EnvelopeError;
@@ -30,7 +31,7 @@ use crate::cli::{
     ServeOptions,
 };
 use crate::config::{Config, Mistakes};
-use crate::{logging, serve};
+use crate::{cluster, logging, serve};
 
 /// Which store a command is about, said as to `serve`.
 #[derive(Args, Clone, Debug)]
@@ -100,13 +101,16 @@ pub(crate) enum Failure {
     /// What was exported cannot be read or made.
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),
+    /// A certificate of a node cannot be made.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// The system gives no threads.
     #[error("the command cannot be run")]
     Threads(#[source] io::Error),
 }
 
 impl Failure {
-    fn code(&self) -> u8 {
+    pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Key(KeyError::Recipient { .. }) => EXIT_USAGE,
             Self::NoKeyFile => EXIT_USAGE,
@@ -119,6 +123,7 @@ impl Failure {
             Self::Backup(error) => backup_code(error),
             Self::Verify(error) => verify_code(error),
             Self::Restore(error) => restore_code(error),
+            Self::Certificate(error) => cluster::code(error),
             Self::Threads(_) => EXIT_SOFTWARE,
         }
     }
@@ -201,6 +206,7 @@ impl StoreOptions {
 }
 
 /// What a command has done, for people and for programs.
+#[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) text: String,
     pub(crate) json: Value,

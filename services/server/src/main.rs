@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Some(Command::Keys(arguments)) => services_server::key_files(arguments),
         Some(Command::Backup(arguments)) => services_server::backup(arguments),
         Some(Command::Restore(arguments)) => services_server::restore(arguments),
+        Some(Command::Cluster(arguments)) => services_server::cluster(arguments),
         Some(Command::DevCluster(arguments)) => services_server::dev_cluster(arguments),
     }
 }

@@ -100,7 +100,9 @@ impl fmt::Display for Ended {
 
 pub(crate) fn code(error: &StartError) -> u8 {
     match error {
-        StartError::Listen { .. } | StartError::Join(_) => EXIT_UNAVAILABLE,
+        StartError::Listen { .. } | StartError::ListenForNodes { .. } | StartError::Join(_) => {
+            EXIT_UNAVAILABLE
+        }
         StartError::DataDir { .. }
         | StartError::Open(_)
         | StartError::Store(_)
@@ -108,6 +110,7 @@ pub(crate) fn code(error: &StartError) -> u8 {
         | StartError::Vault(_)
         | StartError::Files(_)
         | StartError::Place(_)
+        | StartError::Links(_)
         | StartError::Certificate(_) => EXIT_IO,
         #[cfg(feature = "foundationdb")]
         StartError::Cluster(_) => EXIT_IO,

@@ -127,7 +127,7 @@ pub(crate) async fn when_it_answers(store: &Store, rng: &Rng) -> Result<Deployme
 }
 
 /// Whether waiting may cure it.
-fn may_pass(error: &StoreError) -> bool {
+pub(crate) fn may_pass(error: &StoreError) -> bool {
     matches!(
         error,
         StoreError::Unavailable | StoreError::Contended | StoreError::CommitUnknown

@@ -97,6 +97,17 @@ pub fn name(node: NodeId) -> String {
     format!("{node}{DOMAIN}")
 }
 
+/// The node whose certificate lies in `files`, unchecked: [`Certificates::load`] checks it. Reads a file: not for a
+/// task that must not block.
+///
+/// # Errors
+/// If it does not read, or is that of no node.
+pub fn node_in(files: &NodeFiles) -> Result<NodeId, CertificateError> {
+    let path = &files.certificate;
+    let chain = certificates(path, &read(path)?)?;
+    node_of(&chain[0]).ok_or_else(|| CertificateError::NoNode { path: path.clone() })
+}
+
 /// The node whose certificate this is, if it is that of one.
 pub(super) fn node_of(certificate: &CertificateDer<'_>) -> Option<NodeId> {
     let certificate = x509_cert::Certificate::from_der(certificate).ok()?;

@@ -262,3 +262,18 @@ fn a_cluster_without_its_client_is_a_mistake_that_says_how_to_build_it() {
     let told = mistakes(&flags(|options| options.store = Some(store.to_owned())));
     assert!(told.contains("--features foundationdb"), "{told}");
 }
+
+#[test]
+fn a_node_among_others_is_told_what_it_lacks_by_the_names_of_its_settings() {
+    let environment = variables([("ROOKERY_CLUSTER__LISTEN", "0.0.0.0:7444")]);
+    let told = Config::from_sources(&ServeOptions::default(), environment);
+    let told = told.expect_err("mistakes").to_string();
+    for part in [
+        "3 mistakes",
+        "ROOKERY_CLUSTER__LISTEN: cannot be used with an embedded store",
+        "cluster.address: is missing",
+        "cluster.certificates: is missing",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+}

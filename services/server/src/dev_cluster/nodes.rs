@@ -18,8 +18,9 @@ use tokio::runtime::Runtime;
 use tokio::time::{sleep, timeout};
 
 use super::balancer::Balancer;
-use crate::app::{Among, App, StartError};
+use crate::app::{App, StartError};
 use crate::config::Config;
+use crate::nodes::Among;
 use crate::serve;
 use crate::stores;
 

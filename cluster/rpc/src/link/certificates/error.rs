@@ -56,6 +56,12 @@ pub enum CertificateError {
         /// Who is here.
         myself: NodeId,
     },
+    /// The certificate of nobody in particular.
+    #[error("{path} is the certificate of no node: issue one by `rookery cluster issue`")]
+    NoNode {
+        /// The file.
+        path: PathBuf,
+    },
     /// A certificate that is over.
     #[error("{path} has expired: issue a new one in its place")]
     Expired {
