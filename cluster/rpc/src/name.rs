@@ -3,7 +3,7 @@
 use std::fmt::{Display, Write as _};
 use std::str::FromStr;
 
-use cluster_types::{AccountId, FileId, InvitationId, RoomId, SignInId};
+use cluster_types::{AccountId, FileId, InvitationId, NodeId, RoomId, SignInId};
 
 use crate::InvalidRequest;
 
@@ -47,6 +47,19 @@ pub fn of_member(room: RoomId, account: AccountId) -> String {
 /// `files/{file}`
 pub fn of_file(file: FileId) -> String {
     short("files/", file)
+}
+
+/// `nodes/{node}`
+pub fn of_node(node: NodeId) -> String {
+    short("nodes/", node)
+}
+
+/// Reads `nodes/{node}`.
+///
+/// # Errors
+/// Names `field` if the text is anything else.
+pub fn node(text: &str, field: &str) -> Result<NodeId, InvalidRequest> {
+    one(text, "nodes", field, "nodes/{node}")
 }
 
 /// Reads `accounts/{account}`.
@@ -158,6 +171,8 @@ mod tests {
             member(&of_member(room_id, account_id), "name"),
             Ok((room_id, account_id))
         );
+        let node_id = NodeId::random(&rng);
+        assert_eq!(node(&of_node(node_id), "node"), Ok(node_id));
         let name = of_sign_in(account_id, sign_in_id);
         assert_eq!(sign_in(&name, "name"), Ok((account_id, sign_in_id)));
     }

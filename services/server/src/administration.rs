@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use cluster_membership::Membership;
 use cluster_rpc::{name, page, status};
-use cluster_types::{Caller, RoomId};
+use cluster_types::{Caller, NodeId, RoomId, Shard};
 use proto::v1;
 use proto::v1::administration_server::Administration as Service;
 use services_accounts::{Accounts, AdministerError, administration};
@@ -16,11 +17,13 @@ use tonic::{Request, Response, Status};
 use crate::rotation::Rotations;
 use crate::upgrade::Upgrading;
 
-/// Rooms in one page.
-const ROOMS_PAGE_MAX: usize = 1_000;
+/// Rooms or nodes in one page.
+const PAGE_MAX: usize = 1_000;
 
-/// Rooms in one page where the call names no number.
-const ROOMS_PAGE_DEFAULT: usize = 100;
+/// Rooms or nodes in one page where the call names no number.
+const PAGE_DEFAULT: usize = 100;
+
+mod nodes;
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -28,6 +31,7 @@ type Answer<T> = Result<Response<T>, Status>;
 #[derive(Clone)]
 pub(crate) struct Administration {
     pub(crate) accounts: Accounts,
+    pub(crate) membership: Membership,
     pub(crate) rooms: Rooms,
     pub(crate) hub: Hub,
     pub(crate) transfers: Transfers,
@@ -91,7 +95,7 @@ impl Service for Administration {
         const CALL: &str = "ListServerRooms";
         administrator(&request)?;
         let request = request.into_inner();
-        let limit = page::size(request.page_size, ROOMS_PAGE_DEFAULT, ROOMS_PAGE_MAX)?;
+        let limit = page::size(request.page_size, PAGE_DEFAULT, PAGE_MAX)?;
         let after = page::fixed_cursor(CALL, b"", &request.page_token)?.map(RoomId::from_bytes);
         let found = self.rooms.list_server(after, limit).await;
         let (rooms, next) = found.map_err(|error| status(&error))?;
@@ -120,6 +124,35 @@ impl Service for Administration {
             .command(room, command)
             .await
             .map_err(|error| status(&error))?;
+        Ok(Response::new(()))
+    }
+
+    async fn list_server_nodes(
+        &self,
+        request: Request<v1::ListServerNodesRequest>,
+    ) -> Answer<v1::ListServerNodesResponse> {
+        const CALL: &str = "ListServerNodes";
+        administrator(&request)?;
+        let request = request.into_inner();
+        let limit = page::size(request.page_size, PAGE_DEFAULT, PAGE_MAX)?;
+        let after = page::fixed_cursor(CALL, b"", &request.page_token)?.map(NodeId::from_bytes);
+        let (nodes, next) = nodes::page(&self.membership.view(), after, limit);
+        Ok(Response::new(v1::ListServerNodesResponse {
+            nodes,
+            next_page_token: next
+                .map(|last| page::token(CALL, b"", last.as_bytes()))
+                .unwrap_or_default(),
+        }))
+    }
+
+    async fn move_server_room(&self, request: Request<v1::MoveServerRoomRequest>) -> Answer<()> {
+        let caller = administrator(&request)?;
+        let request = request.into_inner();
+        let room = name::room(&request.name, "name")?;
+        let node = name::node(&request.node, "node")?;
+        let moved = self.membership.move_shard(Shard::of_room(room), node);
+        moved.await.map_err(|error| status(&error))?;
+        tracing::info!(by = %caller.account, %room, %node, "a room was moved");
         Ok(Response::new(()))
     }
 

@@ -206,6 +206,7 @@ impl App {
         let upgrading = Upgrading::start(&base.store, &services.node, &base.tasks).await?;
         let administration = Administration {
             accounts: services.node.accounts.clone(),
+            membership: services.node.membership.clone(),
             rooms: services.node.rooms.clone(),
             hub: services.node.hub.clone(),
             transfers: services.node.transfers.clone(),

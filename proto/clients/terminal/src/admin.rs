@@ -3,6 +3,7 @@
 //! Invariant: a table is for people and may change; the JSON has the field names of the .proto files.
 
 mod keys;
+mod nodes;
 mod table;
 
 use rookery_client::v1::account::Role;
@@ -39,6 +40,7 @@ pub(crate) async fn run(args: AdminArgs) -> Result<(), Failure> {
         }
         AdminCommand::Rooms(command) => rooms(&client, command).await,
         AdminCommand::Keys(command) => keys::keys(&client, command).await,
+        AdminCommand::Cluster => nodes::nodes(&client).await,
         AdminCommand::Status => status(&client).await,
     };
     let found = match found {
@@ -186,6 +188,13 @@ async fn rooms(client: &Client, command: RoomsCommand) -> Result<Found, Failure>
             Ok(Found {
                 text: rooms_table(&all),
                 json: all.iter().map(room_json).collect(),
+            })
+        }
+        RoomsCommand::Move { name, node } => {
+            client.move_server_room(&name, &node).await?;
+            Ok(Found {
+                text: format!("{name} is at {node}"),
+                json: json!({ "name": name, "node": node }),
             })
         }
         RoomsCommand::Delete { name, .. } => {

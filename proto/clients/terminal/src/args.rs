@@ -140,6 +140,8 @@ pub enum AdminCommand {
     /// The key that all stored data is sealed under
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// The nodes that share the store, and what each has of all rooms
+    Cluster,
     /// Release, sessions, rooms in memory, certificate
     Status,
 }
@@ -200,6 +202,13 @@ pub enum InvitationsCommand {
 pub enum RoomsCommand {
     /// All rooms
     List,
+    /// Move a room to a node, with the part of all rooms that it belongs to
+    Move {
+        /// rooms/ID
+        name: String,
+        /// nodes/ID
+        node: String,
+    },
     /// Delete a room and all that was said in it
     Delete {
         /// rooms/ID

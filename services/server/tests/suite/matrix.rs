@@ -27,6 +27,8 @@ Administration/DeleteInvitation     U    P        P      P     P       P      P 
 Administration/ListServerRooms      U    P        P      P     P       P      P         P     ok
 Administration/DeleteServerRoom     U    P        P      P     P       P      P         P     ok
 Administration/GetServerStatus      U    P        P      P     P       P      P         P     ok
+Administration/ListServerNodes      U    P        P      P     P       P      P         P     ok
+Administration/MoveServerRoom       U    P        P      P     P       P      P         P     F
 Administration/RotateKeys           U    P        P      P     P       P      P         P     ok
 Administration/GetKeyRotation       U    P        P      P     P       P      P         P     ok
 

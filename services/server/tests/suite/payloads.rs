@@ -138,6 +138,13 @@ async fn administration_payload(world: &World, room: &Room, method: &str) -> Vec
         }
         .encode_to_vec(),
         "GetServerStatus" => v1::GetServerStatusRequest {}.encode_to_vec(),
+        "ListServerNodes" => v1::ListServerNodesRequest::default().encode_to_vec(),
+        "MoveServerRoom" => v1::MoveServerRoomRequest {
+            name: room.name.clone(),
+            // There is none like it.
+            node: room.name.replace("rooms/", "nodes/"),
+        }
+        .encode_to_vec(),
         "RotateKeys" => v1::RotateKeysRequest {}.encode_to_vec(),
         "GetKeyRotation" => v1::GetKeyRotationRequest {}.encode_to_vec(),
         other => panic!("no call {other}"),

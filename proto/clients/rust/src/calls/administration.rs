@@ -6,8 +6,10 @@ use proto::v1::{
     Account, CreateInvitationRequest, CreateInvitationResponse, DeleteInvitationRequest,
     DeleteServerRoomRequest, GetKeyRotationRequest, GetServerStatusRequest, Invitation,
     KeyRotation, ListAccountsRequest, ListAccountsResponse, ListInvitationsRequest,
-    ListInvitationsResponse, ListServerRoomsRequest, ListServerRoomsResponse, ResumeAccountRequest,
-    RotateKeysRequest, ServerRoom, ServerStatus, SetAccountRoleRequest, SuspendAccountRequest,
+    ListInvitationsResponse, ListServerNodesRequest, ListServerNodesResponse,
+    ListServerRoomsRequest, ListServerRoomsResponse, MoveServerRoomRequest, ResumeAccountRequest,
+    RotateKeysRequest, ServerNode, ServerRoom, ServerStatus, SetAccountRoleRequest,
+    SuspendAccountRequest,
 };
 
 use super::{call, pages};
@@ -186,6 +188,40 @@ impl Client {
             get_server_status,
             request
         )
+    }
+
+    /// The nodes of the cluster.
+    ///
+    /// # Errors
+    /// As any call of an administrator.
+    pub async fn server_nodes(&self) -> Result<Vec<ServerNode>, Error> {
+        pages::all(|page_token| async move {
+            let request = ListServerNodesRequest {
+                page_size: PAGE_SIZE,
+                page_token,
+            };
+            let page: ListServerNodesResponse = call!(
+                self,
+                again,
+                AdministrationClient,
+                list_server_nodes,
+                request
+            )?;
+            Ok((page.nodes, page.next_page_token))
+        })
+        .await
+    }
+
+    /// Moves a room to a node, with the part of all rooms that it belongs to.
+    ///
+    /// # Errors
+    /// FAILED_PRECONDITION if the node is not there, or takes no rooms.
+    pub async fn move_server_room(&self, name: &str, node: &str) -> Result<(), Error> {
+        let request = MoveServerRoomRequest {
+            name: name.to_owned(),
+            node: node.to_owned(),
+        };
+        call!(self, again, AdministrationClient, move_server_room, request)
     }
 
     /// Begins to replace the key that all stored data is sealed under, or goes on with that.
