@@ -49,6 +49,6 @@ pub use embedded::{Embedded, EmbeddedOptions, GroupCounts, OnFatal};
 pub use error::{AsStoreError, OpenError, StoreError};
 pub use runner::{MaybeCommitted, Store};
 pub use schema::{Row, Table};
-pub use simulated::{FaultCounts, Faults, Simulated, SimulatedDisk};
+pub use simulated::{Commit, FaultCounts, Faults, Simulated, SimulatedDisk, Witness};
 pub use transaction::{Lookup, RowPage, RowRange, Scan, Transaction};
 pub use upgrade::Upgrade;

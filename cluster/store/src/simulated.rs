@@ -6,8 +6,11 @@
 //! commits whose outcome is unknown, both ways; conflicts and lost snapshots for no visible reason;
 //! delays and stalls; no space.
 //!
+//! Clients are told apart by number, so that one alone can be cut off, and a [`Witness`] can say who wrote
+//! what.
+//!
 //! Invariant: the same seed, faults and order of calls give the same answers. No threads, no hash
-//! maps, no clock but tokio's, which a test can pause.
+//! maps, no clock but tokio's, which a test can pause. Clients may run on several runtimes of one thread.
 //!
 //! Leaves out durability: dropping the disk loses everything. The embedded backend's power-loss
 //! images show what a real disk keeps.
@@ -16,7 +19,9 @@ mod data;
 mod faults;
 #[cfg(test)]
 mod tests;
+mod witness;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -24,6 +29,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cluster_types::Rng;
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use crate::StoreError;
 use crate::backend::{Backend, Page, RangeQuery, Snapshot, Version, WriteSet};
@@ -31,11 +37,14 @@ use crate::conflicts::{Readers, RecentWrites};
 use crate::limits::{RECENT_KEYS_MAX, RECENT_RANGES_MAX};
 use data::Data;
 pub use faults::{FaultCounts, Faults};
+pub use witness::{Commit, Witness};
 
 /// What stores in one simulation write to. Clones are the same disk.
 #[derive(Clone, Debug)]
 pub struct SimulatedDisk {
     state: Arc<Mutex<State>>,
+    /// Somebody is cut off no more.
+    reached: Arc<Notify>,
 }
 
 #[derive(Debug)]
@@ -47,6 +56,9 @@ struct State {
     faults: Faults,
     counts: FaultCounts,
     full: bool,
+    /// Clients whose calls do not arrive.
+    cut_off: BTreeSet<u32>,
+    witness: Option<Arc<dyn Witness>>,
 }
 
 impl Default for SimulatedDisk {
@@ -66,9 +78,12 @@ impl SimulatedDisk {
             faults: Faults::NONE,
             counts: FaultCounts::default(),
             full: false,
+            cut_off: BTreeSet::new(),
+            witness: None,
         };
         Self {
             state: Arc::new(Mutex::new(state)),
+            reached: Arc::default(),
         }
     }
 
@@ -80,6 +95,22 @@ impl SimulatedDisk {
     /// From here on, there is no space for writes, or there is again.
     pub fn set_full(&self, full: bool) {
         self.state.lock().full = full;
+    }
+
+    /// From here on, what a client asks for waits, each step of it, or it does not any more.
+    pub fn set_cut_off(&self, client: u32, cut_off: bool) {
+        let mut state = self.state.lock();
+        if cut_off {
+            state.cut_off.insert(client);
+        } else if state.cut_off.remove(&client) {
+            drop(state);
+            self.reached.notify_waiters();
+        }
+    }
+
+    /// From here on, `witness` sees each commit.
+    pub fn show(&self, witness: Arc<dyn Witness>) {
+        self.state.lock().witness = Some(witness);
     }
 
     /// What went wrong so far, by kind.
@@ -99,15 +130,22 @@ impl SimulatedDisk {
 #[derive(Debug)]
 pub struct Simulated {
     disk: SimulatedDisk,
+    client: u32,
     rng: Rng,
     closed: Arc<AtomicBool>,
 }
 
 impl Simulated {
-    /// A client of `disk` whose luck is drawn from `rng`.
+    /// A client of `disk` whose luck is drawn from `rng`; its number is 0.
     pub fn new(disk: SimulatedDisk, rng: Rng) -> Self {
+        Self::numbered(disk, 0, rng)
+    }
+
+    /// A client of `disk` that is told apart from others by its number.
+    pub fn numbered(disk: SimulatedDisk, client: u32, rng: Rng) -> Self {
         Self {
             disk,
+            client,
             rng,
             closed: Arc::new(AtomicBool::new(false)),
         }
@@ -124,6 +162,7 @@ impl Backend for Simulated {
     async fn begin(&self) -> Result<Box<dyn Snapshot>, StoreError> {
         let mut snapshot = View {
             disk: self.disk.clone(),
+            client: self.client,
             rng: self.rng.fork(),
             closed: Arc::clone(&self.closed),
             read: None,
@@ -155,6 +194,7 @@ impl Backend for Simulated {
 #[derive(Debug)]
 struct View {
     disk: SimulatedDisk,
+    client: u32,
     rng: Rng,
     closed: Arc<AtomicBool>,
     /// The version read; `None` only until `begin` has chosen it.
@@ -176,6 +216,14 @@ impl View {
 
     /// The network and the disk take their time; now and then a lot of it.
     async fn pass_time(&self) {
+        loop {
+            // From here on, for a change right after the look counts.
+            let reached = self.disk.reached.notified();
+            if !self.disk.state.lock().cut_off.contains(&self.client) {
+                break;
+            }
+            reached.await;
+        }
         let span = self.disk.state.lock().draw_pause(&self.rng);
         if let Some(span) = span {
             tokio::time::sleep(span).await;
@@ -207,7 +255,7 @@ impl View {
             state.counts.unknown_lost += 1;
             return Err(StoreError::CommitUnknown);
         }
-        let version = state.apply(writes);
+        let version = state.apply(self.client, writes);
         if self.rng.one_in_million(state.faults.unknown_committed) {
             state.counts.unknown_committed += 1;
             return Err(StoreError::CommitUnknown);
@@ -260,7 +308,15 @@ impl Drop for View {
 }
 
 impl State {
-    fn apply(&mut self, writes: &WriteSet) -> Version {
+    fn apply(&mut self, client: u32, writes: &WriteSet) -> Version {
+        if let Some(witness) = &self.witness {
+            witness.committed(&Commit {
+                client,
+                writes: &writes.mutations,
+                before: &self.data,
+                version: self.committed,
+            });
+        }
         self.committed = Version(self.committed.0 + 1);
         self.data.apply(self.committed, &writes.mutations);
         self.recent.record(self.committed, &writes.mutations);

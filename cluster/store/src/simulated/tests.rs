@@ -165,3 +165,44 @@ async fn old_versions_are_let_go_once_nobody_reads_them() {
     store.run(clear).await.expect("commits");
     assert_eq!(disk.state.lock().data.versions_kept(), 0);
 }
+
+/// What was written, by whom, over what.
+#[derive(Debug, Default)]
+struct Diary(Mutex<Vec<(u32, Option<Bytes>)>>);
+
+impl Witness for Diary {
+    fn committed(&self, commit: &Commit<'_>) {
+        let before = commit.before(&Bytes::from_static(b"key"));
+        self.0.lock().push((commit.client, before));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_witness_sees_who_commits_and_what_was_there_before() {
+    let (disk, diary) = (SimulatedDisk::new(), Arc::new(Diary::default()));
+    disk.show(Arc::clone(&diary) as Arc<dyn Witness>);
+    for client in [4, 7] {
+        let store = Simulated::numbered(disk.clone(), client, Rng::seeded(0));
+        let store = Store::new(store);
+        let write = |tx: crate::Transaction, _| async move { tx.set(b"key", &[1]) };
+        store.run(write).await.expect("written");
+    }
+    let expected = [(4, None), (7, Some(Bytes::from_static(&[1])))];
+    assert_eq!(*diary.0.lock(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_client_alone_can_be_cut_off_and_goes_on_where_it_was() {
+    let disk = SimulatedDisk::new();
+    let store = |client| Store::new(Simulated::numbered(disk.clone(), client, Rng::seeded(0)));
+    let (near, far) = (store(0), store(1));
+    disk.set_cut_off(1, true);
+    let write = |tx: crate::Transaction, _| async move { tx.set(b"key", &[1]) };
+    let mut waits = std::pin::pin!(far.run(write));
+    let span = Duration::from_secs(1);
+    let outcome = tokio::time::timeout(span, &mut waits).await;
+    assert!(outcome.is_err(), "nothing arrives");
+    near.run(write).await.expect("nobody else is cut off");
+    disk.set_cut_off(1, false);
+    waits.await.expect("it arrives now");
+}

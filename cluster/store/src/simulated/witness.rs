@@ -1,0 +1,35 @@
+//! [`Witness`]: sees each commit in the order of the store, with what was there before it.
+//!
+//! Leaves out: what a commit may do. Whoever simulates knows that.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::data::Data;
+use crate::backend::{Mutation, Version};
+
+/// Sees each commit that happens, whatever its client hears of it. It is called within the commit: one call
+/// at a time, and it must not call the disk.
+pub trait Witness: fmt::Debug + Send + Sync {
+    /// These writes happen now.
+    fn committed(&self, commit: &Commit<'_>);
+}
+
+/// A commit at the moment at which it happens.
+#[derive(Debug)]
+pub struct Commit<'a> {
+    /// The number of the client that commits.
+    pub client: u32,
+    /// What it writes.
+    pub writes: &'a [Mutation],
+    pub(super) before: &'a Data,
+    pub(super) version: Version,
+}
+
+impl Commit<'_> {
+    /// What a key held right before this commit.
+    pub fn before(&self, key: &Bytes) -> Option<Bytes> {
+        self.before.get(key, self.version)
+    }
+}
