@@ -89,7 +89,9 @@ struct Inner {
     serves_until: AtomicU64,
     /// What the node's row should say; `algorithm` goes by what it says.
     wanted: Mutex<NodeState>,
-    rounds: watch::Sender<Rounds>,
+    rounds: Mutex<Rounds>,
+    /// A round has ended. Whoever waits is woken in turn, so that a simulation is the same twice.
+    round_ended: Notify,
     /// A round should begin before its time.
     hurry: Notify,
     /// Shards handed over that no line in the log has told of, by who has them now.
@@ -159,7 +161,8 @@ impl Membership {
             algorithm: Mutex::new(algorithm),
             serves_until: AtomicU64::new(0),
             wanted: Mutex::new(wanted),
-            rounds: watch::Sender::default(),
+            rounds: Mutex::default(),
+            round_ended: Notify::new(),
             hurry: Notify::new(),
             handed: Mutex::default(),
             tenant: OnceLock::new(),
@@ -238,14 +241,10 @@ impl Membership {
     /// Reads the store now: somebody has said that an owner has changed. Returns once a round that began after
     /// this call has ended, whether or not it succeeded. Those who ask at the same time share it.
     pub async fn look(&self) {
-        let mut rounds = self.inner.rounds.subscribe();
-        let wanted = rounds.borrow().begun + 1;
-        self.inner.hurry.notify_one();
-        tokio::select! {
-            biased;
-            () = self.inner.ended.cancelled() => {}
-            _ = rounds.wait_for(|rounds| rounds.ended >= wanted) => {}
-        }
+        let inner = &self.inner;
+        let wanted = inner.rounds.lock().begun + 1;
+        inner.hurry.notify_one();
+        inner.until(|| inner.rounds.lock().ended >= wanted).await;
     }
 
     /// From now on this node claims and is handed what falls to it, for `tenant`. To be called once.
@@ -267,8 +266,8 @@ impl Membership {
             return;
         }
         self.inner.want(NodeState::Draining);
-        let mut changes = self.changes();
-        let drained = |view: &Arc<View>| {
+        let drained = || {
+            let view = self.view();
             let serving = |member: &Arc<Member>| member.state == NodeState::Serving;
             let me = view.living(view.me());
             let owns = view.shards_of(view.me()).next().is_some();
@@ -276,11 +275,7 @@ impl Membership {
             let heirs = view.members().any(serving);
             draining && (!owns || !heirs)
         };
-        tokio::select! {
-            biased;
-            () = self.inner.ended.cancelled() => {}
-            _ = changes.wait_for(drained) => {}
-        }
+        self.inner.until(drained).await;
     }
 
     /// Moves a shard to a member, where it stays as long as that member lives and takes shards. Whichever node is
@@ -292,10 +287,13 @@ impl Membership {
         let Parts { store, rng, .. } = &self.inner.parts;
         let life = store::pin(store, rng, shard, to).await?;
         self.inner.hurry.notify_one();
-        let mut changes = self.changes();
-        let moved = changes.wait_for(|view| view.owner(shard).life == Some(life));
-        let moved = timeout(MOVE_WITHIN, moved).await;
-        moved.map(|_| ()).map_err(|_| MoveError::Late)
+        let moved = || self.view().owner(shard).life == Some(life);
+        let _waited = timeout(MOVE_WITHIN, self.inner.until(moved)).await;
+        if moved() {
+            Ok(())
+        } else {
+            Err(MoveError::Late)
+        }
     }
 
     /// An orderly end: this node's row is removed, and its rounds end. What it still owns is claimed by others at
@@ -348,6 +346,25 @@ impl Inner {
             && !shards.is_empty()
         {
             what(&**tenant, shards);
+        }
+    }
+
+    /// Waits until something is so, which is looked at after each round, or there will be no more rounds.
+    async fn until(&self, is_so: impl Fn() -> bool) {
+        let so = async {
+            loop {
+                // From here on, for a round that ends right after the look counts.
+                let ended = self.round_ended.notified();
+                if is_so() {
+                    return;
+                }
+                ended.await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.ended.cancelled() => {}
+            () = so => {}
         }
     }
 

@@ -53,10 +53,13 @@ impl Inner {
         let rounds = async {
             loop {
                 let begun = self.now();
-                self.rounds.send_modify(|rounds| rounds.begun += 1);
+                self.rounds.lock().begun += 1;
                 let plan = self.round(&mut course, begun).await;
-                self.rounds
-                    .send_modify(|rounds| rounds.ended = rounds.begun);
+                {
+                    let mut rounds = self.rounds.lock();
+                    rounds.ended = rounds.begun;
+                }
+                self.round_ended.notify_waiters();
                 if let Some(plan) = plan {
                     self.act(plan).await;
                 }

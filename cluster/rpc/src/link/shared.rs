@@ -9,7 +9,7 @@ use cluster_runtime::{TaskKind, Tasks};
 use cluster_types::{DeploymentId, Life, NodeId, Rng};
 use parking_lot::{Mutex, RwLock};
 use proto::cluster::v1::Hello;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -36,8 +36,8 @@ pub(super) struct Shared {
     /// Cancelled once every link has to end.
     pub(super) ended: CancellationToken,
     table: RwLock<Table>,
-    /// Told whenever the table has changed.
-    changed: watch::Sender<()>,
+    /// Told whenever the table has changed. Whoever waits is woken in turn, so that a simulation is the same twice.
+    changed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -102,7 +102,7 @@ impl Shared {
             leaving: ended.child_token(),
             ended,
             table: RwLock::default(),
-            changed: watch::Sender::new(()),
+            changed: Notify::new(),
         })
     }
 
@@ -145,7 +145,7 @@ impl Shared {
         places.retain(|node, place| members.contains_key(node) || Arc::strong_count(place) > 1);
         drop(table);
         gone.iter().for_each(CancellationToken::cancel);
-        self.changed.send_replace(());
+        self.changed.notify_waiters();
     }
 
     /// Where `node` is now, if it is a member.
@@ -156,17 +156,17 @@ impl Shared {
 
     /// Waits for a life to be a member. Returns what is cancelled once it is none any more.
     pub(super) async fn member(&self, life: Life) -> Result<CancellationToken, Refused> {
-        let mut changed = self.changed.subscribe();
         let found = timeout(MEMBER_WITHIN, async {
             loop {
+                // From here on, for a change right after the look counts.
+                let changed = self.changed.notified();
                 if let Some(gone) = self.gone(life) {
-                    return Some(gone);
+                    return gone;
                 }
-                changed.changed().await.ok()?;
+                changed.await;
             }
         });
-        let found = found.await.ok().flatten();
-        found.ok_or(Refused::NotAMember { life })
+        found.await.map_err(|_| Refused::NotAMember { life })
     }
 
     /// Where the links of `node` take turns.
@@ -195,16 +195,17 @@ impl Shared {
     /// Takes the line of `node` out of use.
     pub(super) fn unlink(&self, node: NodeId) {
         self.table.write().linked.remove(&node);
-        self.changed.send_replace(());
+        self.changed.notify_waiters();
     }
 
     /// Waits until no line is in use.
     pub(super) async fn none_linked(&self) {
-        let mut changed = self.changed.subscribe();
-        while !self.table.read().linked.is_empty() {
-            if changed.changed().await.is_err() {
+        loop {
+            let changed = self.changed.notified();
+            if self.table.read().linked.is_empty() {
                 return;
             }
+            changed.await;
         }
     }
 

@@ -28,10 +28,12 @@ pub(crate) async fn run(hub: Arc<Inner>, rooms: Rooms) {
         }
         between.catch_up();
         tokio::select! {
-            () = between.news.notified() => {}
+            // What is over first: nothing else takes it in, and news is looked at after it, too.
+            biased;
             Some(turn) = under_way.next() => {
                 busy.remove(&turn);
             }
+            () = between.news.notified() => {}
             () = sleep(MISSED_RETRY), if between.has_missed() => {}
         }
     }
