@@ -12,6 +12,7 @@ use crate::history::{Answer, Ask, Done};
 use crate::limits::CALL_DEADLINE;
 use crate::names::{Device, Op, Person};
 use crate::node::Node;
+use crate::reach::Reach;
 use crate::sights::{self, Unreadable};
 use crate::world::{State, World};
 
@@ -91,18 +92,20 @@ pub(crate) struct Extra {
 
 impl Order {
     /// Sends it as a call, and waits as long as the edge lets a call run.
-    pub(crate) async fn call(&self, node: &Node, world: &World) -> (Answer, Extra) {
+    pub(crate) async fn call(&self, reach: &Reach, world: &World) -> (Answer, Extra) {
         let token = world
             .lock()
             .device(self.device)
             .map(|device| device.token.clone());
-        let call = self.wire.call(node, token.unwrap_or_default());
+        let (wire, node) = (self.wire.clone(), reach.node.clone());
+        let call = reach.run(async move { wire.call(&node, token.unwrap_or_default()).await });
         match timeout(CALL_DEADLINE, call).await {
-            Ok(Ok(reply)) => {
+            Ok(Some(Ok(reply))) => {
                 let (done, extra) = reply.seen(&mut world.lock());
                 (done.map_or_else(broken, Answer::Done), extra)
             }
-            Ok(Err(status)) => (sights::answer(&status), Extra::default()),
+            Ok(Some(Err(status))) => (sights::answer(&status), Extra::default()),
+            Ok(None) => (sights::no_answer("the node died"), Extra::default()),
             Err(_) => (sights::no_answer("deadline of the edge"), Extra::default()),
         }
     }

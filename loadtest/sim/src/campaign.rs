@@ -8,14 +8,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use cluster_store::FaultCounts;
 use parking_lot::Mutex;
 
 use crate::check::{Checked, Rule, Violation, check, excerpt};
-use crate::history::{Answer, History, What, World};
+use crate::history::History;
 use crate::limits::{FAILED_SEEDS_SHOWN_MAX, SHOWN_MAX};
-use crate::plan::{FaultKind, FaultKinds};
+use crate::plan::FaultKinds;
 use crate::run::Outcome;
+
+mod injected;
+
+pub(crate) use injected::Injected;
 
 /// Every seed that ever failed, with why.
 const REGRESSIONS: &str = include_str!("../regressions.txt");
@@ -24,6 +27,8 @@ const REGRESSIONS: &str = include_str!("../regressions.txt");
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Seed {
     pub(crate) number: u64,
+    /// With how many nodes.
+    pub(crate) nodes: usize,
     /// Why it is on the list of those that failed; empty for all others.
     pub(crate) note: String,
 }
@@ -59,17 +64,6 @@ pub(crate) struct Failure {
     pub(crate) lines: Vec<String>,
 }
 
-/// What went wrong around the node, by kind.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Injected {
-    pub(crate) store: FaultCounts,
-    pub(crate) crashes: u64,
-    pub(crate) restarts: u64,
-    pub(crate) clock_jumps: u64,
-    pub(crate) disks_full: u64,
-    pub(crate) given_up: u64,
-}
-
 /// What one seed has brought.
 struct Result {
     seed: Seed,
@@ -81,26 +75,30 @@ struct Result {
     lines: Vec<String>,
 }
 
-/// The seeds that ever failed.
+/// The seeds that ever failed with so many nodes.
 ///
 /// # Errors
 /// If a line of the list is not one.
-pub(crate) fn regressions() -> anyhow::Result<Vec<Seed>> {
-    parse(REGRESSIONS)
+pub(crate) fn regressions(nodes: usize) -> anyhow::Result<Vec<Seed>> {
+    let mut seeds = parse(REGRESSIONS)?;
+    seeds.retain(|seed| seed.nodes == nodes);
+    Ok(seeds)
 }
 
 fn parse(list: &str) -> anyhow::Result<Vec<Seed>> {
     let lines = list.lines().map(str::trim);
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines
-        .map(|line| {
-            let (number, note) = line.split_once('#').unwrap_or((line, ""));
-            let number = number.trim().parse();
-            Ok(Seed {
-                number: number.with_context(|| format!("not a seed in regressions.txt: {line}"))?,
-                note: note.trim().to_owned(),
-            })
+    let seed = |line: &str| {
+        let (seed, note) = line.split_once('#').unwrap_or((line, ""));
+        let (number, nodes) = seed.split_once("of").unwrap_or((seed, "1"));
+        anyhow::Ok(Seed {
+            number: number.trim().parse()?,
+            nodes: nodes.trim().parse()?,
+            note: note.trim().to_owned(),
         })
+    };
+    lines
+        .map(|line| seed(line).with_context(|| format!("not a seed in regressions.txt: {line}")))
         .collect()
 }
 
@@ -108,8 +106,8 @@ fn parse(list: &str) -> anyhow::Result<Vec<Seed>> {
 ///
 /// # Errors
 /// If it cannot be run, or panics.
-pub(crate) fn one_seed(seed: u64, kinds: &FaultKinds) -> anyhow::Result<Outcome> {
-    let run = AssertUnwindSafe(|| crate::run::run(seed, kinds));
+pub(crate) fn one_seed(seed: &Seed, kinds: &FaultKinds) -> anyhow::Result<Outcome> {
+    let run = AssertUnwindSafe(|| crate::run::run(seed.number, kinds, seed.nodes));
     let ran = catch_unwind(run).unwrap_or_else(|_| Err(anyhow::anyhow!("the simulation panicked")));
     let panics = crate::panics::take();
     match panics.first() {
@@ -176,8 +174,8 @@ impl Result {
             is_mismatch: false,
             lines: Vec::new(),
         };
-        let runs = one_seed(seed.number, kinds).and_then(|one| {
-            let two = one_seed(seed.number, kinds)?;
+        let runs = one_seed(seed, kinds).and_then(|one| {
+            let two = one_seed(seed, kinds)?;
             Ok((one, two))
         });
         match runs {
@@ -274,111 +272,24 @@ impl Totals {
 
 impl Seed {
     /// A seed that has not failed yet.
-    pub(crate) const fn new(number: u64) -> Self {
+    pub(crate) const fn new(number: u64, nodes: usize) -> Self {
         Self {
             number,
+            nodes,
             note: String::new(),
         }
-    }
-}
-
-// === impl Injected ===
-
-impl Injected {
-    fn of(outcome: &Outcome) -> Self {
-        let mut injected = Self {
-            store: outcome.faults,
-            ..Self::default()
-        };
-        for entry in &outcome.history.entries {
-            if let What::World(world) = &entry.what {
-                injected.add_world(world);
-            } else if let What::Answered { answer, .. } = &entry.what
-                && let Answer::Doubtful(why) = answer
-                && why.code == tonic::Code::Cancelled
-            {
-                injected.given_up += 1;
-            }
-        }
-        injected
-    }
-
-    const fn add_world(&mut self, world: &World) {
-        match world {
-            World::Crashed => self.crashes += 1,
-            World::Drained => self.restarts += 1,
-            World::Clock { .. } => self.clock_jumps += 1,
-            World::Full(true) => self.disks_full += 1,
-            World::Full(false)
-            | World::Started { .. }
-            | World::Weather(_)
-            | World::Settled
-            | World::Files { .. } => {}
-        }
-    }
-
-    /// How often what this kind stands for happened.
-    pub(crate) const fn of_kind(&self, kind: FaultKind) -> u64 {
-        let store = &self.store;
-        match kind {
-            FaultKind::Unknown => store.unknown_committed + store.unknown_lost,
-            FaultKind::Conflicts => store.conflict + store.too_old + store.unavailable,
-            FaultKind::Stalls => store.stall,
-            FaultKind::Full => store.full,
-            FaultKind::Crash => self.crashes + self.restarts,
-            FaultKind::Clocks => self.clock_jumps,
-            FaultKind::All => 0,
-        }
-    }
-
-    /// Each kind by its name.
-    pub(crate) const fn by_kind(&self) -> [(&'static str, u64); 13] {
-        let store = &self.store;
-        [
-            ("unknown commits that happened", store.unknown_committed),
-            ("unknown commits that did not", store.unknown_lost),
-            ("conflicts", store.conflict),
-            ("snapshots lost", store.too_old),
-            ("store unavailable", store.unavailable),
-            ("stalls", store.stall),
-            ("delays", store.delay),
-            ("commits without space", store.full),
-            ("times the disk was full", self.disks_full),
-            ("crashes", self.crashes),
-            ("orderly restarts", self.restarts),
-            ("clock jumps", self.clock_jumps),
-            ("calls given up by clients", self.given_up),
-        ]
-    }
-}
-
-impl std::ops::AddAssign for Injected {
-    fn add_assign(&mut self, other: Self) {
-        let (to, from) = (&mut self.store, other.store);
-        to.unknown_committed += from.unknown_committed;
-        to.unknown_lost += from.unknown_lost;
-        to.conflict += from.conflict;
-        to.too_old += from.too_old;
-        to.unavailable += from.unavailable;
-        to.delay += from.delay;
-        to.stall += from.stall;
-        to.full += from.full;
-        self.crashes += other.crashes;
-        self.restarts += other.restarts;
-        self.clock_jumps += other.clock_jumps;
-        self.disks_full += other.disks_full;
-        self.given_up += other.given_up;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::{Entry, Moment};
+    use crate::history::{Entry, Moment, What, World};
+    use crate::plan::FaultKind;
 
     #[test]
     fn the_list_of_failed_seeds_is_one() {
-        let seeds = regressions().expect("a list");
+        let seeds = regressions(1).expect("a list");
         assert!(
             seeds.iter().all(|seed| !seed.note.is_empty()),
             "each says why"
@@ -391,7 +302,9 @@ mod tests {
         assert!(error.to_string().contains("seven"), "{error:#}");
         let seeds = parse("7 # a gap\n# a remark").expect("a list");
         assert_eq!(seeds[0].number, 7);
-        assert_eq!(seeds[0].note, "a gap");
+        assert_eq!((seeds[0].nodes, &*seeds[0].note), (1, "a gap"));
+        let seeds = parse("8 of 3 # two owners").expect("a list");
+        assert_eq!((seeds[0].number, seeds[0].nodes), (8, 3));
     }
 
     #[test]
@@ -417,8 +330,8 @@ mod tests {
     fn what_once_failed_runs_first_and_with_every_fault() {
         let unknown = FaultKinds::only(FaultKind::Unknown);
         let campaign = Campaign {
-            regressions: vec![Seed::new(47), Seed::new(51)],
-            seeds: vec![Seed::new(1)],
+            regressions: vec![Seed::new(47, 1), Seed::new(51, 1)],
+            seeds: vec![Seed::new(1, 1)],
             kinds: unknown.clone(),
             jobs: NonZeroUsize::MIN,
         };
@@ -433,12 +346,23 @@ mod tests {
     fn a_seed_is_run_twice_and_agrees_with_itself() {
         let campaign = Campaign {
             regressions: Vec::new(),
-            seeds: vec![Seed::new(11)],
+            seeds: vec![Seed::new(11, 1)],
             kinds: FaultKinds::ALL,
             jobs: NonZeroUsize::MIN,
         };
         let totals = campaign.run(|_, _, _| ());
         assert_eq!((totals.seeds, totals.mismatches), (1, 0));
         assert!(totals.checked.appends > 0 && totals.checked.deliveries > 0);
+    }
+
+    #[test]
+    fn three_nodes_lose_nothing_and_every_write_is_its_owners() {
+        let outcome = one_seed(&Seed::new(1, 3), &FaultKinds::ALL).expect("it runs");
+        let verdict = check(&outcome.history);
+        let held = ["P1", "P2", "P3", "P5"];
+        let mut broken = verdict.violations.iter();
+        let broken = broken.find(|violation| held.contains(&violation.rule.promise()));
+        assert_eq!(broken, None);
+        assert!(verdict.checked.owned > 0 && verdict.checked.deliveries > 0);
     }
 }

@@ -13,7 +13,7 @@ use std::fmt;
 
 use cluster_types::Seq;
 
-use crate::history::{History, What};
+use crate::history::{History, What, World};
 use crate::names::{Op, Room, Stream};
 
 mod delivery;
@@ -67,6 +67,8 @@ pub enum Rule {
     Marker,
     /// P4: once everything has come to rest, every stream has everything.
     Incomplete,
+    /// P5: a room is written by the node that owns it, and by no other.
+    Owner,
     /// P11: who has been removed is sent and shown nothing that came after.
     Removed,
     /// P11: who comes or goes is told on every stream.
@@ -134,6 +136,8 @@ pub struct Checked {
     pub doubtful: u64,
     /// Files that messages carried in the end.
     pub files: u64,
+    /// Writes to rooms that were held against their owners.
+    pub owned: u64,
 }
 
 /// What came of a check.
@@ -156,15 +160,29 @@ pub fn check(history: &History) -> Verdict {
     fresh::check(&facts, &mut verdict);
     views::check(&facts, &mut verdict);
     files::check(&facts, &mut verdict);
+    owned(history, &mut verdict);
     sound::check(&facts, &mut verdict);
     verdict
+}
+
+/// P5: whoever held writes against owners has found nothing.
+fn owned(history: &History, verdict: &mut Verdict) {
+    for (at, what) in numbered(history) {
+        match what {
+            What::World(World::Stray(words)) => {
+                verdict.broken(Rule::Owner, About::entry(at), words);
+            }
+            What::World(World::Owned(writes)) => verdict.checked.owned += writes,
+            _ => {}
+        }
+    }
 }
 
 // === impl Rule ===
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Lost,
         Self::Dense,
         Self::SameForAll,
@@ -180,6 +198,7 @@ impl Rule {
         Self::NotFollowed,
         Self::Marker,
         Self::Incomplete,
+        Self::Owner,
         Self::Removed,
         Self::Untold,
         Self::SignedOut,
@@ -205,6 +224,7 @@ impl Rule {
             Self::Gap | Self::Repeated | Self::NotFollowed | Self::Marker | Self::Incomplete => {
                 "P4"
             }
+            Self::Owner => "P5",
             Self::Removed | Self::Untold => "P11",
             Self::SignedOut
             | Self::Stale
@@ -235,6 +255,7 @@ impl Rule {
             Self::NotFollowed => "sent and not followed",
             Self::Marker => "a marker in the wrong place",
             Self::Incomplete => "a stream never caught up",
+            Self::Owner => "written by another than the owner",
             Self::Removed => "shown to somebody removed",
             Self::Untold => "not told of a room gained or lost",
             Self::SignedOut => "opened by an ended sign-in",
@@ -322,6 +343,7 @@ impl std::ops::AddAssign for Checked {
         self.removals += other.removals;
         self.doubtful += other.doubtful;
         self.files += other.files;
+        self.owned += other.owned;
     }
 }
 

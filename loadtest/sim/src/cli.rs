@@ -11,11 +11,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
 use crate::campaign::{Campaign, Seed, Totals, one_seed, regressions};
+use crate::limits::NODES_MAX;
 use crate::plan::{FaultKind, FaultKinds};
 use crate::report;
 
-/// Simulates one node, seed after seed, each twice: the promises have to hold and the two runs have to
-/// agree.
+/// Simulates one node or several, seed after seed, each twice: the promises have to hold and the two runs
+/// have to agree.
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "sim", version)]
 pub struct Options {
@@ -28,6 +29,9 @@ pub struct Options {
     /// This seed alone
     #[arg(long, value_name = "X", conflicts_with_all = ["seeds", "start"])]
     pub seed: Option<u64>,
+    /// Nodes; those seeds run first that ever failed with so many
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=NODES_MAX))]
+    pub nodes: u8,
     /// Print all that happened in it
     #[arg(long, requires = "seed")]
     pub trace: bool,
@@ -65,14 +69,16 @@ const LINES: u64 = 10;
 pub fn main(options: &Options) -> anyhow::Result<ExitCode> {
     crate::panics::listen();
     let kinds = FaultKinds::of(&options.faults);
-    if let Some(seed) = options.seed.filter(|_| options.trace) {
-        trace(seed, &kinds)?;
+    let nodes = usize::from(options.nodes);
+    let seed = |number| Seed::new(number, nodes);
+    if let Some(number) = options.seed.filter(|_| options.trace) {
+        trace(&seed(number), &kinds)?;
     }
     let (regressions, seeds) = match options.seed {
-        Some(seed) => (Vec::new(), vec![Seed::new(seed)]),
+        Some(number) => (Vec::new(), vec![seed(number)]),
         None => {
             let seeds = options.start..options.start.saturating_add(options.seeds);
-            (regressions()?, seeds.map(Seed::new).collect())
+            (regressions(nodes)?, seeds.map(seed).collect())
         }
     };
     let jobs = options
@@ -90,13 +96,17 @@ pub fn main(options: &Options) -> anyhow::Result<ExitCode> {
     let totals = campaign.run(|done, all, totals| step(&bar, options.json, (done, all), totals));
     bar.finish_and_clear();
     let took = began.elapsed();
+    let judged = report::Judged {
+        kinds: campaign.kinds,
+        nodes,
+    };
     print(&report::failures(&totals, &options.faults))?;
     if options.json {
-        print(&report::object(&totals, &campaign.kinds, took).to_string())?;
+        print(&report::object(&totals, &judged, took).to_string())?;
     } else {
-        print(&report::table(&totals, &campaign.kinds, took))?;
+        print(&report::table(&totals, &judged, took))?;
     }
-    Ok(if report::is_met(&totals, &campaign.kinds) {
+    Ok(if report::is_met(&totals, &judged) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -109,7 +119,7 @@ pub fn say(line: &str) {
     let _nobody_reads = writeln!(io::stderr().lock(), "{line}");
 }
 
-fn trace(seed: u64, kinds: &FaultKinds) -> anyhow::Result<()> {
+fn trace(seed: &Seed, kinds: &FaultKinds) -> anyhow::Result<()> {
     let outcome = one_seed(seed, kinds)?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     for (at, entry) in outcome.history.entries.iter().enumerate() {

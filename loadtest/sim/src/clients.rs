@@ -17,8 +17,8 @@ use crate::clock::WallClock;
 use crate::history::{Answer, Ask, Done, Kind, Via, What};
 use crate::limits::{HANG_UP_MAX, REPLY_DEADLINE, RETRY_AFTER_MAX};
 use crate::names::{Device, Person};
-use crate::node::Node;
 use crate::plan::{Plan, among, millis, percent};
+use crate::reach::Nodes;
 use crate::sights;
 use crate::stream::Client;
 use crate::world::World;
@@ -27,7 +27,7 @@ use crate::world::World;
 #[derive(Clone, Debug)]
 pub(crate) struct Clients {
     pub(crate) world: World,
-    pub(crate) node: Node,
+    pub(crate) nodes: Nodes,
     pub(crate) clock: WallClock,
     pub(crate) plan: Arc<Plan>,
     pub(crate) tasks: Tasks,
@@ -48,10 +48,10 @@ pub(crate) enum Ending {
 }
 
 impl Clients {
-    pub(crate) fn new(world: World, node: Node, clock: WallClock, plan: Arc<Plan>) -> Self {
+    pub(crate) fn new(world: World, nodes: Nodes, clock: WallClock, plan: Arc<Plan>) -> Self {
         Self {
             world,
-            node,
+            nodes,
             clock,
             plan,
             tasks: Tasks::new(),
@@ -168,7 +168,10 @@ impl Clients {
     }
 
     async fn call(&self, order: &Order, rng: &Rng) -> (Answer, Extra) {
-        let call = order.call(&self.node, &self.world);
+        let Some(reach) = self.nodes.any(rng) else {
+            return (sights::nobody_there(), Extra::default());
+        };
+        let call = order.call(&reach, &self.world);
         if rng.below(1_000) >= self.plan.hangs_up || self.enough.is_cancelled() {
             return call.await;
         }

@@ -15,13 +15,17 @@ use data_encoding::HEXLOWER;
 use proto::v1::member::Role;
 use proto::v1::membership_change::Kind as Change;
 
-use crate::names::{Device, File, Op, Person, Room, Stream};
+use crate::names::{Device, Op, Person, Room, Stream};
 
 mod done;
 mod event;
+mod kept;
+mod nodes;
 
 pub use done::{Done, MemberView, RoomView};
 pub use event::{Body, Event, Files, Kind, Message, MessageId, Said};
+pub use kept::{KeptFile, Quota};
+pub use nodes::{OnNode, OnWay};
 
 /// Microseconds of simulated time since the first start of the node.
 #[derive(Clone, Copy, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -96,6 +100,14 @@ pub enum World {
     Weather(String),
     /// The store has no space left, or has some again.
     Full(bool),
+    /// Something about one node of several.
+    Node(u32, OnNode),
+    /// Something about the way between two nodes.
+    Way(u32, u32, OnWay),
+    /// A node has written to a room that it did not own at that moment, or not any more.
+    Stray(String),
+    /// So many writes to rooms were held against the owners at their moments, in all.
+    Owned(u64),
     /// The wall clock jumps.
     Clock {
         /// By this, to the past if it is negative.
@@ -110,34 +122,6 @@ pub enum World {
         /// What accounts have used.
         quotas: Vec<Quota>,
     },
-}
-
-/// What is kept of a file.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct KeptFile {
-    /// Which.
-    pub file: File,
-    /// How many messages carry it, as it is counted; `None`: it is not.
-    pub uses: Option<u32>,
-    /// The messages that say that they carry it.
-    pub carried: Vec<(Room, Seq)>,
-    /// Whether it still is an upload.
-    pub is_upload: bool,
-    /// How many objects it has: one, as small as files are here.
-    pub objects: u32,
-}
-
-/// What an account has used of its quota.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Quota {
-    /// Whose, if it is anybody's here.
-    pub who: Option<Person>,
-    /// Bytes, as they are counted.
-    pub counted: u64,
-    /// Bytes of its files that are kept.
-    pub kept: u64,
-    /// Uploads, as they are counted.
-    pub uploads: u32,
 }
 
 /// Which way a request goes.
@@ -319,6 +303,8 @@ pub enum OnStream {
     Leaves,
     /// The server has ended it, with this code.
     Ended(tonic::Code),
+    /// The connection is gone: the node has died.
+    Cut,
     /// What arrived makes no sense, or does so in the wrong place.
     Broken(String),
 }

@@ -1,4 +1,4 @@
-//! The seeded simulation of one node.
+//! The seeded simulation of one node, or of several.
 //!
 //! Real rooms, sessions and accounts, fed with the bytes that a connection would feed them, on the
 //! simulated store with FoundationDB's semantics: commits of unknown outcome both ways, conflicts, lost
@@ -10,7 +10,7 @@
 //!
 //! Invariant: a seed has one history. Each is run twice and compared.
 //!
-//! Leaves out: sockets, TLS and the limits of the edge; more than one node; what a disk does when the
+//! Leaves out: sockets, TLS and the limits of the edge; what a disk does when the
 //! power fails (`cargo xtask power`).
 
 mod calls;
@@ -23,6 +23,7 @@ pub mod check;
 mod cli;
 mod clients;
 mod clock;
+mod cluster;
 mod files;
 pub mod history;
 pub mod limits;
@@ -35,6 +36,7 @@ mod panics;
 )]
 mod people;
 mod plan;
+mod reach;
 mod report;
 mod run;
 mod sights;

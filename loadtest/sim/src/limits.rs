@@ -70,8 +70,8 @@ pub const FILE_BYTES: RangeInclusive<u64> = 1..=300;
 /// How often a node sweeps files: often enough that many lives have seen a sweep.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(20);
 
-/// Days after which no upload lives on. So many, since objects have their time of the machine's clock, which is not the
-/// simulation's, and those of no file have to be old before they are swept.
+/// Days after which no upload lives on. So many, since objects have their time of the machine's clock, which
+/// is not the simulation's, and those of no file have to be old before they are swept.
 pub const UPLOADS_GONE_DAYS: i64 = 100 * 365;
 
 /// Events in a page, as asked for.
@@ -129,3 +129,60 @@ pub const FAILED_SEEDS_SHOWN_MAX: usize = 3;
 
 /// Seeds of which some have drawn every kind of fault that is allowed. A smaller campaign may have had luck.
 pub const SEEDS_FOR_EVERY_FAULT: u64 = 20;
+
+/// Nodes at most: more find nothing that a few do not.
+pub const NODES_MAX: i64 = 9;
+
+/// How long things go wrong with several nodes, in milliseconds.
+pub const STORM_OF_NODES: RangeInclusive<u64> = 8_000..=40_000;
+
+/// How much faster than a server a cluster is: so far that a lease still is some delays of the store.
+pub const FASTER: RangeInclusive<u64> = 1..=4;
+
+/// The longest step of a seed's scheduler, in milliseconds; each is of a random length up to that. It is what
+/// a message takes from node to node.
+pub const STEP: RangeInclusive<u64> = 2..=12;
+
+/// The longest step once nothing goes wrong any more.
+pub const CALM_STEP: u64 = 12;
+
+/// The longest quiet between two troubles of nodes, in milliseconds; each seed has its own.
+pub const TROUBLE_EVERY: RangeInclusive<u64> = 200..=6_000;
+
+/// How long a node is down before it starts again, in milliseconds: it may be back before anybody has missed
+/// it.
+pub const DOWN: RangeInclusive<u64> = 30..=5_000;
+
+/// The longest time that a node stands still, in milliseconds: several leases.
+pub const PAUSE: u64 = 8_000;
+
+/// The longest time that a way between two nodes is held, or late.
+pub const WAY_HELD: u64 = 8_000;
+
+/// How late what one node sends to another is at most.
+pub const LATE_MAX: u64 = 800;
+
+/// The longest time that a node does not reach the store.
+pub const CUT_OFF: u64 = 6_000;
+
+/// The right pace of a clock.
+pub const PACE_RIGHT: u32 = 1_000;
+
+/// How fast clocks of nodes go that drift: as much as leases allow for.
+pub const PACE_DRIFT: RangeInclusive<u64> = 900..=1_100;
+
+/// How long a node that drains waits for its shards to be taken.
+pub const HAND_OVER_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a node that drains waits for its clients to go, and how often it looks.
+pub const CONNECTIONS_END_WITHIN: Duration = Duration::from_secs(10);
+
+/// How often it looks whether they have.
+pub const CONNECTIONS_END_LOOK: Duration = Duration::from_millis(20);
+
+/// Within this all nodes are back once nothing goes wrong any more: a start may wait for a lease, and for a
+/// stall.
+pub const RETURN_WITHIN: Duration = Duration::from_secs(120);
+
+/// Within this everybody has looked at everything: else something never comes to rest.
+pub const LAST_LOOK_WITHIN: Duration = Duration::from_secs(1_800);

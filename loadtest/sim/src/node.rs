@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use cluster_membership::{JoinError, Membership};
+use cluster_membership::{Addresses, JoinError, Membership, Myself, Timing};
+use cluster_rpc::link::{MemoryNetwork, Network};
 use cluster_runtime::{TaskKind, Tasks};
 use cluster_store::{Simulated, SimulatedDisk, Store, StoreError};
 use cluster_types::{Caller, Clock, DeploymentId, NodeId, Rng};
@@ -27,6 +28,30 @@ const NODE: NodeId = NodeId::from_bytes([2; 16]);
 /// Each run has a disk of its own.
 const DEPLOYMENT: DeploymentId = DeploymentId::from_bytes([1; 16]);
 
+/// What a node starts on.
+#[derive(Clone, Debug)]
+pub(crate) struct Ground {
+    pub(crate) disk: SimulatedDisk,
+    /// Where the bytes of files lie.
+    pub(crate) objects: Arc<InMemory>,
+    /// Wraps the keys.
+    pub(crate) kms: MemoryKms,
+    pub(crate) clock: WallClock,
+    pub(crate) rng: Rng,
+    pub(crate) relay_shards: usize,
+    /// `None`: nobody else may come.
+    pub(crate) among: Option<Among>,
+}
+
+/// One node of several.
+#[derive(Clone, Debug)]
+pub(crate) struct Among {
+    /// Its number, and that of its client on the disk.
+    pub(crate) number: u32,
+    pub(crate) network: MemoryNetwork,
+    pub(crate) timing: Timing,
+}
+
 /// A node that runs. Clones are the same node.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
@@ -36,24 +61,18 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Starts a node on `disk`, whose keys are wrapped by `kms`, and whose files lie in `objects`. Nothing else may be
-    /// under way: a password is hashed on a thread.
-    pub(crate) async fn start(
-        disk: &SimulatedDisk,
-        objects: &Arc<InMemory>,
-        kms: &MemoryKms,
-        clock: &WallClock,
-        rng: &Rng,
-        relay_shards: usize,
-    ) -> anyhow::Result<Self> {
-        let store = Simulated::new(disk.clone(), rng.fork());
+    /// Starts a node. Of one that is alone nothing else may be under way: a password is hashed on a thread.
+    pub(crate) async fn start(ground: &Ground) -> anyhow::Result<Self> {
+        let rng = &ground.rng;
+        let client = ground.among.as_ref().map_or(0, |among| among.number);
+        let store = Simulated::numbered(ground.disk.clone(), client, rng.fork());
         let store = Store::with_jitter(store, rng.fork());
         let tasks = Tasks::new();
-        let clock = Arc::new(clock.clone()) as Arc<dyn Clock>;
+        let clock = Arc::new(ground.clock.clone()) as Arc<dyn Clock>;
         let vault = Vault::open(services_vault::Parts {
             store: store.clone(),
             deployment: DEPLOYMENT,
-            source: KeySource::Kms(Arc::new(kms.clone())),
+            source: KeySource::Kms(Arc::new(ground.kms.clone())),
             rng: rng.fork(),
         })
         .await?;
@@ -62,7 +81,7 @@ impl Node {
             store: store.clone(),
             deployment: DEPLOYMENT,
             vault,
-            objects: objects.clone(),
+            objects: ground.objects.clone(),
             clock,
             rng: rng.fork(),
             tasks: tasks.clone(),
@@ -76,9 +95,9 @@ impl Node {
             stream_pace: Arc::new(AnyPace),
             file_pace: Arc::new(AnyPace),
             frame_bytes_max: FRAME_BYTES_MAX,
-            relay_shards,
-            membership: alone(&store, rng, &tasks).await?,
-            network: None,
+            relay_shards: ground.relay_shards,
+            membership: ground.membership(&store, &tasks).await?,
+            network: ground.network(),
         })
         .await?;
         sweep(&services.files, &tasks);
@@ -97,17 +116,62 @@ impl Node {
     }
 }
 
-/// The only node there is. A store in rough weather is asked again, as an operator would start the node again.
-async fn alone(store: &Store, rng: &Rng, tasks: &Tasks) -> anyhow::Result<Membership> {
-    loop {
-        let parts =
-            cluster_membership::Parts::unreachable(store.clone(), NODE, rng.fork(), tasks.clone());
-        match Membership::alone(parts).await {
-            Err(JoinError::Store(error))
-                if error.is_retryable() || error == StoreError::Contended => {}
-            joined => return Ok(joined?),
+// === impl Ground ===
+
+impl Ground {
+    /// A store in rough weather is asked again, as an operator would start the node again.
+    async fn membership(&self, store: &Store, tasks: &Tasks) -> anyhow::Result<Membership> {
+        loop {
+            let (store, tasks, rng) = (store.clone(), tasks.clone(), self.rng.fork());
+            let joined = match &self.among {
+                None => {
+                    let parts = cluster_membership::Parts::unreachable(store, NODE, rng, tasks);
+                    Membership::alone(parts).await
+                }
+                Some(among) => {
+                    Membership::join(cluster_membership::Parts {
+                        store,
+                        rng,
+                        tasks,
+                        myself: among.myself(),
+                        timing: among.timing,
+                    })
+                    .await
+                }
+            };
+            match joined {
+                Err(JoinError::Store(error))
+                    if error.is_retryable() || error == StoreError::Contended => {}
+                joined => return Ok(joined?),
+            }
         }
     }
+
+    fn network(&self) -> Option<Arc<dyn Network>> {
+        let among = self.among.as_ref()?;
+        Some(Arc::new(among.network.node(node_id(among.number))))
+    }
+}
+
+impl Among {
+    fn myself(&self) -> Myself {
+        let node = node_id(self.number);
+        Myself {
+            node,
+            addresses: Addresses {
+                cluster: node.to_string(),
+                ..Addresses::default()
+            },
+            version: String::new(),
+        }
+    }
+}
+
+/// The id of the node with this number.
+pub(crate) fn node_id(number: u32) -> NodeId {
+    let mut bytes = *NODE.as_bytes();
+    bytes[12..].copy_from_slice(&number.to_be_bytes());
+    NodeId::from_bytes(bytes)
 }
 
 /// Sweeps files again and again, whatever the weather.

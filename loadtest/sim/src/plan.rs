@@ -62,6 +62,8 @@ pub(crate) enum End {
     CrashAfter(u64),
     /// In order: streams first.
     Drain,
+    /// In order, once everybody and everything is made.
+    Founded,
     /// Not before everything has been checked.
     Last,
 }
@@ -122,6 +124,12 @@ impl Plan {
 }
 
 impl Life {
+    /// That of the node which makes everything for a cluster.
+    pub(crate) const FOUNDING: Self = Self {
+        span: Duration::ZERO,
+        end: End::Founded,
+    };
+
     fn draw(rng: &Rng) -> Self {
         Self {
             span: millis(among(rng, LIFE)),

@@ -10,17 +10,18 @@ use std::time::Duration;
 use clap::ValueEnum as _;
 use serde_json::{Map, Value, json};
 
-use crate::campaign::Totals;
+use crate::campaign::{Seed, Totals};
 use crate::check::Rule;
 use crate::limits::SEEDS_FOR_EVERY_FAULT;
 use crate::plan::{FaultKind, FaultKinds};
 
 /// The promises that have a row of their own.
-const PROMISES: [(&str, &str); 5] = [
+const PROMISES: [(&str, &str); 6] = [
     ("P1", "acknowledged appends lost"),
     ("P2", "order broken"),
     ("P3", "done more or less than once"),
     ("P4", "gaps on streams"),
+    ("P5", "writes under a stale epoch"),
     ("P11", "shown to somebody removed"),
 ];
 
@@ -45,7 +46,7 @@ pub(crate) fn failures(totals: &Totals, faults: &[FaultKind]) -> String {
         } else {
             &[FaultKind::All]
         };
-        let again = again(seed.number, faults);
+        let again = again(seed, faults);
         let _ = writeln!(text, "  run it again: {again}\n");
     }
     if !text.is_empty() {
@@ -57,8 +58,12 @@ pub(crate) fn failures(totals: &Totals, faults: &[FaultKind]) -> String {
 }
 
 /// The command that runs a seed again.
-fn again(seed: u64, faults: &[FaultKind]) -> String {
-    let mut command = format!("cargo xtask sim --seed {seed} --trace");
+fn again(seed: &Seed, faults: &[FaultKind]) -> String {
+    let mut command = format!("cargo xtask sim --seed {} --trace", seed.number);
+    if seed.nodes > 1 {
+        // Writing to a string does not fail.
+        let _ = write!(command, " --nodes {}", seed.nodes);
+    }
     if !faults.contains(&FaultKind::All) {
         let names: Vec<_> = faults.iter().copied().map(name).collect();
         let _ = write!(command, " --faults {}", names.join(","));
@@ -82,8 +87,17 @@ enum Goal {
     Once,
 }
 
-/// What a campaign with these kinds of faults is judged by.
-fn rows(totals: &Totals, kinds: &FaultKinds) -> Vec<Row> {
+/// What a campaign is judged by.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    /// What was allowed to go wrong.
+    pub(crate) kinds: FaultKinds,
+    /// With how many nodes.
+    pub(crate) nodes: usize,
+}
+
+/// The figures of a campaign.
+fn rows(totals: &Totals, judged: &Judged) -> Vec<Row> {
     let row = |figure: &str, value, goal| Row {
         figure: figure.to_owned(),
         value,
@@ -106,9 +120,13 @@ fn rows(totals: &Totals, kinds: &FaultKinds) -> Vec<Row> {
     ] {
         rows.push(row(what, count, Goal::Once));
     }
+    if judged.nodes > 1 {
+        let figure = "writes to rooms held against owners";
+        rows.push(row(figure, totals.checked.owned, Goal::Once));
+    }
     // A few seeds need not have drawn every fault.
     if totals.seeds >= SEEDS_FOR_EVERY_FAULT {
-        for kind in FaultKind::EACH.into_iter().filter(|kind| kinds.has(*kind)) {
+        for kind in FaultKind::each(judged.nodes).filter(|kind| judged.kinds.has(*kind)) {
             let figure = format!("faults injected: {}", name(kind));
             rows.push(row(&figure, totals.injected.of_kind(kind), Goal::Once));
         }
@@ -117,8 +135,8 @@ fn rows(totals: &Totals, kinds: &FaultKinds) -> Vec<Row> {
 }
 
 /// Whether everything held, and was put to the test.
-pub(crate) fn is_met(totals: &Totals, kinds: &FaultKinds) -> bool {
-    totals.failed.is_empty() && rows(totals, kinds).iter().all(Row::is_met)
+pub(crate) fn is_met(totals: &Totals, judged: &Judged) -> bool {
+    totals.failed.is_empty() && rows(totals, judged).iter().all(Row::is_met)
 }
 
 /// How a kind is called on the command line.
@@ -128,7 +146,7 @@ fn name(kind: FaultKind) -> String {
 }
 
 /// The table for people.
-pub(crate) fn table(totals: &Totals, kinds: &FaultKinds, took: Duration) -> String {
+pub(crate) fn table(totals: &Totals, judged: &Judged, took: Duration) -> String {
     let mut text = String::new();
     let mut row = |name: &str, value: String| {
         let _ = writeln!(text, "{name:34} {value:>14}");
@@ -150,11 +168,11 @@ pub(crate) fn table(totals: &Totals, kinds: &FaultKinds, took: Duration) -> Stri
     for (rule, count) in &totals.broken {
         row(&format!("  {rule}"), count.to_string());
     }
-    let missed = rows(totals, kinds).into_iter().filter(|row| !row.is_met());
+    let missed = rows(totals, judged).into_iter().filter(|row| !row.is_met());
     for Row { figure, value, .. } in missed {
         row(&format!("NOT MET: {figure}"), value.to_string());
     }
-    text.push_str(if is_met(totals, kinds) {
+    text.push_str(if is_met(totals, judged) {
         "everything held\n"
     } else {
         "NOT everything held\n"
@@ -163,7 +181,7 @@ pub(crate) fn table(totals: &Totals, kinds: &FaultKinds, took: Duration) -> Stri
 }
 
 /// The object of `--json`.
-pub(crate) fn object(totals: &Totals, kinds: &FaultKinds, took: Duration) -> Value {
+pub(crate) fn object(totals: &Totals, judged: &Judged, took: Duration) -> Value {
     let broken: Map<_, _> = totals
         .broken
         .iter()
@@ -186,11 +204,12 @@ pub(crate) fn object(totals: &Totals, kinds: &FaultKinds, took: Duration) -> Val
         .collect();
     json!({
         "name": "sim",
-        "met": is_met(totals, kinds),
-        "rows": rows(totals, kinds).iter().map(Row::object).collect::<Vec<_>>(),
+        "met": is_met(totals, judged),
+        "rows": rows(totals, judged).iter().map(Row::object).collect::<Vec<_>>(),
         "checked": counts,
         "details": {
             "seeds": totals.seeds,
+            "nodes": judged.nodes,
             "runs_of_each": 2,
             "rules": Rule::ALL.len(),
             "simulated_hours": hours(totals.span),
@@ -202,7 +221,7 @@ pub(crate) fn object(totals: &Totals, kinds: &FaultKinds, took: Duration) -> Val
     })
 }
 
-fn checked(totals: &Totals) -> [(&'static str, u64); 9] {
+fn checked(totals: &Totals) -> [(&'static str, u64); 10] {
     let checked = &totals.checked;
     [
         ("seeds", totals.seeds),
@@ -214,6 +233,7 @@ fn checked(totals: &Totals) -> [(&'static str, u64); 9] {
         ("streams greeted", checked.streams),
         ("times somebody lost a room", checked.removals),
         ("files in messages at the end", checked.files),
+        ("writes to rooms held against owners", checked.owned),
     ]
 }
 
@@ -246,7 +266,11 @@ impl Row {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::campaign::{Failure, Seed};
+    use crate::campaign::Failure;
+
+    fn judged(kinds: FaultKinds) -> Judged {
+        Judged { kinds, nodes: 1 }
+    }
 
     /// Of a campaign in which everything happened and held.
     fn held(seeds: u64) -> Totals {
@@ -267,27 +291,45 @@ mod tests {
 
     #[test]
     fn a_campaign_that_put_nothing_to_the_test_is_not_met() {
-        assert!(is_met(&held(1), &FaultKinds::ALL));
+        assert!(is_met(&held(1), &judged(FaultKinds::ALL)));
         let mut idle = held(1);
         idle.checked.deliveries = 0;
-        assert!(!is_met(&idle, &FaultKinds::ALL));
+        assert!(!is_met(&idle, &judged(FaultKinds::ALL)));
         idle = held(1);
         idle.checked.appends = 0;
-        assert!(!is_met(&idle, &FaultKinds::ALL));
+        assert!(!is_met(&idle, &judged(FaultKinds::ALL)));
     }
 
     #[test]
     fn a_kind_of_fault_that_never_came_is_not_met_where_it_was_asked_for() {
         let mut totals = held(SEEDS_FOR_EVERY_FAULT);
-        assert!(is_met(&totals, &FaultKinds::ALL));
+        assert!(is_met(&totals, &judged(FaultKinds::ALL)));
         totals.injected.crashes = 0;
-        assert!(!is_met(&totals, &FaultKinds::ALL));
-        assert!(is_met(&totals, &FaultKinds::only(FaultKind::Unknown)));
-        let text = table(&totals, &FaultKinds::ALL, Duration::ZERO);
+        assert!(!is_met(&totals, &judged(FaultKinds::ALL)));
+        assert!(is_met(
+            &totals,
+            &judged(FaultKinds::only(FaultKind::Unknown))
+        ));
+        let text = table(&totals, &judged(FaultKinds::ALL), Duration::ZERO);
         assert!(text.contains("NOT MET: faults injected: crash"), "{text}");
         // One seed may be a fair day.
         totals.seeds = 1;
-        assert!(is_met(&totals, &FaultKinds::ALL));
+        assert!(is_met(&totals, &judged(FaultKinds::ALL)));
+    }
+
+    #[test]
+    fn of_several_nodes_more_is_asked() {
+        let totals = held(SEEDS_FOR_EVERY_FAULT);
+        let mut judged = judged(FaultKinds::ALL);
+        assert!(is_met(&totals, &judged));
+        judged.nodes = 3;
+        let text = table(&totals, &judged, Duration::ZERO);
+        assert!(text.contains("NOT MET: writes to rooms held"), "{text}");
+        assert!(text.contains("NOT MET: faults injected: pause"), "{text}");
+        let mut failed = failed();
+        failed.failed[0].seed.nodes = 3;
+        let text = failures(&failed, &[FaultKind::All]);
+        assert!(text.contains("--seed 42 --trace --nodes 3"), "{text}");
     }
 
     fn failed() -> Totals {
@@ -297,7 +339,7 @@ mod tests {
         };
         totals.broken.insert(Rule::Gap, 3);
         totals.failed.push(Failure {
-            seed: Seed::new(42),
+            seed: Seed::new(42, 1),
             lines: vec!["P4: a gap on a stream: p1 got r0 7, and 6 was next".to_owned()],
         });
         totals
@@ -317,7 +359,7 @@ mod tests {
 
     #[test]
     fn a_violation_is_not_met_and_neither_is_a_campaign_without_seeds() {
-        let object = object(&failed(), &FaultKinds::ALL, Duration::from_secs(1));
+        let object = object(&failed(), &judged(FaultKinds::ALL), Duration::from_secs(1));
         assert_eq!(object["met"], false);
         let row = |name: &str| {
             let rows = object["rows"].as_array().expect("rows");
@@ -330,12 +372,12 @@ mod tests {
         assert_eq!(row("violations")["met"], false);
         assert_eq!(row("trace mismatches")["met"], true);
         assert_eq!(row("P4: gaps on streams")["value"], 3);
-        assert!(!is_met(&Totals::default(), &FaultKinds::ALL));
+        assert!(!is_met(&Totals::default(), &judged(FaultKinds::ALL)));
     }
 
     #[test]
     fn the_table_names_broken_rules_and_says_that_not_everything_held() {
-        let text = table(&failed(), &FaultKinds::ALL, Duration::from_secs(90));
+        let text = table(&failed(), &judged(FaultKinds::ALL), Duration::from_secs(90));
         assert!(text.contains("P4: a gap on a stream"), "{text}");
         assert!(text.contains("NOT everything held"), "{text}");
     }

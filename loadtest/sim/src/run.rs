@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use cluster_runtime::TaskKind;
+use cluster_runtime::{TaskKind, Tasks};
 use cluster_store::{FaultCounts, Faults, SimulatedDisk};
 use cluster_types::Rng;
 use object_store::memory::InMemory;
+use parking_lot::Mutex;
 use services_vault::MemoryKms;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
@@ -21,12 +22,14 @@ use tokio::time::{sleep, timeout};
 use crate::calls::Order;
 use crate::clients::{Clients, Ending};
 use crate::clock::WallClock;
+use crate::cluster::Cluster;
 use crate::history::{Answer, History, World as Happened};
 use crate::limits::{CALM_ATTEMPTS_MAX, CALM_RETRY, STARTS_MAX};
 use crate::names::{Person, count};
-use crate::node::Node;
+use crate::node::{Ground, Node};
 use crate::people::Somebody;
 use crate::plan::{End, FaultKinds, Life, Plan};
+use crate::reach::{Nodes, Reach};
 use crate::storm::Storm;
 use crate::world::World;
 
@@ -47,51 +50,73 @@ pub struct Outcome {
 }
 
 /// A simulation under way.
-struct Run {
-    plan: Arc<Plan>,
-    rng: Rng,
-    disk: SimulatedDisk,
-    objects: Arc<InMemory>,
-    kms: MemoryKms,
-    world: World,
-    clock: WallClock,
+pub(crate) struct Run {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) rng: Rng,
+    pub(crate) world: World,
+    /// What a node alone starts on; it has the clock of the clients.
+    pub(crate) ground: Ground,
+    /// The wall clocks of all machines with nodes.
+    pub(crate) clocks: Mutex<Vec<WallClock>>,
+    /// The last look, where it is not all that happens.
+    pub(crate) looking: Tasks,
 }
 
-/// Runs a seed.
+/// Runs a seed with so many nodes.
 ///
 /// # Errors
 /// If the simulation itself cannot go on: a defect of its own, or a node that does not start.
-pub fn run(seed: u64, kinds: &FaultKinds) -> anyhow::Result<Outcome> {
-    let rng = Rng::seeded(seed);
-    let world = World::default();
-    let run = Run {
-        plan: Arc::new(Plan::draw(&rng, kinds.clone())),
-        kms: MemoryKms::new(rng.fork()),
-        rng,
-        disk: SimulatedDisk::new(),
-        objects: Arc::new(InMemory::new()),
-        clock: WallClock::new(world.clone()),
-        world,
-    };
-    for (number, life) in run.plan.lives.iter().enumerate() {
-        run.live(number, *life)?;
+pub fn run(seed: u64, kinds: &FaultKinds, nodes: usize) -> anyhow::Result<Outcome> {
+    let run = Arc::new(Run::new(seed, kinds));
+    if nodes > 1 {
+        run.live(0, Life::FOUNDING)?;
+        Cluster::live(&run, nodes)?;
+    } else {
+        run.clocks.lock().push(run.ground.clock.clone());
+        for (number, life) in run.plan.lives.iter().enumerate() {
+            run.live(number, *life)?;
+        }
     }
     let span = run.world.elapsed();
     let history = run.world.take_history();
     let mut disk = Vec::new();
-    for (key, value) in run.disk.contents() {
+    for (key, value) in run.ground.disk.contents() {
         disk.extend_from_slice(&key);
         disk.extend_from_slice(&value);
     }
     Ok(Outcome {
         digest: history.digest(&disk),
         history,
-        faults: run.disk.faults_injected(),
+        faults: run.ground.disk.faults_injected(),
         span,
     })
 }
 
 impl Run {
+    fn new(seed: u64, kinds: &FaultKinds) -> Self {
+        let rng = Rng::seeded(seed);
+        let world = World::default();
+        let plan = Arc::new(Plan::draw(&rng, kinds.clone()));
+        let kms = MemoryKms::new(rng.fork());
+        let ground = Ground {
+            disk: SimulatedDisk::new(),
+            objects: Arc::new(InMemory::new()),
+            kms,
+            clock: WallClock::new(world.clone()),
+            rng: rng.clone(),
+            relay_shards: plan.relay_shards,
+            among: None,
+        };
+        Self {
+            plan,
+            rng,
+            world,
+            ground,
+            clocks: Mutex::default(),
+            looking: Tasks::new(),
+        }
+    }
+
     /// One life. A node that does not reach its store ends, and is started again as a new process, the last
     /// time in fair weather.
     fn live(&self, number: usize, life: Life) -> anyhow::Result<()> {
@@ -100,7 +125,7 @@ impl Run {
                 return Ok(());
             }
         }
-        self.disk.set_faults(Faults::NONE);
+        self.ground.disk.set_faults(Faults::NONE);
         self.start(number, life)?.map_or(Ok(()), Err)
     }
 
@@ -115,7 +140,7 @@ impl Run {
         let lived = runtime.block_on(async {
             let dies_after = match life.end {
                 End::CrashAfter(entries) => Some(entries),
-                End::Crash | End::Drain | End::Last => None,
+                End::Crash | End::Drain | End::Founded | End::Last => None,
             };
             self.world.begin(dies_after, &bell);
             let lived = Box::pin(self.one_life(number, life, &bell)).await;
@@ -136,16 +161,7 @@ impl Run {
         self.world.note_world(Happened::Started {
             life: count(number + 1),
         });
-        let shards = self.plan.relay_shards;
-        let node = Node::start(
-            &self.disk,
-            &self.objects,
-            &self.kms,
-            &self.clock,
-            &self.rng,
-            shards,
-        )
-        .await;
+        let node = Node::start(&self.ground).await;
         let node = match node {
             Ok(node) => node,
             Err(error) => {
@@ -153,11 +169,16 @@ impl Run {
                 return Ok(Some(error));
             }
         };
-        let (world, clock) = (self.world.clone(), self.clock.clone());
-        let clients = Clients::new(world, node, clock, Arc::clone(&self.plan));
-        self.disk.set_faults(self.plan.weather.calm());
+        let (world, clock) = (self.world.clone(), self.ground.clock.clone());
+        let nodes = Nodes::only(Reach::here(node.clone()));
+        let clients = Clients::new(world, nodes, clock, Arc::clone(&self.plan));
+        self.ground.disk.set_faults(self.plan.weather.calm());
         if number == 0 {
-            self.found(&clients).await?;
+            self.found(&clients, &node).await?;
+        }
+        if life.end == End::Founded {
+            node.stop().await;
+            return Ok(None);
         }
         let people: Vec<_> = (0..count(clients.world.lock().people.len()))
             .map(Person)
@@ -169,8 +190,8 @@ impl Run {
                 .spawn(TaskKind::Connection, "sim: person", somebody.live());
         }
         let storm = Storm {
-            disk: self.disk.clone(),
-            clock: self.clock.clone(),
+            disk: self.ground.disk.clone(),
+            clocks: vec![self.ground.clock.clone()],
             world: self.world.clone(),
             rng: self.rng.fork(),
         };
@@ -184,11 +205,13 @@ impl Run {
         // Death by number may come before death by time.
         let _died_early = timeout(life.span, bell.notified()).await;
         match life.end {
-            End::Crash | End::CrashAfter(_) => self.world.note_world(Happened::Crashed),
+            End::Crash | End::CrashAfter(_) | End::Founded => {
+                self.world.note_world(Happened::Crashed)
+            }
             End::Drain => {
                 clients.enough.cancel();
                 raging.await?;
-                self.drain(&clients).await;
+                self.drain(&clients, &node).await;
             }
             End::Last => {
                 clients.enough.cancel();

@@ -70,6 +70,14 @@ pub(crate) fn no_answer(words: &str) -> Answer {
     })
 }
 
+/// The answer to what was never sent, since no node could be reached.
+pub(crate) fn nobody_there() -> Answer {
+    Answer::NotNow(Why {
+        code: Code::Unavailable,
+        reason: "no node".to_owned(),
+    })
+}
+
 /// Where and when a message was said.
 pub(crate) fn said(said: &v1::SendMessageResponse) -> Read<Done> {
     let at = said

@@ -14,7 +14,8 @@ use crate::world::World;
 /// Makes things go wrong until it is cancelled.
 pub(crate) struct Storm {
     pub(crate) disk: SimulatedDisk,
-    pub(crate) clock: WallClock,
+    /// Of each machine.
+    pub(crate) clocks: Vec<WallClock>,
     pub(crate) world: World,
     pub(crate) rng: Rng,
 }
@@ -55,7 +56,15 @@ impl Storm {
                 let span = self.rng.below(CLOCK_JUMP_MAX >> self.rng.below(20));
                 let span = i64::try_from(span).unwrap_or_default();
                 let millis = if percent(&self.rng, 50) { -span } else { span };
-                self.clock.jump_to(millis);
+                let clocks = self.clocks.len() as u64;
+                let which = if clocks > 1 {
+                    self.rng.below(clocks)
+                } else {
+                    0
+                };
+                if let Some(clock) = self.clocks.get(usize::try_from(which).unwrap_or_default()) {
+                    clock.jump_to(millis);
+                }
                 self.world.note_world(Happened::Clock { millis });
             }
             _ => {

@@ -32,9 +32,13 @@ use crate::calls;
 use crate::history::{Answer, Cursor, Item, OnStream, Why};
 use crate::limits::INPUT_FRAMES;
 use crate::names::{Device, Person, Room, Stream};
-use crate::node::Node;
+use crate::reach::Reach;
 use crate::sights;
 use crate::world::World;
+
+mod carried;
+
+use carried::{carried, cut};
 
 /// Bytes of a gRPC message before its payload.
 const PREFIX_BYTES: usize = 5;
@@ -79,7 +83,7 @@ struct Input(mpsc::Receiver<Bytes>);
 impl Client {
     /// Opens a stream and says hello, unless `cursors` is `None`. `None`: it was not given.
     pub(crate) async fn open(
-        node: &Node,
+        reach: &Reach,
         world: &World,
         tasks: &Tasks,
         by: Person,
@@ -98,7 +102,7 @@ impl Client {
         };
         world.note_stream(no, opened);
         let (input, frames) = mpsc::channel(INPUT_FRAMES);
-        let body = match connect(node, &token, frames).await {
+        let body = match connect(reach, token, frames).await {
             Ok(body) => body,
             Err(status) => {
                 if let Err(why) = outcome(&sights::answer(&status)) {
@@ -123,10 +127,11 @@ impl Client {
                 gone: CancellationToken::new(),
             }),
         };
+        let died = reach.is_remote().then(|| reach.died().clone());
         tasks.spawn(
             TaskKind::Connection,
             "sim: stream",
-            client.clone().read(body),
+            client.clone().read(body, died),
         );
         if let Some(cursors) = cursors {
             client.hello(&cursors);
@@ -282,7 +287,7 @@ impl Client {
     }
 
     /// Reads until the stream ends or the client leaves.
-    async fn read(self, mut body: tonic::body::Body) {
+    async fn read(self, mut body: tonic::body::Body, died: Option<CancellationToken>) {
         let mut unread = BytesMut::new();
         loop {
             let (gone, changed) = (self.shared.gone.cancelled(), self.shared.changed.notified());
@@ -290,6 +295,11 @@ impl Client {
             let frame = tokio::select! {
                 biased;
                 () = gone => break,
+                () = cut(died.as_ref()) => {
+                    self.note(OnStream::Cut);
+                    self.shared.gone.cancel();
+                    break;
+                }
                 () = changed => continue,
                 frame = body.frame(), if !self.is_paused() => frame,
             };
@@ -402,23 +412,29 @@ impl Client {
 
 /// Sends the request; the answer is the body that the server writes to.
 async fn connect(
-    node: &Node,
-    token: &str,
+    reach: &Reach,
+    token: String,
     frames: mpsc::Receiver<Bytes>,
 ) -> Result<tonic::body::Body, Status> {
-    let caller = node.services.accounts.authenticate(token).await;
-    let caller = caller.map_err(|error| cluster_rpc::status(&error))?;
-    let mut request = http::Request::new(tonic::body::Body::new(Input(frames)));
-    *request.uri_mut() = http::Uri::from_static(CONNECT);
-    request.extensions_mut().insert(caller);
-    let response = match node.services.sessions.clone().call(request).await {
-        Ok(response) => response,
-        Err(never) => match never {},
+    let services = reach.node.services.clone();
+    let connect = async move {
+        let caller = services.accounts.authenticate(&token).await;
+        let caller = caller.map_err(|error| cluster_rpc::status(&error))?;
+        let mut request = http::Request::new(tonic::body::Body::new(Input(frames)));
+        *request.uri_mut() = http::Uri::from_static(CONNECT);
+        request.extensions_mut().insert(caller);
+        let response = match services.sessions.clone().call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        match Status::from_header_map(response.headers()) {
+            Some(status) if status.code() != Code::Ok => Err(status),
+            _ => Ok(response.into_body()),
+        }
     };
-    match Status::from_header_map(response.headers()) {
-        Some(status) if status.code() != Code::Ok => Err(status),
-        _ => Ok(response.into_body()),
-    }
+    let connected = reach.run(connect).await;
+    let body = connected.unwrap_or_else(|| Err(Status::unavailable("the node died")))?;
+    Ok(carried(reach, body))
 }
 
 /// Whether it was done, and if not, why.

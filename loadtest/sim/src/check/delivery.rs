@@ -84,6 +84,7 @@ pub(super) fn check(facts: &Facts<'_>, verdict: &mut Verdict) {
                 OnStream::NotOpened(_)
                 | OnStream::Leaves
                 | OnStream::Ended(_)
+                | OnStream::Cut
                 | OnStream::Greeted(Err(_)),
             ) => _ = tracks.remove(stream),
             What::Stream(stream, what) => {
@@ -157,6 +158,7 @@ impl Track {
             | OnStream::Unfollowed(..)
             | OnStream::Leaves
             | OnStream::Ended(_)
+            | OnStream::Cut
             | OnStream::Broken(_) => {}
         }
     }

@@ -69,6 +69,8 @@ impl<'a> Topic<'a> {
     fn weight(&self, what: &What, near: bool) -> u8 {
         match what {
             What::World(World::Crashed | World::Started { .. } | World::Drained) if near => 1,
+            What::World(World::Node(..) | World::Way(..)) if near => 1,
+            What::World(World::Stray(_)) => 9,
             What::World(_) | What::Walk { .. } => 0,
             What::Asked { op, .. } if Some(*op) == self.about.op => 9,
             What::Asked { op, ask, .. } if self.orders.contains(op) => match ask.moves_somebody() {

@@ -99,11 +99,12 @@ impl Somebody {
             let id = name::room(&state.rooms.get(&room)?.name, "room").ok()?;
             (state.account(self.me)?, id)
         };
-        let (files, size) = (
-            &self.clients.node.services.files,
-            among(&self.rng, FILE_BYTES),
-        );
-        let file = files::upload(files, account, id, size, RequestId(self.rng.bytes())).await?;
+        let size = among(&self.rng, FILE_BYTES);
+        let request = RequestId(self.rng.bytes());
+        let reach = self.clients.nodes.any(&self.rng)?;
+        let files = reach.node.services.files.clone();
+        let upload = async move { files::upload(&files, account, id, size, request).await };
+        let file = reach.run(upload).await??;
         let mut state = self.clients.world.lock();
         let uploads = &mut state.rooms.get_mut(&room)?.uploads;
         uploads.push((self.me, file));

@@ -58,8 +58,11 @@ impl Somebody {
         }
         let cursors = says_hello.then(|| self.cursors(device));
         let clients = &self.clients;
+        let Some(reach) = clients.nodes.any(&self.rng) else {
+            return;
+        };
         let opened = Client::open(
-            &clients.node,
+            &reach,
             &clients.world,
             &clients.tasks,
             self.me,

@@ -23,6 +23,16 @@ pub enum FaultKind {
     Crash,
     /// The wall clock jumps.
     Clocks,
+    /// Of several nodes: one stands still for longer than a lease, and goes on.
+    Pause,
+    /// Of several nodes: what one sends to another is held, one way or both.
+    Partition,
+    /// Of several nodes: links break, or are late.
+    Links,
+    /// Of several nodes: monotonic clocks go too fast or too slow.
+    Drift,
+    /// Of several nodes: one does not reach the store.
+    CutOff,
     /// All of them.
     All,
 }
@@ -43,7 +53,7 @@ pub(crate) struct Weather {
 // === impl FaultKind ===
 
 impl FaultKind {
-    /// Every kind by itself.
+    /// Every kind that may happen to one node.
     pub(crate) const EACH: [Self; 6] = [
         Self::Unknown,
         Self::Conflicts,
@@ -52,6 +62,21 @@ impl FaultKind {
         Self::Crash,
         Self::Clocks,
     ];
+
+    /// What else may happen to several nodes.
+    pub(crate) const OF_NODES: [Self; 5] = [
+        Self::Pause,
+        Self::Partition,
+        Self::Links,
+        Self::Drift,
+        Self::CutOff,
+    ];
+
+    /// Every kind that may happen to so many nodes.
+    pub(crate) fn each(nodes: usize) -> impl Iterator<Item = Self> {
+        let of_nodes = Self::OF_NODES.into_iter().filter(move |_| nodes > 1);
+        Self::EACH.into_iter().chain(of_nodes)
+    }
 }
 
 // === impl FaultKinds ===
@@ -205,7 +230,9 @@ mod tests {
         use clap::ValueEnum as _;
         let kinds = FaultKind::value_variants().iter();
         let kinds: Vec<_> = kinds.filter(|kind| **kind != FaultKind::All).collect();
-        assert_eq!(kinds, FaultKind::EACH.iter().collect::<Vec<_>>());
+        let each: Vec<_> = FaultKind::each(3).collect();
+        assert_eq!(kinds, each.iter().collect::<Vec<_>>());
+        assert_eq!(FaultKind::each(1).count(), FaultKind::EACH.len());
     }
 
     #[test]

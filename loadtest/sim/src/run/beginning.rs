@@ -11,6 +11,7 @@ use crate::clients::{Clients, Ending};
 use crate::history::{Ask, Done};
 use crate::limits::ALONE;
 use crate::names::{Device, Person, Room};
+use crate::node::Node;
 use crate::people::new_id;
 use crate::world::KnownPerson;
 
@@ -19,9 +20,9 @@ const PASSWORD: &str = "Tr4vel light, friends";
 
 impl Run {
     /// Makes everybody and everything that there is before anything goes wrong.
-    pub(super) async fn found(&self, clients: &Clients) -> anyhow::Result<()> {
+    pub(super) async fn found(&self, clients: &Clients, node: &Node) -> anyhow::Result<()> {
         for number in 0..self.plan.people {
-            self.enrol(clients, number).await?;
+            self.enrol(node, number).await?;
         }
         let people = u32::try_from(self.plan.people)?;
         for _ in 0..self.plan.rooms {
@@ -48,8 +49,8 @@ impl Run {
 
     /// Hashes passwords, on a thread. Nobody else has anything to do then, so it does not matter when
     /// that is done.
-    async fn enrol(&self, clients: &Clients, number: u64) -> anyhow::Result<()> {
-        let accounts = &clients.node.services.accounts;
+    async fn enrol(&self, node: &Node, number: u64) -> anyhow::Result<()> {
+        let accounts = &node.services.accounts;
         let register = v1::RegisterAccountRequest {
             user_name: user_name(number),
             password: PASSWORD.to_owned(),
@@ -71,13 +72,13 @@ impl Run {
             person
         };
         for _ in 1..self.plan.devices {
-            self.sign_in(clients, person).await?;
+            self.sign_in(node, person).await?;
         }
         Ok(())
     }
 
     /// On one more device.
-    pub(super) async fn sign_in(&self, clients: &Clients, person: Person) -> anyhow::Result<()> {
+    pub(super) async fn sign_in(&self, node: &Node, person: Person) -> anyhow::Result<()> {
         let request = v1::SignInRequest {
             user_name: user_name(person.0.into()),
             password: PASSWORD.to_owned(),
@@ -85,7 +86,7 @@ impl Run {
             ..Default::default()
         };
         sleep(ALONE).await;
-        let accounts = &clients.node.services.accounts;
+        let accounts = &node.services.accounts;
         let signed_in =
             v1::accounts_server::Accounts::sign_in(accounts, tonic::Request::new(request));
         let token = signed_in.await?.into_inner().token;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use cluster_types::Seq;
 use proto::v1;
 use services_files::Swept;
@@ -15,24 +16,25 @@ use crate::files;
 use crate::history::{Ask, Cursor, Done, What, World as Happened};
 use crate::limits::{CATCH_UP, SETTLE, UPLOADS_GONE_DAYS};
 use crate::names::{Device, Person, Room};
+use crate::node::Node;
 use crate::people::{all_rooms, page};
 use crate::plan::among;
 use crate::stream::Client;
 
 impl Run {
     /// Takes the node down in order, with its streams first.
-    pub(super) async fn drain(&self, clients: &Clients) {
-        clients.node.services.hub.drain();
+    pub(super) async fn drain(&self, clients: &Clients, node: &Node) {
+        node.services.hub.drain();
         let under_way = || clients.tasks.count() > 0;
         clients
             .come_to_rest(under_way, Duration::from_secs(30))
             .await;
-        clients.node.stop().await;
+        node.stop().await;
         self.world.note_world(Happened::Drained);
     }
 
     /// Lets everything come to rest, and looks at it from all sides.
-    pub(super) async fn last_look(
+    pub(crate) async fn last_look(
         &self,
         clients: &Clients,
         people: &[Person],
@@ -182,8 +184,11 @@ impl Run {
                 }
             };
             let cursors: Vec<_> = rooms.into_iter().map(cursor).collect();
-            let (node, world, tasks) = (&clients.node, &clients.world, &clients.tasks);
-            let opened = Client::open(node, world, tasks, *by, device, Some(cursors)).await;
+            let Some(reach) = clients.nodes.any(&self.rng) else {
+                continue;
+            };
+            let (world, tasks) = (&clients.world, &clients.tasks);
+            let opened = Client::open(&reach, world, tasks, *by, device, Some(cursors)).await;
             if let Some(stream) = opened {
                 clients.add_stream(stream);
             }
@@ -193,26 +198,35 @@ impl Run {
 
     /// Sweeps until there is nothing to sweep, once no upload lives on.
     async fn look_at_files(&self, clients: &Clients) -> anyhow::Result<()> {
-        self.clock.jump_to(UPLOADS_GONE_DAYS * 24 * 60 * 60 * 1_000);
-        let node = &clients.node;
+        for clock in &*self.clocks.lock() {
+            clock.jump_to(UPLOADS_GONE_DAYS * 24 * 60 * 60 * 1_000);
+        }
+        let reach = clients.nodes.any(&self.rng).context("no node")?;
+        let store = reach.node.store.clone();
         loop {
-            let swept = node.services.files.sweep().await;
+            let files = reach.node.services.files.clone();
+            let swept = reach.run(async move { files.sweep().await }).await;
+            let swept = swept.context("the node died")?;
             anyhow::ensure!(swept.failures == 0, "files are not swept in fair weather");
             if swept == Swept::default() {
                 break;
             }
         }
-        let kept = files::kept(&node.store, &self.objects, &self.world).await?;
+        let kept = files::kept(&store, &self.ground.objects, &self.world).await?;
         self.world.note_world(kept);
         Ok(())
     }
 
-    /// Takes a new device in place of one of which nobody knows whether it is signed out.
+    /// Takes a new device in place of one of which nobody knows whether it is signed out. Not among several
+    /// nodes, where something else always is under way while a password is hashed.
     async fn leave_behind(&self, clients: &Clients, order: &Order) -> anyhow::Result<()> {
         if let Some(device) = self.world.lock().device_mut(order.device) {
             device.is_signed_out = true;
         }
-        self.sign_in(clients, order.by).await
+        match clients.nodes.any(&self.rng) {
+            Some(reach) if !reach.is_remote() => self.sign_in(&reach.node, order.by).await,
+            _ => Ok(()),
+        }
     }
 
     fn is_signed_out(&self, device: Device) -> bool {

@@ -8,7 +8,7 @@ use tonic::Code;
 use super::story::{A, B, C, ROOM, Story, edit, id, membership, message, said, send, why, words};
 use super::{breaks, holds};
 use crate::check::Rule;
-use crate::history::{Answer, Ask, Done, Item, Kind, What};
+use crate::history::{Answer, Ask, Done, Item, Kind, What, World};
 use crate::names::{Op, Room};
 
 pub(super) fn stories() -> Vec<Story> {
@@ -26,7 +26,20 @@ pub(super) fn stories() -> Vec<Story> {
         answered_differently(),
         refused_and_said(),
         one_id_for_two(),
+        written_by_a_stranger(),
     ]
+}
+
+fn written_by_a_stranger() -> Story {
+    let mut story = Story::new();
+    let stray = World::Stray("node 1 wrote where node 2 was".to_owned());
+    story.entries.push(What::World(stray));
+    story
+}
+
+#[test]
+fn a_write_by_another_than_the_owner_is_found() {
+    breaks(written_by_a_stranger(), Rule::Owner);
 }
 
 fn lost() -> Story {

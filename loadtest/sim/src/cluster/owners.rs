@@ -1,0 +1,103 @@
+//! P5: a room is written by the life that owns it at that moment, and by no other.
+//!
+//! Held by what is in the store when a transaction commits, whatever the node believed: the owner's row as it
+//! was before the commit, against the client that commits and the life that it entered last. No code of the
+//! nodes is asked.
+//!
+//! Leaves out: rooms that are being made, which nobody else knows yet; rows that are cleared after a room's
+//! deletion, by whoever comes by; and an actor of an earlier epoch of the same life, whose writes look like
+//! those of its successor.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use cluster_store::schema::{Node, RoomEvent, RoomHead, ShardOwner};
+use cluster_store::{Commit, Mutation, Row, Witness};
+use cluster_types::{RoomId, Shard};
+use parking_lot::Mutex;
+use prost::Message as _;
+use proto::storage::v1;
+
+use crate::history::World as Happened;
+use crate::node::node_id;
+use crate::world::World;
+
+/// Holds each write to a room against its owner.
+#[derive(Debug)]
+pub(super) struct Owners {
+    world: World,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// The boot id under which each node has entered last.
+    boots: BTreeMap<u32, Bytes>,
+    /// Rooms that have been written.
+    rooms: BTreeSet<RoomId>,
+    /// Writes that were held against their owners.
+    writes: u64,
+}
+
+impl Owners {
+    pub(super) fn new(world: World) -> Self {
+        Self {
+            world,
+            seen: Mutex::default(),
+        }
+    }
+
+    /// How many writes were looked at.
+    pub(super) fn writes(&self) -> u64 {
+        self.seen.lock().writes
+    }
+}
+
+impl Witness for Owners {
+    fn committed(&self, commit: &Commit<'_>) {
+        let mut seen = self.seen.lock();
+        let mut written = BTreeSet::new();
+        for write in commit.writes {
+            let Mutation::Set { key, value } = write else {
+                continue;
+            };
+            if let Ok(Node { node }) = Node::decode(key)
+                && node == node_id(commit.client)
+                && let Ok(row) = v1::Node::decode(value.clone())
+            {
+                seen.boots.insert(commit.client, row.boot_id);
+            }
+            let head = RoomHead::decode(key).map(|RoomHead { room }| room);
+            let room = head.or_else(|_| RoomEvent::decode(key).map(|RoomEvent { room, .. }| room));
+            written.extend(room.ok());
+        }
+        for room in written {
+            if let Some(words) = seen.hold(commit, room) {
+                self.world.note_world(Happened::Stray(words));
+            }
+        }
+    }
+}
+
+impl Seen {
+    /// What is wrong with this write, if anything is.
+    fn hold(&mut self, commit: &Commit<'_>, room: RoomId) -> Option<String> {
+        let is_new = self.rooms.insert(room);
+        if is_new && commit.before(&RoomHead { room }.encode()).is_none() {
+            return None;
+        }
+        self.writes += 1;
+        let shard = Shard::of_room(room);
+        let row = commit.before(&ShardOwner { shard }.encode());
+        let owner = v1::ShardOwner::decode(row.unwrap_or_default()).unwrap_or_default();
+        let node = node_id(commit.client);
+        let boot = self.boots.get(&commit.client);
+        let is_owner = owner.node_id == node.as_bytes()[..] && Some(&owner.boot_id) == boot;
+        (!is_owner).then(|| {
+            let (client, epoch) = (commit.client, owner.epoch);
+            let whose = (0..=u8::MAX.into()).find(|number| owner.node_id == node_id(*number).as_bytes()[..]);
+            let same = if whose == Some(client) { ", in another life" } else { "" };
+            format!("node {client} wrote to a room of shard {shard:?}, which node {whose:?}{same} had under epoch {epoch}")
+        })
+    }
+}
