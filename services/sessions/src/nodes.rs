@@ -42,6 +42,9 @@ pub trait Nodes: fmt::Debug + Send + Sync + 'static {
     /// Who has a room, as far as is known here.
     fn home(&self, room: RoomId) -> Home;
 
+    /// Whether this node owns a room, also while it does not serve it.
+    fn owns(&self, room: RoomId) -> bool;
+
     /// Looks again who has what.
     async fn look(&self);
 
@@ -66,6 +69,10 @@ impl Nodes for Alone {
         Home::Here(cluster_types::Epoch(0))
     }
 
+    fn owns(&self, _room: RoomId) -> bool {
+        true
+    }
+
     async fn look(&self) {}
 
     fn linked(&self) -> Vec<NodeId> {
@@ -86,6 +93,8 @@ pub(crate) struct Between {
     nodes: std::sync::Arc<dyn Nodes>,
     interests: Mutex<Interests>,
     subscribers: Subscribers,
+    /// Nodes that were not told of a membership.
+    doubted: Mutex<BTreeSet<NodeId>>,
     /// Nodes that are to be told how present everybody here is.
     presence_owed: Mutex<BTreeSet<NodeId>>,
     news: Notify,
@@ -97,6 +106,7 @@ impl Between {
             nodes,
             interests: Mutex::default(),
             subscribers: Subscribers::default(),
+            doubted: Mutex::default(),
             presence_owed: Mutex::default(),
             news: Notify::new(),
         }
@@ -114,20 +124,22 @@ impl Between {
 
     /// A part of the relay watches a room no more. Called under the lock of its topics.
     pub(crate) fn unwatch(&self, room: RoomId) {
-        let home = self.interests.lock().fewer(room);
-        if let Some(node) = home {
+        // Told under the lock: whoever watches the room next subscribes after it.
+        let mut interests = self.interests.lock();
+        if let Some(node) = interests.fewer(room) {
             self.unsubscribe(room, node);
         }
     }
 
-    /// A node that goes on telling is told again.
+    /// A node that goes on telling is told again. Only under the lock of the interests.
     fn unsubscribe(&self, room: RoomId, node: NodeId) {
         let _told = self.nodes.tell(node, wire::unsubscribe(room));
     }
 
     /// Whether anybody here wants to hear of a room. If not, whoever tells of it is told so.
     pub(crate) fn wants(&self, room: RoomId, from: NodeId) -> bool {
-        let wants = self.interests.lock().contains(room);
+        let interests = self.interests.lock();
+        let wants = interests.contains(room);
         if !wants {
             self.unsubscribe(room, from);
         }
@@ -138,8 +150,8 @@ impl Between {
     pub(crate) fn moved(&self) {
         let home = |room| self.nodes.home(room);
         let turns = self.interests.lock().moved(home);
-        self.subscribers
-            .keep(|room| matches!(self.nodes.home(room), Home::Here(_)));
+        // One that cannot serve for a moment goes on under the same epoch, and nobody subscribes anew.
+        self.subscribers.keep(|room| self.nodes.owns(room));
         if !turns.is_empty() {
             self.news.notify_one();
         }
@@ -156,6 +168,8 @@ impl Between {
     /// A link has broken.
     pub(crate) fn unlinked(&self, node: NodeId) {
         self.subscribers.remove_node(node);
+        // Once it is back, it looks by itself.
+        self.doubted.lock().remove(&node);
         self.presence_owed.lock().remove(&node);
         if self.interests.lock().relinked(node).is_some() {
             self.news.notify_one();
@@ -213,12 +227,12 @@ impl Between {
     pub(crate) fn gained(&self, room: RoomId, account: AccountId, besides: &[NodeId]) {
         let mut others = self.nodes.linked();
         others.retain(|node| !besides.contains(node));
-        self.tell_all(&others, || wire::gained(room, account));
+        self.tell_or_doubt(&others, || wire::gained(room, account));
     }
 
     /// Tells whoever subscribes that a room is no more.
     pub(crate) fn deleted(&self, room: RoomId) {
-        self.tell_all(&self.subscribers.of(room), || wire::deleted(room));
+        self.tell_or_doubt(&self.subscribers.of(room), || wire::deleted(room));
     }
 
     /// Tells how far a member has read: whoever subscribes, or the room's home.
@@ -253,6 +267,22 @@ impl Between {
         }
     }
 
+    /// A node to which there is no place on the way looks, once there is, which rooms its people are in.
+    fn tell_or_doubt(&self, nodes: &[NodeId], told: impl FnOnce() -> Bytes) {
+        if nodes.is_empty() {
+            return;
+        }
+        let told = told();
+        let lost = nodes
+            .iter()
+            .filter(|node| !self.nodes.tell(**node, told.clone()));
+        let lost: Vec<_> = lost.copied().collect();
+        if !lost.is_empty() {
+            self.doubted.lock().extend(lost);
+            self.news.notify_one();
+        }
+    }
+
     /// What has no place on the way is forgotten.
     fn tell_all(&self, nodes: &[NodeId], told: impl FnOnce() -> Bytes) {
         if nodes.is_empty() {
@@ -268,10 +298,12 @@ impl Between {
     fn catch_up(&self) {
         let tell = |node, room, missed: Missed| self.nodes.tell(node, wire::missed(room, missed));
         self.subscribers.catch_up(tell);
+        let mut doubted = self.doubted.lock();
+        doubted.retain(|node| !self.nodes.tell(*node, wire::doubt()));
     }
 
     fn has_missed(&self) -> bool {
-        self.subscribers.has_missed()
+        self.subscribers.has_missed() || !self.doubted.lock().is_empty()
     }
 
     // --- Presence ---
@@ -282,10 +314,12 @@ impl Between {
         news: &[(AccountId, Present)],
         all: impl FnOnce() -> Vec<(AccountId, Present)>,
     ) {
+        let mut owed: BTreeSet<_> = std::mem::take(&mut *self.presence_owed.lock());
         let linked = self.nodes.linked();
-        let owed: BTreeSet<_> = std::mem::take(&mut *self.presence_owed.lock());
         let (new, known): (Vec<_>, Vec<_>) =
             linked.into_iter().partition(|node| owed.contains(node));
+        owed.retain(|node| !new.contains(node));
+        self.presence_owed.lock().append(&mut owed);
         for node in known {
             self.tell_presence(node, news, false);
         }

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::limits::{MARKER_WATCHERS_MAX, TYPING_WATCHERS_MAX};
 use crate::nodes::Between;
-use crate::outbox::{Event, Hint, Missed};
+use crate::outbox::{Event, Hint};
 use crate::session::{Session, SessionId};
 
 mod shard;
@@ -77,13 +77,6 @@ impl Relay {
             everywhere &= shard.post(Post::Event(room, event.clone()));
         }
         everywhere
-    }
-
-    /// Has all who watch a room hear that events of it are missing.
-    pub(crate) fn missed(&self, room: RoomId, missed: Missed) {
-        for shard in self.shards.iter().filter(|shard| shard.is_watched(room)) {
-            shard.post(Post::Missed(room, missed));
-        }
     }
 
     /// Shows all who look at the room that a member writes, if that was not shown just now. Returns whether

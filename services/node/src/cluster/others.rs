@@ -82,6 +82,11 @@ impl Nodes for Others {
         }
     }
 
+    fn owns(&self, room: RoomId) -> bool {
+        let view = self.membership.view();
+        view.owner(Shard::of_room(room)).life == Some(view.me())
+    }
+
     async fn look(&self) {
         self.membership.look().await;
     }
@@ -121,11 +126,16 @@ impl OtherNodes for Others {
     }
 
     fn handed(&self, to: NodeId) {
+        // The heir first; the others have clients who wait for it, or watch its rooms.
+        let mut nodes = Nodes::linked(self);
+        nodes.retain(|node| *node != to);
+        nodes.insert(0, to);
         let others = self.clone();
         self.tasks
             .spawn(TaskKind::Completion, "node: handed", async move {
-                // Without an answer it finds out by its next round.
-                let _answer = others.ask(to, wire::look(), LOOK_WITHIN).await;
+                let look = |node| others.ask(node, wire::look(), LOOK_WITHIN);
+                // Without an answer they find out by their next round.
+                let _answers = join_all(nodes.into_iter().map(look)).await;
             });
     }
 }

@@ -13,6 +13,7 @@ use cluster_runtime::{TaskKind, Tasks};
 use parking_lot::Mutex;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 /// How long a node gets to take a connection before another one is asked.
@@ -29,6 +30,8 @@ pub(super) struct Balancer {
 struct Shared {
     nodes: Mutex<Vec<SocketAddr>>,
     taken: AtomicUsize,
+    /// The node whose connections were ended last.
+    ended: watch::Sender<Option<SocketAddr>>,
 }
 
 impl Balancer {
@@ -65,6 +68,11 @@ impl Balancer {
         *self.shared.nodes.lock() = nodes;
     }
 
+    /// Ends the connections to a node that does not answer, as a balancer does that checks its nodes' health.
+    pub(super) fn end(&self, node: SocketAddr) {
+        self.shared.ended.send_replace(Some(node));
+    }
+
     pub(super) fn stop(&self) {
         self.tasks.stop();
     }
@@ -74,11 +82,23 @@ async fn carry(shared: &Shared, mut client: TcpStream) {
     let nodes = shared.nodes.lock().clone();
     let first = shared.taken.fetch_add(1, Ordering::Relaxed);
     for place in 0..nodes.len() {
-        let node = nodes[(first + place) % nodes.len()];
-        if let Ok(Ok(mut node)) = timeout(CONNECT_WITHIN, TcpStream::connect(node)).await {
+        let address = nodes[(first + place) % nodes.len()];
+        let mut ended = shared.ended.subscribe();
+        if let Ok(Ok(mut node)) = timeout(CONNECT_WITHIN, TcpStream::connect(address)).await {
             let _nodelay = (client.set_nodelay(true), node.set_nodelay(true));
             // However it ends, both ends see it.
-            let _ended = copy_bidirectional(&mut client, &mut node).await;
+            tokio::select! {
+                _carried = copy_bidirectional(&mut client, &mut node) => {}
+                () = until_ended(&mut ended, address) => {}
+            }
+            return;
+        }
+    }
+}
+
+async fn until_ended(ended: &mut watch::Receiver<Option<SocketAddr>>, node: SocketAddr) {
+    while ended.changed().await.is_ok() {
+        if *ended.borrow_and_update() == Some(node) {
             return;
         }
     }

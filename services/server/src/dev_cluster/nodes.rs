@@ -388,7 +388,9 @@ impl DevCluster {
             running.paused = Some(resume);
         }
         node.standing = Standing::Paused;
+        let address = node.address;
         self.balance();
+        self.balancer.end(address);
         Ok(())
     }
 

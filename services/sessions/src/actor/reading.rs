@@ -19,6 +19,7 @@ impl SessionActor {
         }
         match self.sessions.rooms().room_ids(self.session.account()).await {
             Ok(rooms) => {
+                self.session.change(|state| state.doubt_others(&rooms));
                 for room in rooms {
                     self.sessions.hub().gain(room, &self.session);
                 }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use cluster_types::{NodeId, RoomId, Seq};
 use proto::cluster::v1;
+use services_rooms::Standing;
 
 use super::{Hub, Inner};
 use crate::limits::CAUGHT_UP_AT_ONCE;
@@ -23,11 +24,14 @@ impl Hub {
                 if inner.between.wants(published.room, from) {
                     let event = nodes::event(&published);
                     inner.deliver(&published, event);
+                } else if let Some(Standing::Gained(account)) = published.standing {
+                    // Whoever is told of events hears of new members by them alone.
+                    inner.gained(published.room, account);
                 }
             }
             Heard::Missed(room, missed) => {
                 if inner.between.wants(room, from) {
-                    inner.relay.missed(room, missed);
+                    inner.missed(room, missed);
                 }
             }
             Heard::Unsubscribe(room) => inner.between.unsubscribed(from, room),
@@ -41,6 +45,7 @@ impl Hub {
                 inner.typing(room, account);
                 inner.between.pass_on(room, from, told);
             }
+            Heard::Doubt => self.doubt_rooms(),
             Heard::Presence(people, is_all) => inner.presence.told(from, &people, is_all),
         }
     }
@@ -55,6 +60,11 @@ impl Hub {
     pub fn linked(&self, node: NodeId) {
         self.0.between.linked(node);
         // Somebody may have become a member there of a room that nobody here watches.
+        self.doubt_rooms();
+    }
+
+    /// Has each session look which rooms its account is in.
+    fn doubt_rooms(&self) {
         for session in self.0.accounts.all() {
             session.change(|state| state.doubt_rooms());
         }
@@ -64,6 +74,8 @@ impl Hub {
     pub fn unlinked(&self, node: NodeId) {
         self.0.between.unlinked(node);
         self.0.presence.node_ended(node);
+        // What it has done last it may have told nobody.
+        self.doubt_rooms();
     }
 
     /// Rooms have other homes than before.
@@ -73,6 +85,13 @@ impl Hub {
 }
 
 impl Inner {
+    /// Events of a room were lost on the way here, and among them may be one that says who is a member no more.
+    fn missed(&self, room: RoomId, missed: Missed) {
+        for session in self.relay.watchers(room) {
+            session.change(|state| state.doubt(room, missed));
+        }
+    }
+
     /// A room had come this far when this node was told of it again.
     pub(crate) async fn caught_up(&self, room: RoomId, head: Seq, message_count: u64) {
         let missed = Missed {

@@ -23,6 +23,7 @@ pub(crate) enum Heard {
     Read(RoomId, AccountId, ReadMark),
     Typing(RoomId, AccountId),
     Presence(Vec<(AccountId, Present)>, IsAll),
+    Doubt,
 }
 
 /// Whether what was known of a node's people before is to be forgotten.
@@ -88,6 +89,10 @@ pub(super) fn gained(room: RoomId, account: AccountId) -> Bytes {
 pub(super) fn deleted(room: RoomId) -> Bytes {
     let room_id = room_id(room);
     tell(Told::Deleted(told::Deleted { room_id }))
+}
+
+pub(super) fn doubt() -> Bytes {
+    tell(Told::Doubt(told::Doubt {}))
 }
 
 pub(super) fn read(room: RoomId, account: AccountId, mark: ReadMark) -> Bytes {
@@ -157,6 +162,7 @@ pub(crate) fn heard(told: Bytes) -> Option<Heard> {
             room_id,
             account_id,
         }) => Heard::Typing(read_room(&room_id)?, read_account(&account_id)?),
+        Told::Doubt(told::Doubt {}) => Heard::Doubt,
         Told::Presence(told::Presence { people, is_all }) => {
             let people = people.iter().filter_map(read_person);
             Heard::Presence(people.collect(), is_all)

@@ -14,6 +14,7 @@ pub(crate) struct Read {
     pub(crate) stay: Stay,
     // The newest event that the session had been told of.
     pub(super) told: Seq,
+    pub(super) doubts: u32,
 }
 
 /// A stay in a room, or a following of it: told apart from the ones before and after.
@@ -62,6 +63,8 @@ pub(super) struct Room {
     // The counts are to be read: the account may have lost the room while it was put in, or events of it
     // did not come here.
     pub(super) to_check: bool,
+    // How often that was so since the room was entered: what was read before the last time says nothing.
+    doubts: u32,
     pub(super) waits_for_counter: bool,
     pub(super) waits_for_reader: bool,
     pub(super) follow: Option<Follow>,
@@ -97,6 +100,7 @@ impl Room {
             priority: None,
             known: false,
             to_check: true,
+            doubts: 0,
             waits_for_counter: false,
             waits_for_reader: false,
             follow: None,
@@ -184,6 +188,21 @@ impl Room {
             unread: self.messages.saturating_sub(self.read),
             priority: self.priority.take(),
         }
+    }
+
+    /// The counts are to be read, whatever is being read now.
+    pub(super) fn doubt(&mut self) {
+        self.to_check = true;
+        self.doubts = self.doubts.wrapping_add(1);
+    }
+
+    pub(super) const fn doubts(&self) -> u32 {
+        self.doubts
+    }
+
+    /// The counts were read, when the room had been in doubt so often.
+    pub(super) fn checked(&mut self, doubts: u32) {
+        self.to_check &= self.doubts != doubts;
     }
 
     /// What is to be read, if anything is.

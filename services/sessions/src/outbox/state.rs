@@ -9,7 +9,7 @@
 //! only as far as the queue has room, and what is sent in any case as far as its own limits go. Where
 //! those are reached nothing enters any more, and the stream is to end.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use cluster_types::{AccountId, RoomId};
@@ -107,7 +107,9 @@ impl State {
         let is_gap = first > room.head().next();
         let is_news = room.count(run, self.account);
         // What is missing may be what the account itself has said: what was before that it has read.
-        room.to_check |= is_gap;
+        if is_gap {
+            room.doubt();
+        }
         let Some(follow) = &mut room.follow else {
             if is_news {
                 self.count(run.room());
@@ -160,9 +162,20 @@ impl State {
             return;
         };
         if missed.head > room.head() {
-            room.to_check = true;
+            room.doubt();
             self.has_to_read(id);
             self.miss(id, missed);
+        }
+    }
+
+    /// The account was found in these rooms: whether it is in any other one is to be read.
+    pub(crate) fn doubt_others(&mut self, found: &BTreeSet<RoomId>) {
+        let others = self.rooms.keys().filter(|room| !found.contains(*room));
+        for id in others.copied().collect::<Vec<_>>() {
+            if let Some(room) = self.rooms.get_mut(&id) {
+                room.doubt();
+            }
+            self.has_to_read(id);
         }
     }
 

@@ -22,14 +22,13 @@ use crate::session::{Session, SessionId};
 #[derive(Debug)]
 pub(super) enum Post {
     Event(RoomId, Event),
-    Missed(RoomId, Missed),
     Hint(RoomId, Hint),
 }
 
 impl Post {
     const fn room(&self) -> RoomId {
         match self {
-            Self::Event(room, _) | Self::Missed(room, _) | Self::Hint(room, _) => *room,
+            Self::Event(room, _) | Self::Hint(room, _) => *room,
         }
     }
 
@@ -37,7 +36,7 @@ impl Post {
     fn bytes(&self) -> usize {
         match self {
             Self::Event(_, event) => event.frame.len(),
-            Self::Missed(..) | Self::Hint(..) => 0,
+            Self::Hint(..) => 0,
         }
     }
 }
@@ -113,12 +112,8 @@ impl Shard {
         let Err(post) = self.try_send(post) else {
             return true;
         };
-        let lost = match post {
-            Post::Event(room, event) => Some((room, Missed::from(&event))),
-            Post::Missed(room, missed) => Some((room, missed)),
-            Post::Hint(..) => None,
-        };
-        if let Some((room, lost)) = lost {
+        if let Post::Event(room, event) = post {
+            let lost = Missed::from(&event);
             let entry = missed.entry(room);
             entry
                 .and_modify(|missed| *missed = missed.and(lost))
@@ -219,13 +214,10 @@ fn parcels(posts: impl Iterator<Item = Post>) -> impl Iterator<Item = Parcel> {
     let mut posts = posts.peekable();
     std::iter::from_fn(move || {
         let room = posts.peek()?.room();
-        let (mut events, mut hints, mut missed) = (Vec::new(), Vec::new(), None);
+        let (mut events, mut hints) = (Vec::new(), Vec::new());
         while let Some(post) = posts.next_if(|post| post.room() == room) {
             match post {
                 Post::Event(_, event) => events.push(event),
-                Post::Missed(_, lost) => {
-                    missed = Some(missed.map_or(lost, |missed: Missed| missed.and(lost)));
-                }
                 Post::Hint(_, hint) => hints.push(hint),
             }
         }
@@ -233,7 +225,7 @@ fn parcels(posts: impl Iterator<Item = Post>) -> impl Iterator<Item = Parcel> {
             room,
             runs: Run::of(room, events),
             hints,
-            missed,
+            missed: None,
         })
     })
 }

@@ -36,6 +36,8 @@ struct Shared {
     /// Where rooms are that are not at the first node, or are there anew.
     homes: Mutex<BTreeMap<RoomId, (usize, Epoch)>>,
     cut: AtomicBool,
+    /// The first node owns its rooms and may not serve them.
+    suspended: AtomicBool,
     full: AtomicBool,
     told: AtomicUsize,
 }
@@ -100,6 +102,14 @@ impl Neighbours {
         self.between.full.store(full, Ordering::Release);
     }
 
+    /// The first node cannot renew, and then it can again.
+    pub(crate) fn stalls(&self) {
+        for suspended in [true, false] {
+            self.between.suspended.store(suspended, Ordering::Release);
+            self.home.hub.moved();
+        }
+    }
+
     /// Has a room move to the second node.
     pub(crate) fn moves_away(&self, room: RoomId) {
         self.between.homes.lock().insert(room, (1, Epoch(2)));
@@ -118,11 +128,17 @@ impl Nodes for End {
     fn home(&self, room: RoomId) -> Home {
         let homes = self.shared.homes.lock();
         let (node, epoch) = homes.get(&room).copied().unwrap_or((0, Epoch(1)));
-        if node == self.me {
+        if node == self.me && node == 0 && self.shared.suspended.load(Ordering::Acquire) {
+            Home::Nowhere
+        } else if node == self.me {
             Home::Here(epoch)
         } else {
             Home::There(IDS[node], epoch)
         }
+    }
+
+    fn owns(&self, room: RoomId) -> bool {
+        matches!(self.home(room), Home::Here(_) | Home::Nowhere)
     }
 
     async fn look(&self) {}

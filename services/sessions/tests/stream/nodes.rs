@@ -104,6 +104,45 @@ async fn what_a_full_link_had_no_place_for_is_read_from_the_log() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_home_that_could_not_serve_for_a_moment_goes_on_telling() {
+    let nodes = Neighbours::new().await;
+    let (ann, bob) = (nodes.home.person(), nodes.home.person());
+    let room = nodes.home.room(&[ann, bob]).await;
+    let mut reader = nodes.away.follower(bob, room).await;
+    settle().await;
+    nodes.stalls();
+    nodes.home.say(ann, room, "after a stall").await;
+    assert_eq!(next(&mut reader).await, "3 after a stall");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_added_or_removed_while_the_link_is_full_hears_of_it() {
+    let nodes = Neighbours::new().await;
+    let (ann, bob) = (nodes.home.person(), nodes.home.person());
+    let lost = nodes.home.room(&[ann, bob]).await;
+    let mut bobs = nodes.away.client(bob, vec![]).await;
+    settle().await;
+    nodes.fill(true);
+    nodes.home.remove(ann, lost, bob).await;
+    let gained = nodes.home.room(&[ann, bob]).await;
+    nodes.fill(false);
+    let mut changes = std::collections::BTreeMap::new();
+    while changes.len() < 2 {
+        match bobs.item().await {
+            Item::RoomGained(room) => _ = changes.insert(room.room, "gained"),
+            Item::RoomLost(room) => _ = changes.insert(room.room, "lost"),
+            Item::RoomCounter(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    let named = |room: RoomId, what| (name::of_room(room), what);
+    assert_eq!(
+        changes,
+        [named(lost, "lost"), named(gained, "gained")].into()
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn readers_stay_where_they_are_when_the_room_moves() {
     let nodes = Neighbours::new().await;
     let (ann, bob) = (nodes.home.person(), nodes.home.person());

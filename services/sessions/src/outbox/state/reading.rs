@@ -49,6 +49,7 @@ impl State {
                         what,
                         stay: room.stay,
                         told: room.head(),
+                        doubts: room.doubts(),
                     });
                 }
             }
@@ -79,7 +80,7 @@ impl State {
     /// The counts that were to be read.
     pub(crate) fn checked(&mut self, read: Read, counts: Counts) {
         let Some(room) = self.stay(read) else { return };
-        room.to_check = false;
+        room.checked(read.doubts);
         self.learn(read.room, counts);
         self.has_to_read(read.room);
     }

@@ -70,7 +70,8 @@ impl State {
     ) {
         for (id, stay, counts) in counts {
             if let Some(room) = self.rooms.get_mut(&id).filter(|room| room.stay == stay) {
-                room.to_check = false;
+                // Read after the room was entered, and maybe before it was in doubt.
+                room.checked(0);
                 self.learn(id, counts);
             }
         }
