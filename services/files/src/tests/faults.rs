@@ -343,7 +343,7 @@ async fn an_upload_is_begun_once_whatever_became_of_the_commits() {
         }
         day.is_bad(false);
         assert_eq!(begun.len(), FILES, "seed {seed}");
-        let bytes = (1..=FILES as u64).sum();
+        let bytes: u64 = (1..=FILES as u64).sum();
         assert_eq!(day.quota_is_exact().await, bytes, "seed {seed}");
         let injected = day.disk.faults_injected();
         unknown += injected.unknown_committed + injected.unknown_lost;
