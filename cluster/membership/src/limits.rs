@@ -37,6 +37,10 @@ pub(crate) const fn is_covered(serve_for: Duration, lease: Duration) -> bool {
 /// ask, and each round is a commit.
 pub const LOOK_EVERY: Duration = Duration::from_millis(10);
 
+/// How long after a store had no space for a node that is alone it is tried again: as soon as an operator who has
+/// made some looks whether it has helped.
+pub const TAKE_AGAIN_EVERY: Duration = Duration::from_secs(1);
+
 /// Who has been silent for so many rounds is handed nothing: it may be dead, and what it owned would wait until
 /// it is evicted.
 pub const QUIET_ROUNDS: u32 = 2;

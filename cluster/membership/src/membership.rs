@@ -13,8 +13,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cluster_runtime::{TaskKind, Tasks};
-use cluster_store::Store;
 use cluster_store::schema::SCHEMA_VERSION;
+use cluster_store::{Store, StoreError};
 use cluster_types::{BootId, Life, NodeId, Rng, Shard};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
@@ -128,10 +128,11 @@ impl Membership {
     }
 
     /// Takes a store that one process can open at a time: owns all shards, and nobody else may join. Sends no
-    /// heartbeats. If members of a cluster were left behind, waits a lease to see that they are gone.
+    /// heartbeats. If members of a cluster were left behind, waits a lease to see that they are gone. On a store
+    /// without space it owns nothing yet, so that no room is written while all can be read, and goes on trying.
     ///
     /// # Errors
-    /// If a member of a cluster is alive, or if the store fails.
+    /// If a member of a cluster is alive, or if the store fails in another way.
     pub async fn alone(parts: Parts) -> Result<Self, JoinError> {
         let timing = Timing {
             serve_for: Duration::MAX,
@@ -139,9 +140,18 @@ impl Membership {
         };
         let membership = Self::outside(Parts { timing, ..parts }, true);
         let inner = &membership.inner;
-        inner.ended.cancel();
-        inner.enter().await?;
-        inner.take_all().await?;
+        match inner.take_store().await {
+            Ok(()) => inner.ended.cancel(),
+            Err(JoinError::Store(StoreError::Full)) => {
+                tracing::error!(
+                    "no space is left in the store: rooms can be read, and written once there is some"
+                );
+                let later = Arc::clone(inner).take_store_later();
+                let tasks = &inner.parts.tasks;
+                tasks.spawn(TaskKind::Membership, "membership", later);
+            }
+            Err(error) => return Err(error),
+        }
         Ok(membership)
     }
 

@@ -14,13 +14,13 @@ use cluster_runtime::TaskKind;
 use cluster_store::schema::SCHEMA_VERSION;
 use cluster_store::{StoreError, Transaction};
 use cluster_types::{BootId, Life, NodeId, Shard};
-use tokio::time::{sleep_until, timeout, timeout_at};
+use tokio::time::{sleep, sleep_until, timeout, timeout_at};
 
 use super::{Attempt, Inner, Parts, micros};
 use crate::algorithm::{Algorithm, Move, Plan, Reading, Round};
 use crate::entrance::Entrance;
 use crate::error::JoinError;
-use crate::limits::LOOK_EVERY;
+use crate::limits::{LOOK_EVERY, TAKE_AGAIN_EVERY};
 use crate::{Member, View, store};
 
 /// What the rounds remember from one to the next.
@@ -53,13 +53,7 @@ impl Inner {
         let rounds = async {
             loop {
                 let begun = self.now();
-                self.rounds.lock().begun += 1;
-                let plan = self.round(&mut course, begun).await;
-                {
-                    let mut rounds = self.rounds.lock();
-                    rounds.ended = rounds.begun;
-                }
-                self.round_ended.notify_waiters();
+                let plan = self.counted(self.round(&mut course, begun)).await;
                 if let Some(plan) = plan {
                     self.act(plan).await;
                 }
@@ -72,6 +66,20 @@ impl Inner {
             () = rounds => {}
         }
         self.say_handed();
+    }
+
+    /// A round that [`Membership::look`] may wait for.
+    ///
+    /// [`Membership::look`]: super::Membership::look
+    async fn counted<T>(&self, round: impl Future<Output = T>) -> T {
+        self.rounds.lock().begun += 1;
+        let outcome = round.await;
+        {
+            let mut rounds = self.rounds.lock();
+            rounds.ended = rounds.begun;
+        }
+        self.round_ended.notify_waiters();
+        outcome
     }
 
     /// Until the next round is due, or somebody is in a hurry.
@@ -285,8 +293,32 @@ impl Inner {
         }
     }
 
-    /// Claims every shard, for a node that is alone.
-    pub(super) async fn take_all(&self) -> Result<(), JoinError> {
+    /// Enters as the only one, and claims every shard.
+    pub(super) async fn take_store(&self) -> Result<(), JoinError> {
+        self.enter().await?;
+        self.take_all().await
+    }
+
+    /// Goes on with it, for a store that had no space.
+    pub(super) async fn take_store_later(self: Arc<Self>) {
+        let _ended = self.ended.clone().drop_guard();
+        let taken = async {
+            loop {
+                sleep(TAKE_AGAIN_EVERY).await;
+                if self.counted(self.take_store()).await.is_ok() {
+                    tracing::info!("has found space in the store: rooms can be written");
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            () = taken => {}
+        }
+    }
+
+    async fn take_all(&self) -> Result<(), JoinError> {
         let Parts { store, rng, .. } = &self.parts;
         loop {
             let begun = self.now();

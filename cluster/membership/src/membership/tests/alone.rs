@@ -1,12 +1,15 @@
 //! A node that has the store to itself.
 
+use std::sync::Arc;
+
+use cluster_runtime::Tasks;
 use cluster_types::{NodeId, Shard};
 use tokio::time::Instant;
 
 use super::ALL;
 use super::cluster::{Cluster, settled};
 use crate::limits::LEASE;
-use crate::{JoinError, Membership, Place};
+use crate::{JoinError, Membership, Place, Tenant};
 
 async fn alone(cluster: &Cluster, node: NodeId) -> Result<Membership, JoinError> {
     Membership::alone(cluster.parts(node).0).await
@@ -32,6 +35,37 @@ async fn a_node_that_is_alone_has_every_shard_at_once_and_for_ever() {
         .await
         .expect("starts");
     assert_eq!((here(&again), began.elapsed()), (ALL, 100 * LEASE));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_space_a_node_that_is_alone_starts_and_takes_its_shards_once_there_is_some() {
+    let cluster = Cluster::new(4);
+    cluster.disk.set_full(true);
+    let membership = alone(&cluster, cluster.id()).await.expect("starts");
+    let rooms = cluster.rooms(&Tasks::new());
+    membership.serve(Arc::clone(&rooms) as Arc<dyn Tenant>);
+    membership.look().await;
+    assert_eq!((here(&membership), membership.is_caretaker()), (0, false));
+    assert_eq!(rooms.told.lock().gained.len(), 0);
+
+    cluster.disk.set_full(false);
+    membership.look().await;
+    assert_eq!((here(&membership), membership.is_caretaker()), (ALL, true));
+    assert_eq!(rooms.told.lock().gained.len(), ALL);
+    // Nobody waits for rounds that there will never be.
+    membership.look().await;
+    membership.leave().await;
+    assert_eq!(here(&membership), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_has_never_found_space_leaves_at_once() {
+    let cluster = Cluster::new(5);
+    cluster.disk.set_full(true);
+    let membership = alone(&cluster, cluster.id()).await.expect("starts");
+    let began = Instant::now();
+    membership.leave().await;
+    assert_eq!(began.elapsed().as_millis(), 0);
 }
 
 #[tokio::test(start_paused = true)]

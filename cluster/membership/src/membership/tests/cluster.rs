@@ -99,17 +99,21 @@ impl Cluster {
         let (parts, gate) = self.parts(node);
         let (tasks, store) = (parts.tasks.clone(), parts.store.clone());
         let membership = Membership::join(parts).await?;
-        let rooms = Arc::new(Rooms {
-            peers: Arc::clone(&self.peers),
-            tasks: tasks.clone(),
-            told: Mutex::default(),
-        });
+        let rooms = self.rooms(&tasks);
         Ok(Node {
             membership,
             rooms,
             tasks,
             store,
             gate,
+        })
+    }
+
+    pub(super) fn rooms(&self, tasks: &Tasks) -> Arc<Rooms> {
+        Arc::new(Rooms {
+            peers: Arc::clone(&self.peers),
+            tasks: tasks.clone(),
+            told: Mutex::default(),
         })
     }
 
