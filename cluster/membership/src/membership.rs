@@ -316,6 +316,7 @@ impl Membership {
         inner.serves_until.store(0, Ordering::Release);
         let node = self.myself();
         match store::leave(&inner.parts.store, node).await {
+            Ok(()) if inner.alone => {}
             Ok(()) => tracing::info!(node = %node.node, "left the cluster"),
             Err(error) => tracing::warn!(
                 node = %node.node,
@@ -410,7 +411,9 @@ impl Inner {
         let ended = self.now();
         let occupants = match entered {
             Entered::Yes => {
-                tracing::info!(node = %member.life.node, "joined the cluster");
+                if !self.alone {
+                    tracing::info!(node = %member.life.node, "joined the cluster");
+                }
                 return Ok(Attempt::In);
             }
             Entered::Occupied(occupants) => occupants,
