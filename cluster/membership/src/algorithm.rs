@@ -13,8 +13,10 @@
 //!
 //! The last [`View`] that was read; for each other member the heartbeat that was seen last, since when, and in
 //! how many rounds ([`Sighting`]); when the last heartbeat of its own began that is known to have succeeded. **What
-//! a node believes of owners is what it has read, never what it has written**: after each claim and hand-over,
-//! whatever the store said of it, it reads again. So an unknown outcome is no special case.
+//! a node believes of owners is what it has read last**: after each claim and hand-over, whatever the store said of it,
+//! it reads again. So an unknown outcome is no special case. Of hand-overs it believes before that what it is told by
+//! whoever knows that they were committed, itself or another ([`Algorithm::hear`]), until a round that began later has
+//! read them: so a shard is where it was handed to without a round of anybody in between.
 //!
 //! # A life
 //!
@@ -77,8 +79,10 @@
 //!   taken before the transaction began; hand in nothing of a round that failed or whose outcome is unknown.
 //! - Ask for the plan after it, carry it out by transactions that check what is said above, and read again at once
 //!   if there was anything to do.
-//! - Say when a hand-over is over, however it ended ([`Algorithm::settle`]), and when the node has been evicted
-//!   ([`Algorithm::evicted`]).
+//! - Say when a hand-over is over, however it ended ([`Algorithm::settle`]), what it is known to have changed
+//!   ([`Algorithm::hear`]), and when the node has been evicted ([`Algorithm::evicted`]).
+//! - Tell the other nodes what has been handed over ([`Changes::handed`]), and hand in what they tell
+//!   ([`Algorithm::hear`]). That is a matter of milliseconds, and of nothing else: who is not told reads it.
 //! - Never write a room but behind the fence.
 
 mod placement;
@@ -117,6 +121,8 @@ pub(crate) struct Changes {
     pub(crate) gained: Vec<Shard>,
     /// Shards that it does not own any more and has not handed over.
     pub(crate) lost: Vec<Shard>,
+    /// Shards that it has handed over, with their owners.
+    pub(crate) handed: Vec<(Shard, Owner)>,
 }
 
 /// What to do next.
@@ -144,7 +150,11 @@ pub(crate) struct Move {
 pub(crate) struct Algorithm {
     timing: Timing,
     view: Arc<View>,
+    /// All owners as they were read last.
+    read: Arc<[Owner]>,
     mark: Option<Mark>,
+    /// Later owners that it was told of, and when.
+    told: BTreeMap<Shard, (Owner, Duration)>,
     placement: Placement,
     sightings: BTreeMap<NodeId, Sighting>,
     /// What it owned in the last reading.
@@ -166,10 +176,13 @@ enum HandOver {
 
 impl Algorithm {
     pub(crate) fn new(me: Life, timing: Timing) -> Self {
+        let view = View::new(me);
         Self {
             timing,
-            view: Arc::new(View::new(me)),
+            read: Arc::clone(&view.owners),
+            view: Arc::new(view),
             mark: None,
+            told: BTreeMap::new(),
             placement: Placement::default(),
             sightings: BTreeMap::new(),
             held: BTreeMap::new(),
@@ -199,11 +212,25 @@ impl Algorithm {
         self.renewed = Some(round.begun);
         self.see(round, &reading);
         let released = self.view.releasing.clone();
+        self.told.retain(|_, (_, since)| *since > round.begun);
         if matches!(self.hand_over, Some(HandOver::Over(since)) if since <= round.begun) {
             self.hand_over = None;
         }
         self.read(reading);
         self.compare(&released)
+    }
+
+    /// Takes in owners to whom shards were handed, as somebody says who knows.
+    pub(crate) fn hear(&mut self, now: Duration, handed: &[(Shard, Owner)]) -> Changes {
+        let later = |(shard, owner): &&(Shard, Owner)| owner.epoch > self.view.owner(*shard).epoch;
+        let later: Vec<_> = handed.iter().filter(later).copied().collect();
+        let told = later.iter().map(|(shard, owner)| (*shard, (*owner, now)));
+        self.told.extend(told);
+        if !later.is_empty() {
+            let owners = self.owners();
+            Arc::make_mut(&mut self.view).owners = owners;
+        }
+        self.compare(&self.view.releasing.clone())
     }
 
     /// What to do after a round.
@@ -270,8 +297,9 @@ impl Algorithm {
             .collect();
         if let Some((mark, owners)) = reading.owners {
             self.mark = Some(mark);
-            view.owners = owners;
+            self.read = owners;
         }
+        view.owners = self.owners();
         if self.hand_over.is_none() {
             view.releasing.clear();
         }
@@ -282,6 +310,17 @@ impl Algorithm {
         if view != *self.view {
             self.view = Arc::new(view);
         }
+    }
+
+    /// What was read, and what was told since.
+    fn owners(&self) -> Arc<[Owner]> {
+        let mut owners = Arc::clone(&self.read);
+        for (shard, (told, _)) in &self.told {
+            if told.epoch > owners[shard.index()].epoch {
+                Arc::make_mut(&mut owners)[shard.index()] = *told;
+            }
+        }
+        owners
     }
 
     /// What this node owns now against what it owned before.
@@ -299,10 +338,17 @@ impl Algorithm {
                 .collect()
         };
         let gained = only(&held, &self.held);
-        let mut lost = only(&self.held, &held);
-        lost.retain(|shard| !released.contains(shard));
+        let gone = only(&self.held, &held).into_iter();
+        let (handed, lost): (Vec<_>, _) = gone.partition(|shard| released.contains(shard));
         self.held = held;
-        Changes { gained, lost }
+        let handed = handed
+            .into_iter()
+            .map(|shard| (shard, self.view.owner(shard)));
+        Changes {
+            gained,
+            lost,
+            handed: handed.collect(),
+        }
     }
 
     fn silent(&self, round: Round) -> Vec<(NodeId, Beat)> {

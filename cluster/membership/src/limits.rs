@@ -57,11 +57,12 @@ pub const MOVES_AT_ONCE: usize = 32;
 /// the transaction is through: a small batch is a short pause.
 pub const DRAIN_AT_ONCE: usize = 64;
 
-/// How long a hand-over waits until the rooms of its shards have finished what is under way. After that it goes
-/// on: what they write is fenced.
-pub const RELEASE_WITHIN: Duration = Duration::from_secs(2);
+/// How long a hand-over waits until the rooms of its shards have finished what is under way: some commits. It keeps
+/// all rooms of the batch from going on, so that the slowest may not decide; what that one writes later is fenced, and
+/// asked again of the next owner.
+pub const RELEASE_WITHIN: Duration = Duration::from_millis(50);
 
-/// How long an operator waits until a shard has moved: some rounds, and [`RELEASE_WITHIN`].
+/// How long an operator waits until a shard has moved: some rounds, also with a store that is slow.
 pub const MOVE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a round waits for the store, and each transaction that it leads to: then the outcome is unknown, and the

@@ -26,7 +26,7 @@ use crate::entrance::Entrance;
 use crate::error::{JoinError, MoveError};
 use crate::limits::MOVE_WITHIN;
 use crate::store::{self, Entered};
-use crate::{Addresses, Member, NodeState, Place, Tenant, Timing, View};
+use crate::{Addresses, Member, NodeState, Owner, Place, Tenant, Timing, View};
 
 /// This node, as it shows itself to others.
 #[derive(Clone, Debug)]
@@ -257,6 +257,12 @@ impl Membership {
         inner.until(|| inner.rounds.lock().ended >= wanted).await;
     }
 
+    /// Another node says that it has handed shards over, and to whom ([`Tenant::handed`]). Does not wait; if it is not
+    /// true, the next round shows that.
+    pub fn hear(&self, handed: &[(Shard, Owner)]) {
+        self.inner.hear(handed);
+    }
+
     /// From now on this node claims and is handed what falls to it, for `tenant`. To be called once.
     pub fn serve(&self, tenant: Arc<dyn Tenant>) {
         let inner = &self.inner;
@@ -352,11 +358,11 @@ impl Inner {
         self.hurry.notify_one();
     }
 
-    fn tell(&self, shards: &[Shard], what: impl Fn(&dyn Tenant, &[Shard])) {
+    fn tell<T>(&self, about: &[T], what: impl Fn(&dyn Tenant, &[T])) {
         if let Some(tenant) = self.tenant.get()
-            && !shards.is_empty()
+            && !about.is_empty()
         {
-            what(&**tenant, shards);
+            what(&**tenant, about);
         }
     }
 

@@ -149,13 +149,13 @@ pub(crate) async fn claim(
     store.run_certain(claim).await
 }
 
-/// Gives those shards away whose rows are as they were read, to lives that are serving; which.
+/// Gives those shards away whose rows are as they were read, to lives that are serving; which, with their new rows.
 pub(crate) async fn hand_over(
     store: &Store,
     rng: &Rng,
     me: Life,
     moves: &[Move],
-) -> Result<Vec<(Shard, Life)>, StoreError> {
+) -> Result<Vec<(Shard, Owner)>, StoreError> {
     let heirs: BTreeSet<Life> = moves.iter().map(|a_move| a_move.to).collect();
     let heirs = &heirs;
     let hand_over = |tx: Transaction, _| async move {
@@ -233,12 +233,12 @@ pub(crate) async fn leave(store: &Store, me: Life) -> Result<(), StoreError> {
     store.run(leave).await
 }
 
-/// Writes new owners, under the next epochs, over rows that are as they were found; which were.
+/// Writes new owners, under the next epochs, over rows that are as they were found; which were, and what they are now.
 async fn change_owners(
     tx: &Transaction,
     rng: &Rng,
     changes: Vec<(Shard, Owner, Life)>,
-) -> Result<Vec<(Shard, Life)>, StoreError> {
+) -> Result<Vec<(Shard, Owner)>, StoreError> {
     let keys = changes
         .iter()
         .map(|(shard, ..)| ShardOwner { shard: *shard });
@@ -255,7 +255,7 @@ async fn change_owners(
             pin: found.pin.filter(|pin| *pin == to),
         };
         tx.set_row(key, &owner_row(&owner))?;
-        changed.push((key.shard, to));
+        changed.push((key.shard, owner));
     }
     if !changed.is_empty() {
         change_mark(tx, rng)?;

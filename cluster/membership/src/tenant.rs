@@ -1,7 +1,9 @@
 //! [`Tenant`]: what lives on shards, as the membership knows it.
 
 use async_trait::async_trait;
-use cluster_types::{NodeId, Shard};
+use cluster_types::Shard;
+
+use crate::Owner;
 
 /// Whoever lives on the shards of this node: the rooms. What it is told is a hint, and [`place`] the truth; it may be
 /// told of a shard twice, and of none in between.
@@ -14,9 +16,9 @@ pub trait Tenant: Send + Sync + 'static {
     /// is fenced.
     async fn release(&self, shards: &[Shard]);
 
-    /// These shards have been handed over to that node, which does not know yet: tell it, so that it
-    /// [looks](crate::Membership::look) and does not wait for its next round. Must not block.
-    fn handed(&self, shards: &[Shard], to: NodeId);
+    /// These shards have been handed over to their owners of now: tell all other nodes, which have to
+    /// [hear](crate::Membership::hear) of it and need not wait for their next round. Must not block.
+    fn handed(&self, handed: &[(Shard, Owner)]);
 
     /// These shards were taken away, or may have been: drop everything at once. Must not block.
     fn lost(&self, shards: &[Shard]);

@@ -8,8 +8,11 @@ pub(crate) const COMMAND_WITHIN: Duration = Duration::from_secs(8);
 /// How long another node has to take a subscription, which it does without waiting for anything.
 pub(crate) const SUBSCRIBE_WITHIN: Duration = Duration::from_secs(1);
 
-/// How long another node has to look what it was handed, or what was done to sign-ins. It finds out by itself in
-/// about as long.
+/// How long another node has to take in what was handed over, which it does without waiting for anything. It finds out
+/// by itself sooner than later.
+pub(crate) const HANDED_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long another node has to look what was done to sign-ins. It finds out by itself in about as long.
 pub(crate) const LOOK_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long the links of a life that is over have to end.

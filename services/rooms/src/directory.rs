@@ -17,7 +17,7 @@ use cluster_types::{AccountId, Clock, Rng, RoomId, Shard};
 use parking_lot::Mutex;
 use ractor::ActorRef;
 use services_vault::Vault;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::actor::{self, Progress, Request, RoomActor};
 use crate::clearing::Clearing;
@@ -193,11 +193,12 @@ impl Rooms {
 
     /// Waits until it may be known where a room is that was not at this place.
     async fn settle(&self, room: RoomId, was: &Place) {
-        if self.place(room) == *was {
+        let mut changes = self.with.membership.changes();
+        let moved = async { while self.place(room) == *was && changes.changed().await.is_ok() {} };
+        let within = MOVING_RETRY + self.with.rng.jitter(MOVING_RETRY);
+        if timeout(within, moved).await.is_err() {
+            // Nobody has said so: it was not handed over, or there is no link.
             self.with.membership.look().await;
-        }
-        if self.place(room) == *was {
-            sleep(MOVING_RETRY + self.with.rng.jitter(MOVING_RETRY)).await;
         }
     }
 

@@ -60,9 +60,9 @@ pub const REQUEST_OVERHEAD_BYTES: usize = 256;
 /// gives a unary call, so that the caller hears the reason from here.
 pub const COMMAND_DEADLINE: Duration = Duration::from_secs(9);
 
-/// A room that is on its way between two nodes is asked for again after this long, and up to as much more: a move
-/// takes some tens of milliseconds, and a look at the store is shared by all who wait.
-pub const MOVING_RETRY: Duration = Duration::from_millis(10);
+/// A room that is on its way between two nodes is looked for in the store after this long, and up to as much more,
+/// unless somebody has said by then where it is: who hands it over does so.
+pub const MOVING_RETRY: Duration = Duration::from_millis(20);
 
 /// How often a room is asked for one command: an actor may just have gone to sleep, or die under the
 /// command, and the next one as well. If a third one dies, something is wrong with the room.

@@ -14,7 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cluster_membership::{Place, Tenant};
+use cluster_membership::{Owner, Place, Tenant};
 use cluster_types::{NodeId, RoomId, Shard};
 use futures::future::join_all;
 
@@ -35,8 +35,8 @@ pub trait OtherNodes: fmt::Debug + Send + Sync + 'static {
         command: &Command,
     ) -> Result<Outcome, CommandError>;
 
-    /// Tells a node that shards were handed over to it, so that it looks. Does not wait.
-    fn handed(&self, to: NodeId);
+    /// Tells all nodes that shards were handed over, and to whom. Does not wait.
+    fn handed(&self, handed: &[(Shard, Owner)]);
 }
 
 /// No other nodes: for one that is alone.
@@ -54,7 +54,7 @@ impl OtherNodes for NoOtherNodes {
         Err(CommandError::Moving)
     }
 
-    fn handed(&self, _to: NodeId) {}
+    fn handed(&self, _handed: &[(Shard, Owner)]) {}
 }
 
 impl Rooms {
@@ -88,8 +88,8 @@ impl Tenant for Rooms {
         let _ended = join_all(ended).await;
     }
 
-    fn handed(&self, _shards: &[Shard], to: NodeId) {
-        self.with.nodes.handed(to);
+    fn handed(&self, handed: &[(Shard, Owner)]) {
+        self.with.nodes.handed(handed);
     }
 
     fn lost(&self, shards: &[Shard]) {

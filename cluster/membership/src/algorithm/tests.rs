@@ -5,9 +5,9 @@ mod model;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster_types::{BootId, Life, NodeId, SHARDS, Shard};
+use cluster_types::{BootId, Epoch, Life, NodeId, SHARDS, Shard};
 
-use super::{Algorithm, Reading, Round};
+use super::{Algorithm, Move, Reading, Round};
 use crate::{Addresses, Member, NodeState, Owner, Timing};
 use model::{Model, Turmoil};
 
@@ -251,12 +251,22 @@ fn a_restarted_node_waits_until_its_former_life_is_over() {
     assert!(is_placed(&model));
 }
 
-#[test]
-fn a_round_that_began_before_a_hand_over_ended_does_not_tell_what_came_of_it() {
-    let life = |byte| Life {
+const fn life(byte: u8) -> Life {
+    Life {
         node: NodeId::from_bytes([byte; 16]),
         boot: BootId::from_bytes([byte; 16]),
-    };
+    }
+}
+
+fn round(begun: u64, ended: u64) -> Round {
+    Round {
+        begun: Duration::from_millis(begun),
+        ended: Duration::from_millis(ended),
+    }
+}
+
+/// Of two members that are serving, the first of which owns what is not said.
+fn reading(owners: Option<Arc<[Owner]>>) -> Reading {
     let member = |byte| Member {
         life: life(byte),
         addresses: Addresses::default(),
@@ -265,21 +275,24 @@ fn a_round_that_began_before_a_hand_over_ended_does_not_tell_what_came_of_it() {
         state: NodeState::Serving,
         alone: false,
     };
+    Reading {
+        members: vec![(member(1), 1), (member(2), 1)],
+        owners: owners.map(|owners| ([1; 16], owners)),
+    }
+}
+
+fn all_of_the_first() -> Arc<[Owner]> {
     let owner = Owner {
         life: Some(life(1)),
         ..Owner::default()
     };
-    let reading = |owners| Reading {
-        members: vec![(member(1), 1), (member(2), 1)],
-        owners,
-    };
-    let round = |begun, ended| Round {
-        begun: Duration::from_millis(begun),
-        ended: Duration::from_millis(ended),
-    };
+    vec![owner; ALL].into()
+}
+
+#[test]
+fn a_round_that_began_before_a_hand_over_ended_does_not_tell_what_came_of_it() {
     let mut algorithm = Algorithm::new(life(1), Timing::default());
-    let owners = Some(([1; 16], Arc::from(vec![owner; ALL])));
-    algorithm.observe(round(0, 1), reading(owners));
+    algorithm.observe(round(0, 1), reading(Some(all_of_the_first())));
     let moves = algorithm.plan(round(0, 1)).hand_over.len();
     assert_eq!(moves, Timing::default().moves_at_once);
     algorithm.settle(Duration::from_millis(300));
@@ -291,4 +304,63 @@ fn a_round_that_began_before_a_hand_over_ended_does_not_tell_what_came_of_it() {
     );
     algorithm.observe(round(500, 510), reading(None));
     assert!(algorithm.view().releasing.is_empty());
+}
+
+#[test]
+fn what_was_told_is_believed_until_a_round_that_began_later_has_read() {
+    let shard = Shard::FIRST;
+    let told = |life: Life, epoch| {
+        let owner = Owner {
+            life: Some(life),
+            epoch: Epoch(epoch),
+            pin: None,
+        };
+        [(shard, owner)]
+    };
+    let mut heir = Algorithm::new(life(2), Timing::default());
+    heir.observe(round(0, 1), reading(Some(all_of_the_first())));
+    let at = Duration::from_millis(100);
+    let changes = heir.hear(at, &told(life(2), 1));
+    assert_eq!((changes.gained, changes.lost), (vec![shard], vec![]));
+    // Rows that were read before, though they come in later; and an earlier owner, told late.
+    heir.observe(round(99, 200), reading(Some(all_of_the_first())));
+    heir.hear(at, &told(life(1), 0));
+    assert_eq!(heir.view().owner(shard).life, Some(life(2)));
+    // It was not so.
+    let changes = heir.observe(round(100, 300), reading(None));
+    assert_eq!((changes.gained, changes.lost), (vec![], vec![shard]));
+}
+
+#[test]
+fn what_is_handed_over_is_said_once_however_its_owner_finds_out() {
+    for is_heard in [true, false] {
+        let mut owner = Algorithm::new(life(1), Timing::default());
+        let mut owners = all_of_the_first();
+        owner.observe(round(0, 1), reading(Some(Arc::clone(&owners))));
+        let plan = owner.plan(round(0, 1));
+        let Move { shard, found, to } = plan.hand_over[0];
+        let handed = Owner {
+            life: Some(to),
+            epoch: found.epoch.next(),
+            pin: None,
+        };
+        Arc::make_mut(&mut owners)[shard.index()] = handed;
+        let at = Duration::from_millis(100);
+        let told = if is_heard {
+            vec![(shard, handed)]
+        } else {
+            vec![]
+        };
+        let changes = owner.hear(at, &told);
+        owner.settle(at);
+        let read = owner.observe(round(100, 101), reading(Some(owners)));
+        let said = [changes.handed, read.handed];
+        let when = usize::from(!is_heard);
+        assert_eq!(
+            said[when],
+            [(shard, handed)],
+            "at once, or when it was read"
+        );
+        assert!(said[1 - when].is_empty() && read.lost.is_empty());
+    }
 }

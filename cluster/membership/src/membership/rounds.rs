@@ -1,9 +1,9 @@
 //! The rounds of a member: renew, read, decide, act.
 //!
 //! Invariant: only a round whose heartbeat is known to have succeeded reaches the algorithm, with the time at which
-//! it began. What a transaction was meant to change is believed when a later round has read it.
+//! it began. What a transaction was meant to change is believed when it is known to have committed, or when a later
+//! round has read it.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use std::time::Duration;
 use cluster_runtime::TaskKind;
 use cluster_store::schema::SCHEMA_VERSION;
 use cluster_store::{StoreError, Transaction};
-use cluster_types::{BootId, Life, NodeId, Shard};
+use cluster_types::{BootId, Life, Shard};
 use tokio::time::{sleep, sleep_until, timeout, timeout_at};
 
 use super::{Attempt, Inner, Parts, micros};
-use crate::algorithm::{Algorithm, Move, Plan, Reading, Round};
+use crate::algorithm::{Algorithm, Changes, Move, Plan, Reading, Round};
 use crate::entrance::Entrance;
 use crate::error::JoinError;
 use crate::limits::{LOOK_EVERY, TAKE_AGAIN_EVERY};
-use crate::{Member, View, store};
+use crate::{Member, Owner, View, store};
 
 /// What the rounds remember from one to the next.
 struct Course {
@@ -143,22 +143,42 @@ impl Inner {
 
     /// Takes a reading in, tells everybody, and says what to do.
     fn read(&self, round: Round, reading: Reading) -> Plan {
-        let (changes, plan, before, view) = {
+        let (changes, plan, before, view, rests) = {
             let mut algorithm = self.algorithm.lock();
             let before = Arc::clone(algorithm.view());
             let changes = algorithm.observe(round, reading);
             let plan = algorithm.plan(round);
             self.publish(&algorithm);
             let view = Arc::clone(algorithm.view());
-            if algorithm.is_at_rest(round) {
-                self.say_handed();
-            }
-            (changes, plan, before, view)
+            (changes, plan, before, view, algorithm.is_at_rest(round))
         };
-        self.tell(&changes.lost, |tenant, shards| tenant.lost(shards));
-        self.tell(&changes.gained, |tenant, shards| tenant.gained(shards));
+        self.tell_changes(&changes);
+        if rests {
+            self.say_handed();
+        }
         say_strangers(&before, &view);
         plan
+    }
+
+    /// Takes in what was handed over, without a round.
+    pub(super) fn hear(&self, handed: &[(Shard, Owner)]) {
+        let changes = {
+            let mut algorithm = self.algorithm.lock();
+            let changes = algorithm.hear(self.now(), handed);
+            self.publish(&algorithm);
+            changes
+        };
+        self.tell_changes(&changes);
+    }
+
+    fn tell_changes(&self, changes: &Changes) {
+        self.tell(&changes.handed, |tenant, handed| tenant.handed(handed));
+        self.tell(&changes.lost, |tenant, shards| tenant.lost(shards));
+        self.tell(&changes.gained, |tenant, shards| tenant.gained(shards));
+        let mut handed = self.handed.lock();
+        for heir in changes.handed.iter().filter_map(|(_, owner)| owner.life) {
+            *handed.entry(heir.node).or_default() += 1;
+        }
     }
 
     fn publish(&self, algorithm: &Algorithm) {
@@ -222,14 +242,8 @@ impl Inner {
         }
         let Parts { store, rng, .. } = &self.parts;
         let handed = self.within(store::hand_over(store, rng, me, &moves)).await;
-        let mut heirs = BTreeMap::<NodeId, Vec<Shard>>::new();
-        for (shard, heir) in say_failed("a hand-over", handed).unwrap_or_default() {
-            heirs.entry(heir.node).or_default().push(shard);
-        }
-        for (heir, shards) in heirs {
-            self.tell(&shards, |tenant, shards| tenant.handed(shards, heir));
-            *self.handed.lock().entry(heir).or_default() += shards.len();
-        }
+        // Of what is unknown the next round reads what became of it.
+        self.hear(&say_failed("a hand-over", handed).unwrap_or_default());
         self.algorithm.lock().settle(self.now());
         self.hurry.notify_one();
     }

@@ -107,10 +107,10 @@ async fn a_shard_is_handed_to_nobody_who_would_not_serve_it() {
         Ok(vec![])
     );
     assert_eq!(owner_in(&store).await, found);
-    assert_eq!(
-        hand_over(&store, &rng(), one, &[to(other)]).await,
-        Ok(vec![(shard(), other)])
-    );
+    let handed = hand_over(&store, &rng(), one, &[to(other)]).await;
+    let owner = owner_in(&store).await;
+    assert_eq!((owner.life, owner.epoch), (Some(other), found.epoch.next()));
+    assert_eq!(handed, Ok(vec![(shard(), owner)]));
     assert_eq!(
         hand_over(&store, &rng(), one, &[to(other)]).await,
         Ok(vec![]),

@@ -51,12 +51,9 @@ impl Handler for Answering {
                 let subscribed = self.hub.subscribe(peer, &rooms);
                 answer.send(wire::answer_subscribed(&subscribed));
             }
-            Some(Asked::Look(_)) => {
-                let membership = self.membership.clone();
-                self.begin(async move {
-                    membership.look().await;
-                    answer.send(wire::looked());
-                });
+            Some(Asked::Handed(handed)) => {
+                self.membership.hear(&wire::read_handed(&handed));
+                answer.send(wire::looked());
             }
             Some(Asked::LookAtSignIns(_)) => {
                 let accounts = self.accounts.clone();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use bytes::Bytes;
-use cluster_membership::{Membership, Place};
+use cluster_membership::{Membership, Owner, Place};
 use cluster_rpc::link::{AskError, Links, Peer};
 use cluster_runtime::{TaskKind, Tasks};
 use cluster_types::{NodeId, RoomId, Shard};
@@ -18,7 +18,7 @@ use services_rooms::{Command, CommandError, OtherNodes, Outcome};
 use services_sessions::{Home, Nodes};
 
 use super::wire;
-use crate::limits::{COMMAND_WITHIN, LOOK_WITHIN, SUBSCRIBE_WITHIN};
+use crate::limits::{COMMAND_WITHIN, HANDED_WITHIN, LOOK_WITHIN, SUBSCRIBE_WITHIN};
 
 /// The other nodes. Clones are the same.
 #[derive(Clone)]
@@ -125,17 +125,21 @@ impl OtherNodes for Others {
         }
     }
 
-    fn handed(&self, to: NodeId) {
-        // The heir first; the others have clients who wait for it, or watch its rooms.
-        let mut nodes = Nodes::linked(self);
-        nodes.retain(|node| *node != to);
-        nodes.insert(0, to);
-        let others = self.clone();
+    fn handed(&self, handed: &[(Shard, Owner)]) {
+        // Those whose shards they are now first; the others have clients who wait for them, or watch their rooms.
+        let is_heir = |node: &NodeId| {
+            let mut heirs = handed.iter().filter_map(|(_, owner)| owner.life);
+            heirs.any(|life| life.node == *node)
+        };
+        let linked = Nodes::linked(self).into_iter();
+        let (mut nodes, others): (Vec<_>, Vec<_>) = linked.partition(is_heir);
+        nodes.extend(others);
+        let (others, told) = (self.clone(), wire::handed(handed));
         self.tasks
             .spawn(TaskKind::Completion, "node: handed", async move {
-                let look = |node| others.ask(node, wire::look(), LOOK_WITHIN);
-                // Without an answer they find out by their next round.
-                let _answers = join_all(nodes.into_iter().map(look)).await;
+                let tell = |node| others.ask(node, told.clone(), HANDED_WITHIN);
+                // Who does not hear of it finds out by its next round.
+                let _answers = join_all(nodes.into_iter().map(tell)).await;
             });
     }
 }

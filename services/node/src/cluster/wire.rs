@@ -1,7 +1,8 @@
 //! What nodes ask each other, encoded and read.
 
 use bytes::Bytes;
-use cluster_types::RoomId;
+use cluster_membership::Owner;
+use cluster_types::{BootId, Epoch, Life, NodeId, RoomId, Shard};
 use prost::Message as _;
 use proto::cluster::v1;
 use proto::cluster::v1::asked::Asked;
@@ -49,8 +50,37 @@ pub(super) fn subscribed(answer: Bytes) -> Option<v1::Subscribed> {
     v1::Subscribed::decode(answer).ok()
 }
 
-pub(super) fn look() -> Bytes {
-    asked(Asked::Look(v1::Look {}))
+pub(super) fn handed(handed: &[(Shard, Owner)]) -> Bytes {
+    let owner = |(shard, owner): &(Shard, Owner)| {
+        let life = owner.life?;
+        Some(v1::handed::Owner {
+            shard: shard.number().into(),
+            node_id: life.node.as_bytes().to_vec(),
+            boot_id: life.boot.as_bytes().to_vec(),
+            epoch: owner.epoch.0,
+            pinned: owner.pin.is_some(),
+        })
+    };
+    let owners = handed.iter().filter_map(owner).collect();
+    asked(Asked::Handed(v1::Handed { owners }))
+}
+
+/// Reads what was handed over. What is not understood is left out.
+pub(super) fn read_handed(handed: &v1::Handed) -> Vec<(Shard, Owner)> {
+    let owner = |owner: &v1::handed::Owner| {
+        let shard = Shard::try_from(u16::try_from(owner.shard).ok()?).ok()?;
+        let life = Life {
+            node: NodeId::try_from(&owner.node_id[..]).ok()?,
+            boot: BootId::try_from(&owner.boot_id[..]).ok()?,
+        };
+        let handed = Owner {
+            life: Some(life),
+            epoch: Epoch(owner.epoch),
+            pin: owner.pinned.then_some(life),
+        };
+        Some((shard, handed))
+    };
+    handed.owners.iter().filter_map(owner).collect()
 }
 
 pub(super) fn look_at_sign_ins() -> Bytes {

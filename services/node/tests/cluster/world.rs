@@ -7,7 +7,7 @@ use std::time::Duration;
 use cluster_membership::{Addresses, Membership, Myself, Place, Timing};
 use cluster_rpc::link::MemoryNetwork;
 use cluster_runtime::Tasks;
-use cluster_store::{Simulated, SimulatedDisk, Store};
+use cluster_store::{Faults, Simulated, SimulatedDisk, Store};
 use cluster_types::{
     AccountId, Caller, DeploymentId, ManualClock, NodeId, Rng, RoomId, Seq, Shard, UnixMillis,
 };
@@ -26,6 +26,9 @@ const DEPLOYMENT: DeploymentId = DeploymentId::from_bytes([1; 16]);
 
 /// Events in one page: more than any test makes.
 const ALL: usize = 1_000;
+
+/// What a call of the store takes at most, once it is slow.
+const STORE_TAKES: Duration = Duration::from_millis(2);
 
 pub(crate) struct World {
     pub(crate) nodes: Vec<Member>,
@@ -192,10 +195,10 @@ impl World {
         &self,
         place: usize,
         room: RoomId,
-        id: u8,
+        id: u16,
     ) -> Result<Outcome, CommandError> {
         let draft = Draft {
-            client_message_id: ClientMessageId([id; 16]),
+            client_message_id: ClientMessageId(u128::from(id + 1).to_be_bytes()),
             body: format!("message {id}"),
             format: Format::Plain,
             priority: Priority::Normal,
@@ -238,13 +241,23 @@ impl World {
         drop(node);
     }
 
-    /// Ends a node in good order, while others go on.
-    pub(crate) async fn leave(&mut self, place: usize) -> NodeId {
-        let Member { id, node, tasks } = self.nodes.remove(place);
-        node.hand_over().await;
-        node.drain();
-        node.stop().await;
-        tasks.stop();
-        id
+    /// From here on, the store takes a while for each call.
+    pub(crate) fn slow_down(&self) {
+        self.disk.set_faults(Faults {
+            delay: 1_000_000,
+            delay_max: STORE_TAKES,
+            ..Faults::NONE
+        });
+    }
+}
+
+impl Member {
+    /// Ends in good order, while others go on.
+    pub(crate) async fn leave(self) -> NodeId {
+        self.node.hand_over().await;
+        self.node.drain();
+        self.node.stop().await;
+        self.tasks.stop();
+        self.id
     }
 }

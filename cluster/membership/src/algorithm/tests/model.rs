@@ -5,6 +5,7 @@
 //!
 //! Invariant: after every step, what the protocol promises is checked ([`Model::check`]).
 
+mod links;
 mod turmoil;
 
 use std::cmp::Reverse;
@@ -51,7 +52,8 @@ enum Step {
     Evicted,
     Act(Plan),
     HandOver(Vec<Move>),
-    Settle,
+    Hear(Vec<(Shard, Owner)>),
+    Settle(Vec<(Shard, Owner)>),
 }
 
 struct Event {
@@ -238,7 +240,9 @@ impl Model {
             }
             Step::Act(plan) => self.act(node, &plan),
             Step::HandOver(moves) => self.hand_over(node, &moves),
-            Step::Settle => {
+            Step::Hear(handed) => self.hear(node, &handed),
+            Step::Settle(handed) => {
+                self.hear(node, &handed);
                 let now = self.nodes[node].clock(self.now);
                 self.nodes[node].algorithm.settle(now);
             }
@@ -316,7 +320,7 @@ impl Model {
             return self.plan(node, next, Step::Begin);
         };
         let round = Round { begun, ended };
-        state.algorithm.observe(round, read);
+        let changes = state.algorithm.observe(round, read);
         let mut plan = state.algorithm.plan(round);
         let hand_over = std::mem::take(&mut plan.hand_over);
         let view = Arc::clone(state.algorithm.view());
@@ -330,6 +334,7 @@ impl Model {
             self.rows.retain(|_, (member, _)| member.life != life);
             return;
         }
+        self.tell(node, &changes);
         if !hand_over.is_empty() {
             let release = self.rng.jitter(self.turmoil.release_max);
             self.plan(node, release, Step::HandOver(hand_over));
@@ -370,14 +375,18 @@ impl Model {
 
     fn hand_over(&mut self, node: usize, moves: &[Move]) {
         let life = self.nodes[node].life;
-        if self.is_member(life) && self.outcome().0 {
+        let (happens, heard) = self.outcome();
+        let mut handed = Vec::new();
+        if self.is_member(life) && happens {
             for Move { shard, found, to } in moves {
                 if self.owners[shard.index()] == *found && self.is_member(*to) {
                     self.own(*shard, *found, *to);
+                    handed.push((*shard, self.owners[shard.index()]));
                 }
             }
         }
-        self.plan_away(node, Step::Settle);
+        handed.retain(|_| heard);
+        self.plan_away(node, Step::Settle(handed));
     }
 
     fn own(&mut self, shard: Shard, found: Owner, life: Life) {

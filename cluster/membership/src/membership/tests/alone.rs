@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use cluster_runtime::Tasks;
 use cluster_types::{NodeId, Shard};
 use tokio::time::Instant;
 
@@ -42,7 +41,7 @@ async fn without_space_a_node_that_is_alone_starts_and_takes_its_shards_once_the
     let cluster = Cluster::new(4);
     cluster.disk.set_full(true);
     let membership = alone(&cluster, cluster.id()).await.expect("starts");
-    let rooms = cluster.rooms(&Tasks::new());
+    let rooms = cluster.rooms();
     membership.serve(Arc::clone(&rooms) as Arc<dyn Tenant>);
     membership.look().await;
     assert_eq!((here(&membership), membership.is_caretaker()), (0, false));

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cluster_runtime::{TaskKind, Tasks};
+use cluster_runtime::Tasks;
 use cluster_store::{Backend, Simulated, SimulatedDisk, Snapshot, Store, StoreError};
 use cluster_types::{Epoch, NodeId, Rng, Shard};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use crate::{Addresses, JoinError, Membership, Myself, Parts, Place, Tenant, Timing, View};
+use crate::{Addresses, JoinError, Membership, Myself, Owner, Parts, Place, Tenant, Timing, View};
 
 /// Longer than anything takes.
 const LONG: Duration = Duration::from_secs(60);
@@ -39,7 +39,6 @@ pub(super) struct Node {
 /// What a tenant was told.
 pub(super) struct Rooms {
     peers: Peers,
-    tasks: Tasks,
     pub(super) told: Mutex<Told>,
 }
 
@@ -49,7 +48,7 @@ pub(super) struct Told {
     pub(super) released: BTreeMap<Shard, Instant>,
     pub(super) gained: BTreeMap<Shard, Instant>,
     pub(super) lost: Vec<Shard>,
-    pub(super) handed: BTreeMap<NodeId, usize>,
+    pub(super) handed: usize,
 }
 
 /// A client of the disk that hangs while its gate is closed.
@@ -99,7 +98,7 @@ impl Cluster {
         let (parts, gate) = self.parts(node);
         let (tasks, store) = (parts.tasks.clone(), parts.store.clone());
         let membership = Membership::join(parts).await?;
-        let rooms = self.rooms(&tasks);
+        let rooms = self.rooms();
         Ok(Node {
             membership,
             rooms,
@@ -109,10 +108,9 @@ impl Cluster {
         })
     }
 
-    pub(super) fn rooms(&self, tasks: &Tasks) -> Arc<Rooms> {
+    pub(super) fn rooms(&self) -> Arc<Rooms> {
         Arc::new(Rooms {
             peers: Arc::clone(&self.peers),
-            tasks: tasks.clone(),
             told: Mutex::default(),
         })
     }
@@ -217,11 +215,11 @@ impl Tenant for Rooms {
         self.told.lock().released.extend(released);
     }
 
-    fn handed(&self, shards: &[Shard], to: NodeId) {
-        *self.told.lock().handed.entry(to).or_default() += shards.len();
-        if let Some(heir) = self.peers.lock().get(&to).cloned() {
-            let look = async move { heir.look().await };
-            self.tasks.spawn(TaskKind::Completion, "hint", look);
+    fn handed(&self, handed: &[(Shard, Owner)]) {
+        self.told.lock().handed += handed.len();
+        let peers: Vec<_> = self.peers.lock().values().cloned().collect();
+        for peer in peers {
+            peer.hear(handed);
         }
     }
 
