@@ -54,11 +54,11 @@ export function duration() {
   return __ENV.ROOKERY_DURATION || (smoke ? '5s' : '60s');
 }
 
-// The public API, loaded from the .proto files.
-export function api() {
+// The public API, loaded from the .proto files, whose folder is named as the script that runs sees it.
+export function api(folder = '../../proto') {
   const client = new grpc.Client();
   client.load(
-    ['../../proto'],
+    [folder],
     'rookery/v1/accounts.proto',
     'rookery/v1/administration.proto',
     'rookery/v1/messages.proto',

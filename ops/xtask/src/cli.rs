@@ -41,6 +41,8 @@ pub(crate) enum Task {
     Power(Images),
     /// Run the k6 scripts of loadtest/k6, or some of them, against a server of their own
     K6(K6Options),
+    /// Kill one node and drain another behind HAProxy, with k6 in front of it
+    Balancer(BalancerOptions),
 }
 
 /// Options of `test`.
@@ -88,6 +90,14 @@ pub(crate) struct K6Options {
     /// Passed on to k6 (after `--`)
     #[arg(last = true, value_name = "ARGUMENTS")]
     pub(crate) rest: Vec<OsString>,
+}
+
+/// Options of `balancer`.
+#[derive(Debug, Args)]
+pub(crate) struct BalancerOptions {
+    /// Few people, on the tests' build
+    #[arg(long)]
+    pub(crate) smoke: bool,
 }
 
 /// Options of `power`.

@@ -8,21 +8,22 @@
 //! Invariant: a script without a threshold fails, because it could not fail otherwise.
 
 mod report;
-mod server;
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{ExitCode, Stdio};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use anyhow::{Context, bail, ensure};
 
 use crate::cli::K6Options;
 use crate::console::{Console, Tone};
-use crate::k6::report::{Report, Row};
-use crate::k6::server::Server;
 use crate::programs;
 use crate::root::Root;
+use crate::server::Server;
 use crate::tools::{self, Tool};
+
+pub(crate) use report::{Report, Row};
 
 /// Where the scripts are. Files in folders below it are parts of scripts.
 const SCRIPTS: &str = "loadtest/k6";
@@ -48,10 +49,9 @@ pub(crate) fn run(root: &Root, console: &Console, options: &K6Options) -> anyhow
     for script in &scripts {
         let name = stem(script);
         console.line(&console.paint(Tone::Title, &format!("k6 {name}")));
-        let server = Server::start(root, &program, &name)?;
         report
             .rows
-            .extend(run_script(root, &server, script, options)?);
+            .extend(run_script(root, &program, script, options)?);
     }
     report.scripts = scripts.len();
     if options.json {
@@ -70,7 +70,11 @@ pub(crate) fn run(root: &Root, console: &Console, options: &K6Options) -> anyhow
 }
 
 /// The server to run: the tests' own build for a smoke run, otherwise a release build.
-fn program(root: &Root, smoke: bool) -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+///
+/// If it is not there, or does not build.
+pub(crate) fn program(root: &Root, smoke: bool) -> anyhow::Result<PathBuf> {
     if !smoke {
         programs::build(root, "services-server", "rookery")?;
         return Ok(root.program("release", "rookery"));
@@ -85,50 +89,75 @@ fn program(root: &Root, smoke: bool) -> anyhow::Result<PathBuf> {
 
 fn run_script(
     root: &Root,
-    server: &Server,
+    program: &Path,
     script: &Path,
     options: &K6Options,
 ) -> anyhow::Result<Vec<Row>> {
-    let name = stem(script);
-    let summary = server.folder().join("summary.json");
-    let mut command = root.command("k6");
-    command.args(["run", "--quiet", "--no-usage-report", "--address", ""]);
-    command.args([
-        "--insecure-skip-tls-verify",
-        "--summary-trend-stats",
-        TREND_STATISTICS,
-    ]);
-    command.arg("--summary-export").arg(&summary);
-    command.args(["--env", &format!("ROOKERY_ADDRESS={}", server.address())]);
-    command.args([
-        "--env",
-        &format!("ROOKERY_INVITATION={}", server.invitation()),
-    ]);
-    if options.smoke {
-        command.args(["--env", "ROOKERY_SMOKE=1"]);
+    let name = format!("k6-{}", stem(script));
+    let (server, address) = Server::start(root, program, &name)?;
+    let load = Load {
+        script,
+        address,
+        invitation: server.invitation(),
+        summary: server.folder().join("summary.json"),
+    };
+    let mut command = load.command(root, options.smoke);
+    let status = command.args(&options.rest).status();
+    load.rows(status.context("k6 cannot be started")?)
+        .with_context(|| server.log_end())
+}
+
+/// A script with a server to run against.
+pub(crate) struct Load<'a> {
+    pub(crate) script: &'a Path,
+    pub(crate) address: SocketAddr,
+    pub(crate) invitation: &'a str,
+    /// Where k6 leaves what it has measured.
+    pub(crate) summary: PathBuf,
+}
+
+impl Load<'_> {
+    /// What runs it.
+    pub(crate) fn command(&self, root: &Root, smoke: bool) -> Command {
+        let mut command = root.command("k6");
+        command.args(["run", "--quiet", "--no-usage-report", "--address", ""]);
+        command.args([
+            "--insecure-skip-tls-verify",
+            "--summary-trend-stats",
+            TREND_STATISTICS,
+        ]);
+        command.arg("--summary-export").arg(&self.summary);
+        command.args(["--env", &format!("ROOKERY_ADDRESS={}", self.address)]);
+        command.args(["--env", &format!("ROOKERY_INVITATION={}", self.invitation)]);
+        if smoke {
+            command.args(["--env", "ROOKERY_SMOKE=1"]);
+        }
+        // Standard output belongs to the one object of `--json`.
+        command
+            .arg(self.script)
+            .stdout(Stdio::from(std::io::stderr()));
+        command
     }
-    // Standard output belongs to the one object of `--json`.
-    let status = command
-        .args(&options.rest)
-        .arg(script)
-        .stdout(Stdio::from(std::io::stderr()))
-        .status()
-        .context("k6 cannot be started")?;
-    let crossed = status.code() == Some(THRESHOLD_CROSSED);
-    ensure!(
-        status.success() || crossed,
-        "k6 {name} failed ({status})\n{}",
-        server.log_end()
-    );
-    let text = fs::read_to_string(&summary)
-        .with_context(|| format!("k6 {name} left no summary in {}", summary.display()))?;
-    let rows = report::rows(&name, &text)?;
-    ensure!(
-        !rows.is_empty(),
-        "{} sets no threshold, so it cannot fail",
-        script.display()
-    );
-    Ok(rows)
+
+    /// Its thresholds, after k6 has ended.
+    ///
+    /// # Errors
+    ///
+    /// If it failed by something else than a threshold, or has none.
+    pub(crate) fn rows(&self, status: ExitStatus) -> anyhow::Result<Vec<Row>> {
+        let name = stem(self.script);
+        let crossed = status.code() == Some(THRESHOLD_CROSSED);
+        ensure!(status.success() || crossed, "k6 {name} failed ({status})");
+        let text = fs::read_to_string(&self.summary)
+            .with_context(|| format!("k6 left no summary in {}", self.summary.display()))?;
+        let rows = report::rows(&name, &text)?;
+        ensure!(
+            !rows.is_empty(),
+            "{} sets no threshold, so it cannot fail",
+            self.script.display()
+        );
+        Ok(rows)
+    }
 }
 
 /// Scripts by name, or all of them in the order of their names.

@@ -5,12 +5,14 @@
 //!
 //! Left out: what the checks check. Rules live in `ops/tidy`, measurements in `loadtest`.
 
+mod balancer;
 mod cli;
 mod console;
 mod fdb;
 mod k6;
 mod programs;
 mod root;
+mod server;
 mod steps;
 mod stopwatch;
 mod suite;
@@ -46,6 +48,7 @@ fn run(cli: Cli, console: &Console) -> anyhow::Result<ExitCode> {
         Task::Replay(rest) => programs::loadtest(&root, &["replay"], &rest.arguments),
         Task::Crash(rest) => programs::loadtest(&root, &["crash"], &rest.arguments),
         Task::K6(options) => k6::run(&root, console, &options),
+        Task::Balancer(options) => balancer::run(&root, console, &options),
         Task::Power(images) => {
             programs::loadtest(&root, &["crash", "--power"], &images.arguments())
         }

@@ -100,7 +100,11 @@ impl Root {
     fn search_path(&self) -> impl Iterator<Item = PathBuf> {
         let given = env::var_os("PATH").unwrap_or_default();
         let given: Vec<PathBuf> = env::split_paths(&given).collect();
-        iter::once(self.tools().join("bin")).chain(given)
+        // Debian keeps daemons where only root looks.
+        let daemons = PathBuf::from("/usr/sbin");
+        iter::once(self.tools().join("bin"))
+            .chain(given)
+            .chain(iter::once(daemons))
     }
 }
 

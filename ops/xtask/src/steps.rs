@@ -56,6 +56,8 @@ pub(crate) enum Step {
     Sim,
     /// The k6 scripts run, for seconds instead of minutes
     K6,
+    /// Behind HAProxy one node is killed and another drained, and nobody under k6's load loses a message
+    Balancer,
     /// A real day with the server killed twice: every message there, once, in order
     Replay,
     /// Every benchmark works, and 100 of 1,000 clients that stop reading cost little and miss nothing
@@ -66,7 +68,7 @@ pub(crate) enum Step {
 
 impl Step {
     /// Every step in its order.
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Fmt,
         Self::Buf,
         Self::Deny,
@@ -80,6 +82,7 @@ impl Step {
         Self::Doctest,
         Self::Sim,
         Self::K6,
+        Self::Balancer,
         Self::Replay,
         Self::Bench,
         Self::Crash,
@@ -99,23 +102,24 @@ impl Step {
             .unwrap_or_default()
     }
 
-    /// The tool without which the step cannot run.
-    pub(crate) fn tool(self) -> Option<Tool> {
+    /// The tools without which the step cannot run.
+    pub(crate) fn tools(self) -> &'static [Tool] {
         match self {
-            Self::Buf => Some(Tool::Buf),
-            Self::Deny => Some(Tool::Deny),
-            Self::Tidy | Self::Floors | Self::Test => Some(Tool::Nextest),
-            Self::S3 => Some(Tool::Weed),
-            Self::K6 => Some(Tool::K6),
-            Self::Fmt => Some(Tool::Rustfmt),
-            Self::Clippy => Some(Tool::Clippy),
+            Self::Buf => &[Tool::Buf],
+            Self::Deny => &[Tool::Deny],
+            Self::Tidy | Self::Floors | Self::Test => &[Tool::Nextest],
+            Self::S3 => &[Tool::Weed],
+            Self::K6 => &[Tool::K6],
+            Self::Balancer => &[Tool::K6, Tool::Haproxy],
+            Self::Fmt => &[Tool::Rustfmt],
+            Self::Clippy => &[Tool::Clippy],
             Self::Doc
             | Self::Build
             | Self::Doctest
             | Self::Sim
             | Self::Replay
             | Self::Bench
-            | Self::Crash => None,
+            | Self::Crash => &[],
         }
     }
 
@@ -127,6 +131,7 @@ impl Step {
             | Self::Doctest
             | Self::Sim
             | Self::K6
+            | Self::Balancer
             | Self::Replay
             | Self::Bench
             | Self::Crash => Some(Self::Build),
@@ -145,7 +150,7 @@ impl Step {
     pub(crate) fn runs_programs(self) -> bool {
         matches!(
             self,
-            Self::Sim | Self::K6 | Self::Replay | Self::Bench | Self::Crash
+            Self::Sim | Self::K6 | Self::Balancer | Self::Replay | Self::Bench | Self::Crash
         )
     }
 
@@ -190,11 +195,8 @@ impl Step {
                 command.args(["--seeds", SIMULATION_SEEDS]);
                 command
             }
-            Self::K6 => {
-                let mut command = root.command(root.itself());
-                command.args(["k6", "--smoke"]);
-                command
-            }
+            Self::K6 => itself(root, "k6"),
+            Self::Balancer => itself(root, "balancer"),
             Self::Replay => loadtest(root, &REPLAY),
             Self::Bench => loadtest(root, &BENCH),
             Self::Crash => loadtest(root, &CRASH),
@@ -220,6 +222,13 @@ fn tests(root: &Root, filter: &str) -> Command {
 fn loadtest(root: &Root, arguments: &[&str]) -> Command {
     let mut command = root.command(root.program("debug", "loadtest"));
     command.args(arguments);
+    command
+}
+
+/// A short run of one of our own tasks.
+fn itself(root: &Root, task: &str) -> Command {
+    let mut command = root.command(root.itself());
+    command.args([task, "--smoke"]);
     command
 }
 

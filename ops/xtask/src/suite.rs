@@ -53,7 +53,11 @@ pub(crate) fn run(
         return Ok(ExitCode::SUCCESS);
     }
     let watch = Stopwatch::start();
-    let wanted: Vec<_> = steps.iter().filter_map(|step| step.tool()).collect();
+    let wanted: Vec<_> = steps
+        .iter()
+        .flat_map(|step| step.tools())
+        .copied()
+        .collect();
     let installed = tools::ensure(root, console, &wanted);
     let mut outcomes: Vec<Outcome> = Vec::new();
     for (index, step) in steps.iter().enumerate() {
@@ -117,7 +121,8 @@ fn chosen(options: &TestOptions) -> anyhow::Result<Vec<Step>> {
 
 /// Why a step cannot run, if it cannot.
 fn blocked(step: Step, done: &[Outcome], installed: &Installed) -> Option<String> {
-    if let Some(why) = step.tool().and_then(|tool| installed.missing(tool)) {
+    let mut missing = step.tools().iter();
+    if let Some(why) = missing.find_map(|tool| installed.missing(*tool)) {
         return Some(why.to_owned());
     }
     let needed = step.needs()?;

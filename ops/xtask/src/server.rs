@@ -1,13 +1,14 @@
-//! A server of our own for a script: on a free port of this machine, with a data directory below
-//! `target/`, gone when the script is over.
+//! A server of our own, or several nodes in one process: on free ports of this machine, with a data directory
+//! below `target/`, gone when the run is over.
 //!
-//! Invariant: the server is killed and its data removed however the script ends. What it said is quoted
+//! Invariant: the server is killed and its data removed however the run ends. What it said is quoted
 //! when something fails.
 
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -33,7 +34,8 @@ const LOG_LINES_QUOTED: usize = 15;
 pub(crate) struct Server {
     child: Child,
     folder: PathBuf,
-    address: SocketAddr,
+    /// `None`: what listens where is not known before it says so.
+    address: Option<SocketAddr>,
     invitation: String,
 }
 
@@ -43,21 +45,57 @@ impl Server {
     /// # Errors
     ///
     /// If it ends early, or is not ready in time.
-    pub(crate) fn start(root: &Root, program: &Path, name: &str) -> anyhow::Result<Self> {
-        let folder = root.scratch(&format!("k6-{name}"));
+    pub(crate) fn start(
+        root: &Root,
+        program: &Path,
+        name: &str,
+    ) -> anyhow::Result<(Self, SocketAddr)> {
+        let [address] = free_addresses()?;
+        let mut command = root.command(program);
+        command.args(["serve", "--listen", &address.to_string()]);
+        let server = Self::launch(root, command, name, Some(address))?;
+        Ok((server, address))
+    }
+
+    /// Starts so many nodes on any ports, which take wishes on standard input.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::start`].
+    pub(crate) fn nodes(
+        root: &Root,
+        program: &Path,
+        name: &str,
+        count: usize,
+    ) -> anyhow::Result<Self> {
+        let mut command = root.command(program);
+        command
+            .args(["dev-cluster", "--listen", "127.0.0.1:0", "--nodes"])
+            .arg(count.to_string())
+            .stdin(Stdio::piped());
+        Self::launch(root, command, name, None)
+    }
+
+    fn launch(
+        root: &Root,
+        mut command: Command,
+        name: &str,
+        address: Option<SocketAddr>,
+    ) -> anyhow::Result<Self> {
+        let folder = root.scratch(name);
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let address = free_address()?;
         let log =
             File::create(folder.join("server.log")).context("cannot write the server's log")?;
-        let child = root
-            .command(program)
-            .args(["serve", "--listen", &address.to_string(), "--data-dir"])
+        if address.is_some() {
+            command.stdin(Stdio::null());
+        }
+        let child = command
+            .arg("--data-dir")
             .arg(folder.join("data"))
-            .stdin(Stdio::null())
             .stderr(log.try_clone().context("cannot write the server's log")?)
             .stdout(log)
             .spawn()
-            .with_context(|| format!("{} cannot be started", program.display()))?;
+            .context("the server cannot be started")?;
         let mut server = Self {
             child,
             folder,
@@ -68,8 +106,14 @@ impl Server {
         Ok(server)
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+    /// Writes a line to its standard input.
+    ///
+    /// # Errors
+    ///
+    /// If it takes none.
+    pub(crate) fn say(&mut self, line: &str) -> anyhow::Result<()> {
+        let input = self.child.stdin.as_mut().context("it takes no wishes")?;
+        writeln!(input, "{line}").context("the server has ended")
     }
 
     /// The administrator's invitation, good once.
@@ -89,7 +133,8 @@ impl Server {
         lines[lines.len().saturating_sub(LOG_LINES_QUOTED)..].join("\n")
     }
 
-    fn log(&self) -> String {
+    /// All that it wrote.
+    pub(crate) fn log(&self) -> String {
         fs::read(self.folder.join("server.log"))
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
             .unwrap_or_default()
@@ -105,8 +150,9 @@ impl Server {
             {
                 bail!("the server ended ({status})\n{}", self.log_end());
             }
+            let listens = |address| TcpStream::connect(address).is_ok();
             if let Some(invitation) = invitation_in(&self.log())
-                && TcpStream::connect(self.address).is_ok()
+                && self.address.is_none_or(listens)
             {
                 self.invitation = invitation;
                 return Ok(());
@@ -131,12 +177,22 @@ impl Drop for Server {
     }
 }
 
-/// A port that was free a moment ago.
-fn free_address() -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("no free port on 127.0.0.1")?;
-    listener
-        .local_addr()
-        .context("a bound socket has an address")
+/// Ports that were free a moment ago, no two the same.
+///
+/// # Errors
+///
+/// If there are none.
+pub(crate) fn free_addresses<const COUNT: usize>() -> anyhow::Result<[SocketAddr; COUNT]> {
+    let mut held = Vec::new();
+    let mut addresses = [SocketAddr::from(([127, 0, 0, 1], 0)); COUNT];
+    for address in &mut addresses {
+        let listener = TcpListener::bind(*address).context("no free port on 127.0.0.1")?;
+        *address = listener
+            .local_addr()
+            .context("a bound socket has an address")?;
+        held.push(listener);
+    }
+    Ok(addresses)
 }
 
 /// The first complete invitation in what the server printed, whatever stands around it.
