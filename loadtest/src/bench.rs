@@ -4,6 +4,8 @@
 //! |---|---|---|
 //! | [`append`] | how many messages a second become durable | the store's own group commit of the same rows |
 //! | [`fanout`] | how many deliveries a second one room makes | a bare stream of the same bytes to as many clients |
+//! | [`fanout::distance`] | what a delivery costs if sessions are on several nodes | one node with all of them |
+//! | [`fanout::sweep`] | what a delivery costs in a room of 100 to 100,000 sessions | the room of 100 |
 //! | [`latency`] | how long until the last receiver has a message, at half load | a bare unary echo at half load |
 //! | [`sessions`] | how much memory an idle session takes | a bare idle stream |
 //! | [`reconnect`] | how many sessions a second come back in a storm | bare TLS and stream |
@@ -32,7 +34,7 @@ mod slow;
 
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::ValueEnum;
 use futures::future::{FutureExt as _, LocalBoxFuture};
 
@@ -45,6 +47,9 @@ use crate::stats::{median, spread};
 
 /// Bytes of a message's body, where its size is not the subject: two lines of chat.
 const BODY_BYTES: usize = 128;
+
+/// Nodes that sessions are spread over where nothing else is asked for.
+const NODES: u8 = 3;
 
 /// Which benchmark.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -129,10 +134,16 @@ pub(crate) async fn run(options: &BenchOptions, console: Console) -> anyhow::Res
     let mut scale = if quick { Scale::QUICK } else { Scale::FULL };
     scale.volatile |= options.in_memory;
     scale.file_bytes = options.size.unwrap_or(scale.file_bytes);
+    ensure!(
+        name == Name::Fanout || (options.nodes.is_none() && !options.sweep),
+        "--nodes and --sweep are about fanout alone"
+    );
     let machine = machine()?;
-    let mut report = match one(name, scale, console) {
-        Some(bench) => bench.await?,
-        None => all(scale, console).await,
+    let mut report = match (options.nodes, one(name, scale, console)) {
+        (Some(nodes), _) => fanout::distance::run(nodes, scale, console).await?,
+        (None, _) if options.sweep => fanout::sweep::run(scale, console).await?,
+        (None, Some(bench)) => bench.await?,
+        (None, None) => all(scale, console).await,
     };
     report.detail("machine", machine);
     Ok(if quick {
@@ -144,13 +155,20 @@ pub(crate) async fn run(options: &BenchOptions, console: Console) -> anyhow::Res
 
 async fn all(scale: Scale, console: Console) -> Report {
     let mut report = Report::new("bench");
-    for name in Name::value_variants() {
-        let Some(bench) = one(*name, scale, console) else {
-            continue;
-        };
+    let named = Name::value_variants().iter().filter_map(|name| {
+        let bench = one(*name, scale, console)?;
+        Some((title(*name), bench))
+    });
+    let distance = fanout::distance::run(NODES, scale, console).boxed_local();
+    let sweep = fanout::sweep::run(scale, console).boxed_local();
+    let varied = [
+        ("fanout to several nodes".to_owned(), distance),
+        ("fanout sweep".to_owned(), sweep),
+    ];
+    for (title, bench) in named.chain(varied) {
         let part = bench.await.unwrap_or_else(|error| {
-            console.line(&format!("{}: {error:#}", title(*name)));
-            let mut part = Report::new(title(*name));
+            console.line(&format!("{title}: {error:#}"));
+            let mut part = Report::new(title);
             part.row(Row::new("could not be measured", "", f64::NAN))
                 .detail("error", format!("{error:#}"));
             part

@@ -61,6 +61,12 @@ pub(crate) struct BenchOptions {
     /// Measure `append` even where the files are in memory, and nothing is durable
     #[arg(long)]
     pub(crate) in_memory: bool,
+    /// Measure `fanout` to sessions on so many nodes, against one
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(2..=9), conflicts_with = "sweep")]
+    pub(crate) nodes: Option<u8>,
+    /// Measure `fanout` to more and more sessions of one room
+    #[arg(long)]
+    pub(crate) sweep: bool,
 }
 
 /// Options of `replay`.
@@ -223,6 +229,8 @@ mod tests {
             "bench all --json",
             "bench append --quick",
             "bench append --in-memory",
+            "bench fanout --nodes 3 --json",
+            "bench fanout --sweep",
             "bench attachments --size 8388608 --json",
             "replay --kills 10 --json",
             "replay --days 1 --kills 2 --speed 14400",

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::folder;
 use crate::limits::{SETTLE_WITHIN, START_MAX, TRY_AGAIN};
-use crate::process::Process;
+use crate::process::{Process, Usage};
 use crate::rookery::{self, LIMITS};
 
 /// Lines that were printed and not read yet.
@@ -162,6 +162,14 @@ impl DevCluster {
             );
             sleep(TRY_AGAIN).await;
         }
+    }
+
+    /// What all nodes together have used.
+    ///
+    /// # Errors
+    /// If they have ended.
+    pub(crate) fn usage(&self) -> anyhow::Result<Usage> {
+        self.process.usage()
     }
 
     /// The last words of the nodes, for whoever looks for the reason of something.

@@ -1,12 +1,13 @@
-//! Lines: bare streams on connections of their own, opened many at a time.
+//! Lines: bare streams, opened many at a time, on connections of their own or shared.
 //!
 //! The same code opens streams to a `rookery` server and to the bare one, so that what the client costs
 //! is the same on both sides of a comparison.
 
 use anyhow::{Context as _, bail};
+use futures::future::{TryFutureExt as _, try_join_all};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use rookery_client::v1::{FollowRoom, Hello};
-use rookery_client::{FrameReceiver, FrameSender, Server, Token};
+use rookery_client::{Client, FrameReceiver, FrameSender, Server, Token};
 use tokio::time::timeout;
 
 use crate::console::Stage;
@@ -14,7 +15,7 @@ use crate::frames::{Glance, glances};
 use crate::limits::{OPEN_WITHIN, OPENING_AT_ONCE};
 use crate::people::Person;
 
-/// An open stream. Its connection ends with it.
+/// An open stream. Its connection ends with it, if no other is on it.
 #[derive(Debug)]
 pub(crate) struct Line {
     pub(crate) sender: FrameSender,
@@ -66,10 +67,7 @@ pub(crate) fn from_head(room: &str) -> FollowRoom {
 /// # Errors
 /// If it takes too long or is refused.
 pub(crate) async fn open(server: &Server, caller: &Caller) -> anyhow::Result<Line> {
-    let opening = Box::pin(open_patiently(server, caller));
-    timeout(OPEN_WITHIN, opening)
-        .await
-        .context("a stream is not live in time")?
+    in_time(async { open_on(&server.connect().await?, caller).await }).await
 }
 
 /// Opens a line for each caller, in their order.
@@ -93,8 +91,40 @@ pub(crate) async fn open_many(
         .await
 }
 
-async fn open_patiently(server: &Server, caller: &Caller) -> anyhow::Result<Line> {
-    let client = server.connect().await?.with_token(caller.token.clone())?;
+/// Opens a line for each caller, so many of them on a connection. It ends with the last of its lines.
+///
+/// # Errors
+/// The first of any of them.
+pub(crate) async fn open_sharing(
+    server: &Server,
+    callers: &[Caller],
+    lines_per_connection: usize,
+    stage: &Stage,
+) -> anyhow::Result<Vec<Line>> {
+    let open = async |callers: &[Caller]| {
+        let client = in_time(async { Ok(server.connect().await?) }).await?;
+        let lines = callers.iter().map(|caller| {
+            let opened = in_time(open_on(&client, caller));
+            opened.inspect_ok(|_| stage.inc(1))
+        });
+        try_join_all(lines).await
+    };
+    let connections_at_once = OPENING_AT_ONCE.div_ceil(lines_per_connection);
+    stream::iter(callers.chunks(lines_per_connection))
+        .map(open)
+        .buffered(connections_at_once)
+        .try_concat()
+        .await
+}
+
+async fn in_time<T>(opening: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    timeout(OPEN_WITHIN, Box::pin(opening))
+        .await
+        .context("a stream is not live in time")?
+}
+
+async fn open_on(client: &Client, caller: &Caller) -> anyhow::Result<Line> {
+    let client = client.clone().with_token(caller.token.clone())?;
     let hello = Hello {
         follow_rooms: caller.follow.clone(),
     };

@@ -3,10 +3,15 @@
 //! A full window of messages is in the air all the time, no more than an outbox holds; the next message
 //! leaves when the last receiver has the oldest one. The baseline relays the same bytes from one stream
 //! to as many.
+//!
+//! [`distance`] spreads the sessions over several nodes, [`sweep`] makes them more and more.
+
+pub(super) mod distance;
+pub(super) mod sweep;
 
 use std::time::Duration;
 
-use rookery_client::Tuning;
+use rookery_client::{Server, Tuning};
 
 use super::crowd::{Crowd, Plan, Round, micros_per_delivery};
 use super::{BODY_BYTES, Scale, compared};
@@ -99,14 +104,30 @@ pub(super) async fn rookery_crowd(
     console: Console,
 ) -> anyhow::Result<Crowd> {
     let sdk = server.server(Tuning::LIGHT)?;
-    let sender = people::administrator(&sdk, server.invitation()).await?;
+    let plan = Plan {
+        window,
+        body_bytes,
+        ..rookery_plan(bench, &sdk, server.invitation(), receivers, console).await?
+    };
+    let stage = console.stage(format!("{bench}: sessions"), receivers as u64);
+    Crowd::gather(&sdk, plan, &stage).await
+}
+
+/// The accounts of a crowd, in a new room of a server that nobody has signed in to.
+async fn rookery_plan(
+    bench: &str,
+    sdk: &Server,
+    invitation: &str,
+    receivers: usize,
+    console: Console,
+) -> anyhow::Result<Plan> {
+    let sender = people::administrator(sdk, invitation).await?;
     let accounts = people::accounts_for(receivers);
     let stage = console.stage(format!("{bench}: accounts"), 2 * accounts as u64);
-    let members = people::people(&sdk, &sender, &people::numbered(accounts), &stage).await?;
+    let members = people::people(sdk, &sender, &people::numbered(accounts), &stage).await?;
     let everybody: Vec<_> = members.iter().collect();
     let room = people::room(&sender, bench, &everybody, &stage).await?;
-    drop(stage);
-    let plan = Plan {
+    Ok(Plan {
         head: sender.client.room(&room).await?.head_seq,
         sender: Caller {
             token: sender.token,
@@ -114,11 +135,9 @@ pub(super) async fn rookery_crowd(
         },
         receivers: Caller::many(&members, receivers, &[from_head(&room)]),
         room,
-        window,
-        body_bytes,
-    };
-    let stage = console.stage(format!("{bench}: sessions"), receivers as u64);
-    Crowd::gather(&sdk, plan, &stage).await
+        window: WINDOW,
+        body_bytes: BODY_BYTES,
+    })
 }
 
 /// A crowd before the bare server.
