@@ -233,6 +233,17 @@ impl Command {
     }
 }
 
+impl Command {
+    /// Whether doing it once more, whatever others have done since, undoes nothing of that: what carries an id is found
+    /// by it, and what was taken back stays so.
+    pub(crate) const fn is_the_same_later(&self) -> bool {
+        matches!(
+            self.action,
+            Action::Send(_) | Action::Edit { .. } | Action::Delete { .. } | Action::TellAgain
+        )
+    }
+}
+
 /// What came of a command.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Outcome {

@@ -67,9 +67,20 @@ impl Rooms {
         room: RoomId,
         command: Command,
     ) -> Result<Outcome, CommandError> {
-        match self.place(room) {
-            Place::Here(ownership) => self.ask_here(room, ownership, &Arc::new(command)).await,
-            Place::There(..) | Place::Nobody => Err(CommandError::Moving),
+        let Place::Here(ownership) = self.place(room) else {
+            return Err(CommandError::Moving);
+        };
+        let command = Arc::new(command);
+        let outcome = self.ask_here(room, ownership, &command).await;
+        match outcome {
+            // Whoever asks waits until it is another node's.
+            Err(CommandError::Unavailable) if self.is_stopping() => Err(CommandError::Moving),
+            Err(CommandError::OutcomeUnknown) if !command.is_repeatable() => {
+                // If it has happened, those whom it concerns have to hear of it.
+                self.wake(room);
+                outcome
+            }
+            outcome => outcome,
         }
     }
 

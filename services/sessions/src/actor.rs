@@ -8,7 +8,6 @@
 
 use std::sync::Arc;
 
-use cluster_types::RoomId;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::time::Instant;
 
@@ -36,8 +35,6 @@ pub(crate) struct Control {
     greeted: bool,
     /// The store could not be read: not before this time again.
     read_again: Option<Instant>,
-    /// The room that the client has last written to, and when.
-    written: Option<(RoomId, Instant)>,
 }
 
 /// Whether there is more to read.

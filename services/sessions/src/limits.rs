@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cluster_runtime::InboxLimits;
-use services_rooms::limits::{BODY_BYTES_MAX, IDLE_AFTER};
+use services_rooms::limits::BODY_BYTES_MAX;
 
 /// Items that wait for one client. What comes on top is left in the log.
 pub const OUTBOX_ITEMS_MAX: usize = 256;
@@ -54,9 +54,6 @@ pub const COMMANDS_AT_ONCE: usize = 64;
 
 /// Frames read from a client before what waits for it is sent.
 pub const FRAMES_AT_ONCE: usize = 32;
-
-/// A room that took a message this long ago is awake still, and takes the next ones in their order.
-pub const ROOM_WARM_FOR: Duration = IDLE_AFTER.checked_div(4).expect("not by zero");
 
 /// A client has this long to say hello.
 pub const HELLO_DEADLINE: Duration = Duration::from_secs(10);

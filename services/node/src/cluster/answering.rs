@@ -1,10 +1,12 @@
 //! [`Answering`]: what other nodes ask and tell, on its way to the services.
 //!
 //! Invariant: what is asked is begun in the order in which it was asked, so that two messages of one client to one
-//! room stay in theirs; what cannot be done at once goes on as a task of its own.
+//! room get their turns there in theirs; what cannot be done at once goes on as a task of its own. What nobody waits
+//! for any more is not begun.
 
 use std::future::Future;
-use std::task::{Context, Waker};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use cluster_membership::Membership;
@@ -44,6 +46,9 @@ impl Handler for Answering {
     }
 
     fn asked(&self, peer: NodeId, body: Bytes, answer: Answer) {
+        if answer.is_abandoned() {
+            return;
+        }
         // Of a later release, if it does not read: whoever asked hears that there is no answer.
         match wire::read(body) {
             Some(Asked::Command(command)) => self.begin(self.command(command, answer)),
@@ -73,8 +78,12 @@ impl Answering {
         let mut work = Box::pin(work);
         // The task asks again at once, and is the one to be woken.
         let mut begin = Context::from_waker(Waker::noop());
-        if work.as_mut().poll(&mut begin).is_pending() {
-            self.tasks.spawn(TaskKind::Link, "node: asked", work);
+        // A defect in one command must not end the link for all.
+        let begun = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(&mut begin)));
+        match begun {
+            Ok(Poll::Ready(())) => {}
+            Ok(Poll::Pending) => _ = self.tasks.spawn(TaskKind::Link, "node: asked", work),
+            Err(_panic) => tracing::error!("what another node asked has panicked"),
         }
     }
 

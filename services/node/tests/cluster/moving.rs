@@ -110,6 +110,29 @@ async fn a_node_that_leaves_in_order_is_noticed_by_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_somebody_says_stays_in_its_order_while_the_room_moves() {
+    let mut world = World::new(3).await;
+    let room = world.room_at(0).await;
+    world.slow_down();
+    let leaving = world.nodes.remove(0);
+    let (left, ended) = (Cell::new(false), Cell::new(0));
+    let say = async {
+        while !left.get() {
+            let next = ended.get();
+            world.say_all(1, room, next..next + 20).await;
+            ended.set(next + 20);
+        }
+    };
+    let leave = async {
+        leaving.leave().await;
+        left.set(true);
+    };
+    tokio::join!(say, leave);
+    let expected: Vec<_> = (0..ended.get()).map(|id| format!("message {id}")).collect();
+    assert_eq!(world.said(0, room).await, expected);
+}
+
+#[tokio::test(start_paused = true)]
 async fn nodes_that_cannot_reach_each_other_still_take_every_message_once_they_can() {
     let world = World::new(2).await;
     let room = world.room_at(0).await;

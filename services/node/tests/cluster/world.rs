@@ -1,6 +1,7 @@
 //! The nodes, and somebody who uses them.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -197,6 +198,19 @@ impl World {
         room: RoomId,
         id: u16,
     ) -> Result<Outcome, CommandError> {
+        let command = self.message(id);
+        self.nodes[place].node.rooms.command(room, command).await
+    }
+
+    /// Says some things together by one of the nodes.
+    pub(crate) async fn say_all(&self, place: usize, room: RoomId, ids: Range<u16>) {
+        let rooms = &self.nodes[place].node.rooms;
+        let commands = ids.map(|id| self.message(id)).collect();
+        let said = |_, outcome: Result<Outcome, CommandError>| assert!(outcome.is_ok());
+        rooms.commands(room, commands, said).await;
+    }
+
+    fn message(&self, id: u16) -> Command {
         let draft = Draft {
             client_message_id: ClientMessageId(u128::from(id + 1).to_be_bytes()),
             body: format!("message {id}"),
@@ -205,11 +219,10 @@ impl World {
             reply_to: None,
             files: Vec::new(),
         };
-        let command = Command {
+        Command {
             account: self.somebody,
             action: Action::Send(draft),
-        };
-        self.nodes[place].node.rooms.command(room, command).await
+        }
     }
 
     /// All that was said in a room, as one of the nodes reads it.

@@ -45,6 +45,50 @@ async fn a_command_that_kills_every_actor_harms_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn messages_given_together_stay_in_their_order_in_a_room_that_sleeps() {
+    let disk = SimulatedDisk::new();
+    for seed in 0..5 {
+        let world = World::on_disk(&disk, seed).await;
+        let room = world.lonely_room().await;
+        disk.set_faults(Faults {
+            delay: 500_000,
+            delay_max: Duration::from_millis(9),
+            ..Faults::NONE
+        });
+        let commands: Vec<_> = (0..20)
+            .map(|n| Command {
+                account: OWNER,
+                action: send(world.id(), &format!("{n}")),
+            })
+            .collect();
+        let mut done = Vec::new();
+        let rooms = world.rooms.clone();
+        let note = |at, outcome: Result<_, _>| done.push((at, outcome.map(drop)));
+        rooms.commands(room, commands, note).await;
+        disk.set_faults(Faults::NONE);
+        done.sort_unstable_by_key(|(at, _)| *at);
+        let expected: Vec<_> = (0..20).map(|at| (at, Ok(()))).collect();
+        assert_eq!(done, expected);
+        let expected: Vec<_> = (0..20).map(|n| n.to_string()).collect();
+        assert_eq!(world.bodies(room, OWNER).await, expected, "seed {seed}");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_stops_has_other_nodes_wait_for_the_next_owner() {
+    let (world, _disk) = World::simulated().await;
+    let room = world.room().await;
+    world.rooms.stop().await;
+    let command = Command {
+        account: OWNER,
+        action: send(world.id(), "hello"),
+    };
+    let asked = world.rooms.command_here(room, command).await;
+    assert_eq!(asked, Err(CommandError::Moving));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_must_not_be_done_twice_is_not_asked_twice() {
     let (world, _disk) = World::simulated().await;
     let room = world.room().await;

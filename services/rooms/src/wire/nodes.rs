@@ -1,8 +1,8 @@
 //! What a node asks another about a room, and what it is answered.
 //!
 //! Invariant: a command that another node reads is the one that was sent, or it is not understood: a release
-//! that does not know an action, or a value in it, does nothing and says so. An answer that is not understood
-//! counts as one that nothing happened, since whoever did something says so with an outcome.
+//! that does not know an action, or a value in it, does nothing and says so. A refusal that is not understood
+//! counts as one that nothing happened; of an answer that is none of either, the outcome is unknown.
 //!
 //! Leaves out: checking what clients send, which was done where it came in.
 

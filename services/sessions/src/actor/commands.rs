@@ -1,19 +1,18 @@
 //! Carrying out what a client asks: the same as by unary calls, and with the same errors.
 //!
 //! Commands are carried out in their order, one after the other; only messages that follow one another
-//! are sent together, so that they share a transaction. In one room they keep their order too.
+//! are sent together, so that they share a transaction. In one room they keep their order too, as
+//! [`Rooms::commands`](services_rooms::Rooms::commands) has it.
 
 use cluster_rpc::InvalidRequest;
 use cluster_types::RoomId;
 use futures::future::join_all;
-use services_rooms::Action;
-use tokio::time::Instant;
+use services_rooms::{Action, CommandError, Outcome};
 
 use super::{Control, SessionActor};
 use crate::command::{Act, Answer, Answered, Asked, Command};
 use crate::error::Refusal;
 use crate::hub::Close;
-use crate::limits::ROOM_WARM_FOR;
 use crate::wire::item;
 
 /// A message to be sent, and the number of its reply.
@@ -38,7 +37,7 @@ impl SessionActor {
                             drafts.push((room, (next.request_id, *action)));
                         }
                     }
-                    self.send_all(control, drafts).await;
+                    self.send_all(drafts).await;
                 }
                 Ok(Command::Hello(follows)) => match self.greet(follows).await {
                     Ok(()) => self.reply(first.request_id, Ok(Answer::Done)),
@@ -96,7 +95,7 @@ impl SessionActor {
     }
 
     /// Sends messages, those to different rooms side by side.
-    async fn send_all(&self, control: &mut Control, drafts: Vec<(RoomId, Draft)>) {
+    async fn send_all(&self, drafts: Vec<(RoomId, Draft)>) {
         let mut lanes: Vec<(RoomId, Vec<Draft>)> = Vec::new();
         for (room, draft) in drafts {
             match lanes.iter_mut().find(|(of, _)| *of == room) {
@@ -104,35 +103,25 @@ impl SessionActor {
                 None => lanes.push((room, vec![draft])),
             }
         }
-        let is_warm = |room| match control.written {
-            Some((last, at)) => last == room && at.elapsed() < ROOM_WARM_FOR,
-            None => false,
-        };
-        let sent = lanes.into_iter().map(|(room, drafts)| {
-            let is_warm = is_warm(room);
-            async move { self.send_to(room, drafts, is_warm).await.then_some(room) }
-        });
-        let written = join_all(sent).await.into_iter().flatten().last();
-        control.written = written.map(|room| (room, Instant::now()));
+        let sending = lanes
+            .into_iter()
+            .map(|(room, drafts)| self.send_to(room, drafts));
+        join_all(sending).await;
     }
 
-    /// Sends messages to one room, in their order. A room that has been asleep looks at the senders'
-    /// membership before it takes what they send, each for itself, and so might change their order: the
-    /// first one goes ahead and wakes it. Returns whether the last one was sent.
-    async fn send_to(&self, room: RoomId, drafts: Vec<Draft>, is_warm: bool) -> bool {
-        let send = |(request_id, action): Draft| async move {
-            let answered = self.act(Act::Send, room, action).await;
-            let is_sent = answered.is_ok();
-            self.reply(request_id, answered);
-            is_sent
+    /// Sends messages to one room, in their order.
+    async fn send_to(&self, room: RoomId, drafts: Vec<Draft>) {
+        let account = self.session.account();
+        let (requests, actions): (Vec<_>, Vec<_>) = drafts.into_iter().unzip();
+        let commands = actions
+            .into_iter()
+            .map(|action| services_rooms::Command { account, action })
+            .collect();
+        let reply = |at: usize, outcome: Result<Outcome, CommandError>| {
+            let answered = outcome.map(|outcome| Answer::Acted(Act::Send, outcome));
+            self.reply(requests[at], answered.map_err(Refusal::from));
         };
-        let mut drafts = drafts.into_iter();
-        let mut is_sent = false;
-        if !is_warm && let Some(first) = drafts.next() {
-            is_sent = send(first).await;
-        }
-        let rest = join_all(drafts.map(send)).await;
-        rest.last().copied().unwrap_or(is_sent)
+        self.sessions.rooms().commands(room, commands, reply).await;
     }
 }
 

@@ -111,7 +111,7 @@ fn of_store(error: &StoreError) -> Reason {
 /// Reads what came of a command.
 ///
 /// # Errors
-/// What the node that has the room says; [`CommandError::Unavailable`] where that is not understood.
+/// What the node that has the room says; [`CommandError::Unavailable`] where its refusal is not understood.
 pub fn read_answer(answer: v1::RoomAnswer) -> Result<Outcome, CommandError> {
     match answer.answer {
         Some(Answer::Outcome(outcome)) => Ok(Outcome {
@@ -120,7 +120,8 @@ pub fn read_answer(answer: v1::RoomAnswer) -> Result<Outcome, CommandError> {
             member: outcome.member.and_then(|member| read_member(&member)),
         }),
         Some(Answer::Refusal(refusal)) => Err(read_refusal(&refusal)),
-        None => Err(CommandError::Unavailable),
+        // Of a later release, and it says neither that it happened nor that it did not.
+        None => Err(CommandError::OutcomeUnknown),
     }
 }
 
