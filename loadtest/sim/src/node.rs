@@ -111,6 +111,7 @@ impl Node {
     /// Stops in the order of the server, once its streams have been asked to go.
     pub(crate) async fn stop(&self) {
         self.services.stop().await;
+        self.services.leave().await;
         self.tasks.stop();
         self.store.close().await;
     }

@@ -18,6 +18,9 @@ pub(crate) const LOOK_WITHIN: Duration = Duration::from_secs(1);
 /// How long the links of a life that is over have to end.
 pub(crate) const FAREWELL_WITHIN: Duration = Duration::from_millis(100);
 
+/// How long the store has to take the word that this node leaves: others wait less than two seconds without it.
+pub(crate) const LEAVE_WITHIN: Duration = Duration::from_secs(2);
+
 /// How long links have to send what waits when the node stops.
 pub(crate) const LINKS_END_WITHIN: Duration = Duration::from_secs(1);
 

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use crate::cluster::{Answering, Cluster, Others};
 use crate::files::{Carried, Members};
 use crate::known::{EndStreams, Known};
-use crate::limits::{LINKS_END_WITHIN, PLACE_ANSWERS_WITHIN};
+use crate::limits::{LEAVE_WITHIN, LINKS_END_WITHIN, PLACE_ANSWERS_WITHIN};
 
 /// What a node is made of.
 pub struct Parts {
@@ -204,10 +204,20 @@ impl Node {
     pub async fn stop(&self) {
         self.sessions.stop().await;
         self.rooms.stop().await;
+    }
+
+    /// Leaves the cluster, however well the rooms have ended: what this node still owns is claimed by others at once,
+    /// and what its rooms write later is fenced. Then ends the links, over which it has refused what was asked.
+    pub async fn leave(&self) {
+        if timeout(LEAVE_WITHIN, self.membership.leave())
+            .await
+            .is_err()
+        {
+            tracing::warn!("could not say in time that it leaves: others wait a lease for it");
+        }
         if let Some(links) = self.others.links() {
             links.stop(LINKS_END_WITHIN).await;
         }
-        self.membership.leave().await;
     }
 }
 

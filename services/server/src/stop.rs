@@ -1,4 +1,5 @@
-//! The order of a stop: not ready, no new connections, clients told, rooms finished, store closed.
+//! The order of a stop: not ready, no new connections, rooms handed over, clients told, rooms finished, cluster left,
+//! store closed.
 
 use std::time::Duration;
 
@@ -11,9 +12,9 @@ use crate::app::App;
 /// hand; one that does not is left to the end of the process, which loses nothing acknowledged.
 const SERVICES_WITHIN: Duration = Duration::from_secs(5);
 
-/// What other nodes get to take this node's rooms over, while clients are still served. What they have not taken
-/// by then they claim once this node has left.
-const HAND_OVER_WITHIN: Duration = Duration::from_secs(10);
+/// The part of the time to stop that other nodes get to take this node's rooms over, while clients are still served:
+/// the rest is for clients to hear where to go, and to go. What was not taken by then is claimed once this node has left.
+const HAND_OVER_PART: u32 = 2;
 
 /// What background tasks get to end once everything else has.
 const TASKS_WITHIN: Duration = Duration::from_secs(2);
@@ -35,11 +36,12 @@ impl App {
     pub async fn stop(&self) -> Stopped {
         let within = self.config.stop_within.duration();
         let tell = async {
-            let _late = timeout(HAND_OVER_WITHIN, self.node.hand_over()).await;
+            let _late = timeout(within / HAND_OVER_PART, self.node.hand_over()).await;
             self.node.drain();
         };
         let Drained { connections_cut } = self.gateway.shutdown(within, tell).await;
         let in_time = timeout(SERVICES_WITHIN, self.node.stop()).await;
+        self.node.leave().await;
         self.tasks.stop();
         let tasks_left = self.tasks.ended(TASKS_WITHIN).await;
         if !self.is_store_shared {

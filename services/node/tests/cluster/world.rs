@@ -270,6 +270,7 @@ impl Member {
         self.node.hand_over().await;
         self.node.drain();
         self.node.stop().await;
+        self.node.leave().await;
         self.tasks.stop();
         self.id
     }
