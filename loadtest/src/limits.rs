@@ -47,6 +47,9 @@ pub(crate) const TRY_AGAIN: Duration = Duration::from_millis(250);
 /// for none to time out.
 pub(crate) const OPENING_AT_ONCE: usize = 128;
 
+/// Of these, on one connection that several share: a server works on no more than 32 calls of one at a time.
+pub(crate) const OPENING_AT_ONCE_PER_CONNECTION: usize = 16;
+
 /// From connecting to the Live marker of the last room. On a busy machine the handshakes of a storm
 /// take turns.
 pub(crate) const OPEN_WITHIN: Duration = Duration::from_secs(60);

@@ -4,7 +4,7 @@
 //! is the same on both sides of a comparison.
 
 use anyhow::{Context as _, bail};
-use futures::future::{TryFutureExt as _, try_join_all};
+use futures::future::TryFutureExt as _;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use rookery_client::v1::{FollowRoom, Hello};
 use rookery_client::{Client, FrameReceiver, FrameSender, Server, Token};
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::console::Stage;
 use crate::frames::{Glance, glances};
-use crate::limits::{OPEN_WITHIN, OPENING_AT_ONCE};
+use crate::limits::{OPEN_WITHIN, OPENING_AT_ONCE, OPENING_AT_ONCE_PER_CONNECTION};
 use crate::people::Person;
 
 /// An open stream. Its connection ends with it, if no other is on it.
@@ -103,13 +103,14 @@ pub(crate) async fn open_sharing(
 ) -> anyhow::Result<Vec<Line>> {
     let open = async |callers: &[Caller]| {
         let client = in_time(async { Ok(server.connect().await?) }).await?;
-        let lines = callers.iter().map(|caller| {
+        let lines = stream::iter(callers).map(|caller| {
             let opened = in_time(open_on(&client, caller));
             opened.inspect_ok(|_| stage.inc(1))
         });
-        try_join_all(lines).await
+        let lines = lines.buffered(OPENING_AT_ONCE_PER_CONNECTION);
+        lines.try_collect::<Vec<_>>().await
     };
-    let connections_at_once = OPENING_AT_ONCE.div_ceil(lines_per_connection);
+    let connections_at_once = OPENING_AT_ONCE / OPENING_AT_ONCE_PER_CONNECTION;
     stream::iter(callers.chunks(lines_per_connection))
         .map(open)
         .buffered(connections_at_once)

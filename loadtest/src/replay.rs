@@ -11,16 +11,15 @@
 //! order.
 
 mod audience;
-mod conversations;
 mod schedule;
 mod speakers;
-mod verify;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use loadtest_conversations::{Comparison, Conversations, Day, Line, compare};
 use rookery_client::{Client, Tuning};
 use tokio::time::{Instant, sleep};
 
@@ -33,12 +32,7 @@ use crate::report::{Goal, Report, Row, shown};
 use crate::rookery::Rookery;
 use crate::stats::{length, median, number};
 use audience::{Audience, Heard};
-use conversations::{Conversations, Day};
 use speakers::{PROGRESS_POLL, Room, speak};
-use verify::{Comparison, Line};
-
-/// The conversations that come with this program; see `data/README.md` for their source and licence.
-const DATA: &[u8] = include_bytes!("../data/ubuntu-irc.jsonl.gz");
 
 /// The bar for all days: fewer restarts prove less. A few days are a trial, and need those asked for.
 const KILLS_MIN: u32 = 10;
@@ -66,7 +60,7 @@ pub(crate) async fn run(options: &ReplayOptions) -> anyhow::Result<bool> {
             let bytes = std::fs::read(path);
             Conversations::read(&bytes.with_context(|| format!("cannot read {}", path.display()))?)
         }
-        None => Conversations::read(DATA),
+        None => Conversations::ours(),
     }?;
     if let Some(days) = options.days {
         conversations.keep_days(days);
@@ -108,7 +102,7 @@ pub(crate) async fn run(options: &ReplayOptions) -> anyhow::Result<bool> {
     let mut comparison = Comparison::default();
     for (room, lines) in rooms.iter().zip(&sent) {
         let found = found(&administrator.client, room).await?;
-        comparison = comparison.and(verify::compare(lines, &found));
+        comparison = comparison.and(compare(lines, &found));
         stage.inc(1);
     }
     drop(stage);

@@ -17,10 +17,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::speakers::{PROGRESS_POLL, Room};
-use super::verify::Line;
 use crate::console::{Console, Stage};
 use crate::limits::{OPENING_AT_ONCE, SETTLE_WITHIN};
 use crate::people::Person;
+use loadtest_conversations::Line;
 
 /// How sessions come back. Thousands do so at once, to a server that has just started.
 const BACKOFF: Backoff = Backoff {

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::conversations::Said;
+use loadtest_conversations::Said;
 
 const MINUTES_PER_DAY: u32 = 24 * 60;
 

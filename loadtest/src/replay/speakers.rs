@@ -10,9 +10,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::audience::Audience;
-use super::conversations::{Conversations, Said};
 use super::schedule;
-use super::verify::Line;
+use loadtest_conversations::Line;
+use loadtest_conversations::{Conversations, Said};
 
 /// How often the progress is looked at.
 pub(super) const PROGRESS_POLL: Duration = Duration::from_millis(20);

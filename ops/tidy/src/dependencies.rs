@@ -129,9 +129,16 @@ pub const ROWS: &[Row] = &[
     Row::new("rookery-client", &["proto"]),
     Row::new("proto-clients-terminal", &["proto", "rookery-client"]),
     // Load: a client, plus the bare store as the baseline of `append` and the subject of `power`.
+    Row::new("loadtest-conversations", &[]),
     Row::new(
         "loadtest",
-        &["proto", "rookery-client", "cluster-types", "cluster-store"],
+        &[
+            "proto",
+            "rookery-client",
+            "loadtest-conversations",
+            "cluster-types",
+            "cluster-store",
+        ],
     ),
     Row::new("loadtest-sim", EVERYTHING),
     // Tools: they must build when nothing else does.

@@ -58,6 +58,8 @@ pub(crate) enum Step {
     K6,
     /// Behind HAProxy one node is killed and another drained, and nobody under k6's load loses a message
     Balancer,
+    /// A cluster keeps its promises while its nodes are killed, cut off and drained, as anybody can see
+    Demo,
     /// A real day with the server killed twice: every message there, once, in order
     Replay,
     /// Every benchmark works, and 100 of 1,000 clients that stop reading cost little and miss nothing
@@ -68,7 +70,7 @@ pub(crate) enum Step {
 
 impl Step {
     /// Every step in its order.
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Fmt,
         Self::Buf,
         Self::Deny,
@@ -83,6 +85,7 @@ impl Step {
         Self::Sim,
         Self::K6,
         Self::Balancer,
+        Self::Demo,
         Self::Replay,
         Self::Bench,
         Self::Crash,
@@ -117,6 +120,7 @@ impl Step {
             | Self::Build
             | Self::Doctest
             | Self::Sim
+            | Self::Demo
             | Self::Replay
             | Self::Bench
             | Self::Crash => &[],
@@ -132,6 +136,7 @@ impl Step {
             | Self::Sim
             | Self::K6
             | Self::Balancer
+            | Self::Demo
             | Self::Replay
             | Self::Bench
             | Self::Crash => Some(Self::Build),
@@ -150,7 +155,13 @@ impl Step {
     pub(crate) fn runs_programs(self) -> bool {
         matches!(
             self,
-            Self::Sim | Self::K6 | Self::Balancer | Self::Replay | Self::Bench | Self::Crash
+            Self::Sim
+                | Self::K6
+                | Self::Balancer
+                | Self::Demo
+                | Self::Replay
+                | Self::Bench
+                | Self::Crash
         )
     }
 
@@ -197,6 +208,11 @@ impl Step {
             }
             Self::K6 => itself(root, "k6"),
             Self::Balancer => itself(root, "balancer"),
+            Self::Demo => {
+                let mut command = root.command(root.program("debug", "rookery"));
+                command.arg("demo");
+                command
+            }
             Self::Replay => loadtest(root, &REPLAY),
             Self::Bench => loadtest(root, &BENCH),
             Self::Crash => loadtest(root, &CRASH),

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::backup::BackupArgs;
 use crate::cluster::ClusterArgs;
+use crate::demo::DemoArgs;
 use crate::dev_cluster::DevClusterArgs;
 use crate::key_files::KeysArgs;
 use crate::restore::RestoreArgs;
@@ -68,6 +69,8 @@ pub enum Command {
     Restore(RestoreArgs),
     /// Run several nodes in one process, to try a cluster and to break it.
     DevCluster(DevClusterArgs),
+    /// Show in a minute what a cluster promises: nodes go, and nothing that was said does.
+    Demo(DemoArgs),
     /// Make certificates for the nodes of a cluster.
     Cluster(ClusterArgs),
 }
@@ -105,6 +108,7 @@ impl Cli {
                 | Command::Backup(_)
                 | Command::Restore(_)
                 | Command::DevCluster(_)
+                | Command::Demo(_)
                 | Command::Cluster(_),
             ) => {
                 return errors.into_iter().next().map_or(Ok(cli), Err);

@@ -14,6 +14,7 @@ mod backup;
 pub mod cli;
 mod cluster;
 pub mod config;
+mod demo;
 mod descriptors;
 mod dev_cluster;
 pub mod files;
@@ -33,6 +34,7 @@ mod waiting;
 
 pub use backup::{BackupArgs, backup};
 pub use cluster::{ClusterArgs, cluster};
+pub use demo::{DemoArgs, demo};
 pub use dev_cluster::{DevCluster, DevClusterArgs, DevError, NodeStatus, Standing, dev_cluster};
 pub use job::{StoreOptions, TellOptions};
 pub use key_files::{KeysArgs, key_files};

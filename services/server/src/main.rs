@@ -25,5 +25,6 @@ fn main() -> ExitCode {
         Some(Command::Restore(arguments)) => services_server::restore(arguments),
         Some(Command::Cluster(arguments)) => services_server::cluster(arguments),
         Some(Command::DevCluster(arguments)) => services_server::dev_cluster(arguments),
+        Some(Command::Demo(arguments)) => services_server::demo(arguments),
     }
 }

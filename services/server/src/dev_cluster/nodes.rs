@@ -2,16 +2,16 @@
 //!
 //! A killed node is a runtime that is shut down: its tasks end where they are, and nobody is told a word. A paused
 //! one has its only worker held: none of its tasks goes on, its clock does, and what is in its sockets waits, as
-//! with SIGSTOP. One that is cut off reaches the store and no other node.
+//! with SIGSTOP. One that is cut off reaches the store and no other node ([`trouble`]).
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
+use cluster_membership::Membership;
 use cluster_rpc::link::MemoryNetwork;
-use cluster_runtime::TaskKind;
 use cluster_store::{OpenError, Store};
 use cluster_types::{Life, NodeId, Rng, RoomId, Shard};
 use tokio::runtime::Runtime;
@@ -23,6 +23,8 @@ use crate::config::Config;
 use crate::nodes::Among;
 use crate::serve;
 use crate::stores;
+
+mod trouble;
 
 /// How long the nodes get to share the rooms among them.
 const SETTLES_WITHIN: Duration = Duration::from_secs(30);
@@ -298,6 +300,17 @@ impl DevCluster {
         self.balancer.address
     }
 
+    /// What each node that has not ended knows of the cluster.
+    pub(crate) fn memberships(&self) -> impl Iterator<Item = Membership> {
+        let running = self.nodes.iter().filter_map(|node| node.running.as_ref());
+        running.map(|running| running.app.node.membership.clone())
+    }
+
+    /// The store of all of them.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// The node that has a room, as the first that runs knows.
     pub fn owner(&self, room: RoomId) -> Option<u8> {
         let knows = &self.running().next()?.app.node.membership;
@@ -318,123 +331,6 @@ impl DevCluster {
     pub fn app(&self, number: u8) -> Option<&App> {
         let node = self.nodes.iter().find(|node| node.number == number)?;
         node.running.as_ref().map(|running| &running.app)
-    }
-
-    // --- What can be done to a node ---
-
-    /// Ends a node where it stands.
-    ///
-    /// # Errors
-    /// If it does not run.
-    pub fn kill(&mut self, number: u8) -> Result<(), DevError> {
-        let running = self.end(number, Standing::Killed)?;
-        self.balance();
-        drop(running.paused);
-        running.runtime.shutdown_background();
-        Ok(())
-    }
-
-    /// Has a node hand its rooms over, send its clients away and leave.
-    ///
-    /// # Errors
-    /// If it does not run.
-    pub async fn drain(&mut self, number: u8) -> Result<(), DevError> {
-        self.expect(number, Standing::Running)?;
-        let running = self.end(number, Standing::Left)?;
-        self.balance();
-        let app = running.app.clone();
-        running
-            .runtime
-            .spawn(async move { app.stop().await })
-            .await
-            .map_err(std::io::Error::other)?;
-        running.runtime.shutdown_background();
-        Ok(())
-    }
-
-    /// Starts a node that has ended, in a new life.
-    ///
-    /// # Errors
-    /// If it has not ended, or does not start.
-    pub async fn restart(&mut self, number: u8) -> Result<(), DevError> {
-        let node = self.node(number)?;
-        if node.running.is_some() {
-            let standing = node.standing;
-            return Err(DevError::Standing { number, standing });
-        }
-        let (id, address) = (node.id, node.address);
-        let running = self.run(number, id, address).await?;
-        let node = self.node(number)?;
-        (node.running, node.standing) = (Some(running), Standing::Running);
-        self.balance();
-        Ok(())
-    }
-
-    /// Has a node stand still.
-    ///
-    /// # Errors
-    /// If it does not run.
-    pub fn pause(&mut self, number: u8) -> Result<(), DevError> {
-        self.expect(number, Standing::Running)?;
-        let node = self.node(number)?;
-        if let Some(running) = &mut node.running {
-            let (resume, paused) = sync_channel::<()>(0);
-            let tasks = running.app.tasks.clone();
-            let _guard = running.runtime.enter();
-            tasks.spawn(TaskKind::Housekeeping, "dev-cluster: pause", async move {
-                // It holds the node's only worker until the other end is dropped.
-                let _resumed = paused.recv();
-            });
-            running.paused = Some(resume);
-        }
-        node.standing = Standing::Paused;
-        let address = node.address;
-        self.balance();
-        self.balancer.end(address);
-        Ok(())
-    }
-
-    /// Lets a node go on.
-    ///
-    /// # Errors
-    /// If it is not paused.
-    pub fn resume(&mut self, number: u8) -> Result<(), DevError> {
-        self.expect(number, Standing::Paused)?;
-        let node = self.node(number)?;
-        if let Some(running) = &mut node.running {
-            running.paused = None;
-        }
-        node.standing = Standing::Running;
-        self.balance();
-        Ok(())
-    }
-
-    /// Cuts a node off from all others.
-    ///
-    /// # Errors
-    /// If it does not run.
-    pub fn cut(&mut self, number: u8) -> Result<(), DevError> {
-        self.expect(number, Standing::Running)?;
-        let id = self.node(number)?.id;
-        for other in self.nodes.iter().filter(|node| node.id != id) {
-            self.network.part(id, other.id);
-        }
-        self.node(number)?.standing = Standing::CutOff;
-        Ok(())
-    }
-
-    /// Lets a node reach the others again.
-    ///
-    /// # Errors
-    /// If it is not cut off.
-    pub fn heal(&mut self, number: u8) -> Result<(), DevError> {
-        self.expect(number, Standing::CutOff)?;
-        let id = self.node(number)?.id;
-        for other in self.nodes.iter().filter(|node| node.id != id) {
-            self.network.heal(id, other.id);
-        }
-        self.node(number)?.standing = Standing::Running;
-        Ok(())
     }
 
     /// Ends all nodes in good order, side by side, and then the store.
@@ -460,38 +356,5 @@ impl DevCluster {
             running.runtime.shutdown_background();
         }
         self.store.close().await;
-    }
-
-    fn node(&mut self, number: u8) -> Result<&mut DevNode, DevError> {
-        let count = self.nodes.len();
-        let node = self.nodes.iter_mut().find(|node| node.number == number);
-        node.ok_or(DevError::NoSuchNode { number, count })
-    }
-
-    fn expect(&mut self, number: u8, wanted: Standing) -> Result<(), DevError> {
-        let standing = self.node(number)?.standing;
-        if standing == wanted {
-            Ok(())
-        } else {
-            Err(DevError::Standing { number, standing })
-        }
-    }
-
-    /// Takes a node's runtime, whatever it does.
-    fn end(&mut self, number: u8, standing: Standing) -> Result<Running, DevError> {
-        let node = self.node(number)?;
-        let before = node.standing;
-        let running = node.running.take().ok_or(DevError::Standing {
-            number,
-            standing: before,
-        })?;
-        node.standing = standing;
-        if before == Standing::CutOff {
-            let id = node.id;
-            for other in self.nodes.iter().filter(|node| node.id != id) {
-                self.network.heal(id, other.id);
-            }
-        }
-        Ok(running)
     }
 }

@@ -3,45 +3,57 @@
 //! Invariant: nothing is left out and nothing changes its place. A line that cannot be read is an error
 //! that names it.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::io::{BufRead as _, BufReader};
 
 use flate2::read::GzDecoder;
 use serde::Deserialize;
 
+/// The conversations that come with this program; see `data/README.md` for their source and licence.
+const OURS: &[u8] = include_bytes!("../data/ubuntu-irc.jsonl.gz");
+
 /// All conversations of a file.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Conversations {
+pub struct Conversations {
     nicks: Vec<String>,
     days: Vec<Day>,
 }
 
 /// One day, in one room.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Day {
+pub struct Day {
     /// YYYY-MM-DD
-    pub(super) date: String,
+    pub date: String,
     /// In the order in which they were said.
-    pub(super) lines: Vec<Said>,
+    pub lines: Vec<Said>,
 }
 
 /// One line.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Said {
+pub struct Said {
     /// Of the day, 0 to 1,439.
-    pub(super) minute: u32,
+    pub minute: u32,
     /// Who, as a place among [`Conversations::nicks`].
-    pub(super) nick: usize,
-    pub(super) text: String,
+    pub nick: usize,
+    /// What was said.
+    pub text: String,
 }
 
 /// A file that is not what it should be.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Malformed {
+pub enum Malformed {
+    /// It ends in the middle, or is no such file.
     #[error("the file of conversations is not compressed with gzip, or is cut off")]
     Compression(#[source] std::io::Error),
+    /// A line is not as it should be.
     #[error("line {line} of the conversations is not what it should be: {problem}")]
-    Line { line: usize, problem: String },
+    Line {
+        /// From 1 on.
+        line: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
 }
 
 #[derive(Deserialize)]
@@ -53,8 +65,19 @@ struct Record {
 }
 
 impl Conversations {
+    /// Those that come with this program: 48,589 lines of 4,636 people on 39 days.
+    ///
+    /// # Errors
+    /// If the program has been altered.
+    pub fn ours() -> Result<Self, Malformed> {
+        Self::read(OURS)
+    }
+
     /// Reads JSON lines that are compressed with gzip.
-    pub(super) fn read(compressed: &[u8]) -> Result<Self, Malformed> {
+    ///
+    /// # Errors
+    /// If it is something else, or a line is not as it should be.
+    pub fn read(compressed: &[u8]) -> Result<Self, Malformed> {
         let mut conversations = Self::default();
         let mut places = HashMap::new();
         let lines = BufReader::new(GzDecoder::new(compressed)).lines();
@@ -82,8 +105,23 @@ impl Conversations {
     }
 
     /// Keeps the first days and those who spoke on them.
-    pub(super) fn keep_days(&mut self, count: usize) {
+    pub fn keep_days(&mut self, count: usize) {
         self.days.truncate(count);
+        self.keep_speakers();
+    }
+
+    /// Keeps the first lines of each of the longest days, the longest first.
+    pub fn keep_longest(&mut self, days: usize, lines: usize) {
+        self.days.sort_by_key(|day| Reverse(day.lines.len()));
+        self.days.truncate(days);
+        self.days
+            .iter_mut()
+            .for_each(|day| day.lines.truncate(lines));
+        self.keep_speakers();
+    }
+
+    /// Forgets everybody who says nothing.
+    fn keep_speakers(&mut self) {
         let kept: BTreeSet<usize> = self.days.iter().flat_map(Day::nicks).collect();
         let places: HashMap<usize, usize> = kept.iter().copied().zip(0..).collect();
         self.nicks = kept.iter().map(|nick| self.nicks[*nick].clone()).collect();
@@ -93,17 +131,17 @@ impl Conversations {
     }
 
     /// Everybody who said something, in the order of their first line.
-    pub(super) fn nicks(&self) -> &[String] {
+    pub fn nicks(&self) -> &[String] {
         &self.nicks
     }
 
     /// The days, in the order of the file.
-    pub(super) fn days(&self) -> &[Day] {
+    pub fn days(&self) -> &[Day] {
         &self.days
     }
 
     /// How many lines there are.
-    pub(super) fn lines(&self) -> u64 {
+    pub fn lines(&self) -> u64 {
         self.days.iter().map(|day| day.lines.len() as u64).sum()
     }
 
@@ -122,7 +160,7 @@ impl Conversations {
 
 impl Day {
     /// Everybody who said something on this day.
-    pub(super) fn nicks(&self) -> BTreeSet<usize> {
+    pub fn nicks(&self) -> BTreeSet<usize> {
         self.lines.iter().map(|said| said.nick).collect()
     }
 }
@@ -180,6 +218,21 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_days_come_first_and_are_cut() {
+        let text = [FILE.lines().last().expect("three lines"), "\n", FILE].concat();
+        let mut read = Conversations::read(&compressed(&text)).expect("a file");
+        read.keep_longest(2, 1);
+        let dates: Vec<_> = read.days().iter().map(|day| &day.date[..]).collect();
+        assert_eq!(dates, ["2004-12-25", "2005-01-01"]);
+        assert_eq!((read.nicks().len(), read.lines()), (2, 2));
+        let said = |day: &Day| read.nicks()[day.lines[0].nick].clone();
+        assert_eq!(
+            read.days().iter().map(said).collect::<Vec<_>>(),
+            ["ada", "bob"]
+        );
+    }
+
+    #[test]
     fn what_cannot_be_read_is_named() {
         let text = format!("{FILE}{{\"day\": 1}}\n");
         let error = Conversations::read(&compressed(&text)).expect_err("no date");
@@ -192,7 +245,7 @@ mod tests {
 
     #[test]
     fn what_comes_with_the_program_is_all_there() {
-        let read = Conversations::read(super::super::DATA).expect("our own file");
+        let read = Conversations::ours().expect("our own file");
         let counts = (read.lines(), read.nicks().len(), read.days().len());
         assert_eq!(counts, (48_589, 4_636, 39));
     }

@@ -7,33 +7,34 @@ use std::collections::HashMap;
 
 /// A message: as it was sent, or as it was found.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Line {
+pub struct Line {
     /// The client message id.
-    pub(super) id: String,
+    pub id: String,
     /// `accounts/{account}`
-    pub(super) author: String,
-    pub(super) text: String,
+    pub author: String,
+    /// What was said.
+    pub text: String,
 }
 
 /// How histories compare with the file.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct Comparison {
+pub struct Comparison {
     /// Lines that are there with their author and text, after the line before them.
-    pub(super) right: u64,
+    pub right: u64,
     /// Lines that are not there.
-    pub(super) missing: u64,
+    pub missing: u64,
     /// Copies of lines that are there already.
-    pub(super) doubled: u64,
+    pub doubled: u64,
     /// Lines that are there with another author or another text.
-    pub(super) altered: u64,
+    pub altered: u64,
     /// Lines that are there before one that was said earlier.
-    pub(super) out_of_order: u64,
+    pub out_of_order: u64,
     /// Messages that are not in the file.
-    pub(super) foreign: u64,
+    pub foreign: u64,
 }
 
 /// Compares what was found, in the order of the log, with what was sent, in the order of the file.
-pub(super) fn compare(sent: &[Line], found: &[Line]) -> Comparison {
+pub fn compare(sent: &[Line], found: &[Line]) -> Comparison {
     let mut comparison = Comparison::default();
     let mut places: HashMap<&str, usize> = HashMap::with_capacity(found.len());
     let known: HashMap<&str, &Line> = sent.iter().map(|line| (&line.id[..], line)).collect();
@@ -67,7 +68,7 @@ pub(super) fn compare(sent: &[Line], found: &[Line]) -> Comparison {
 impl Comparison {
     /// Both together.
     #[must_use]
-    pub(super) const fn and(self, other: Self) -> Self {
+    pub const fn and(self, other: Self) -> Self {
         Self {
             right: self.right + other.right,
             missing: self.missing + other.missing,
