@@ -45,7 +45,7 @@ pub(super) struct Books {
     waiting_bytes: usize,
     /// What the other node takes.
     credit: Purse,
-    asks: BTreeMap<u64, Asker>,
+    asks: Asks,
     /// The id of the newest ask, and of the newest one that was sent.
     asked: u64,
     asked_sent: u64,
@@ -59,6 +59,13 @@ pub(super) struct Books {
     ending: Ending,
     /// Wakes whoever sends, once there is something to send.
     sender: Option<Waker>,
+}
+
+/// Asks of this node that have no outcome.
+#[derive(Debug, Default)]
+struct Asks {
+    open: BTreeMap<u64, (Asker, usize)>,
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -131,6 +138,27 @@ fn signed(bytes: usize) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
+// === impl Asks ===
+
+impl Asks {
+    /// Whether there may be one more of so many bytes.
+    fn has_place(&self, bytes: usize, limits: &Limits) -> bool {
+        let fits = self.bytes + bytes <= limits.asks_bytes_max || self.open.is_empty();
+        fits && self.open.len() < limits.asks_max
+    }
+
+    fn insert(&mut self, id: u64, asker: Asker, bytes: usize) {
+        self.bytes += bytes;
+        self.open.insert(id, (asker, bytes));
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Asker> {
+        let (asker, bytes) = self.open.remove(&id)?;
+        self.bytes -= bytes;
+        Some(asker)
+    }
+}
+
 // === impl Books ===
 
 impl Books {
@@ -142,7 +170,7 @@ impl Books {
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             credit: Purse::default(),
-            asks: BTreeMap::new(),
+            asks: Asks::default(),
             asked: 0,
             asked_sent: 0,
             granted: Purse {
@@ -196,19 +224,19 @@ impl Books {
         if !matches!(self.ending, Ending::Not) {
             return Err(AskError::NotLinked);
         }
-        if self.asks.len() >= self.limits.asks_max || !self.has_room(body.len()) {
+        if !self.asks.has_place(body.len(), &self.limits) || !self.has_room(body.len()) {
             return Err(AskError::Full);
         }
         self.asked += 1;
         let id = self.asked;
-        self.asks.insert(id, asker);
+        self.asks.insert(id, asker, body.len());
         self.queue(body.len(), Waiting::Ask { id, deadline, body });
         Ok(id)
     }
 
     /// Nobody waits for the answer to an ask any more. Returns whether it may have happened.
     pub(super) fn forget(&mut self, id: u64) -> bool {
-        if self.asks.remove(&id).is_none() || id <= self.asked_sent {
+        if self.asks.remove(id).is_none() || id <= self.asked_sent {
             return true;
         }
         let is_it = |waiting: &Waiting| matches!(waiting, Waiting::Ask { id: at, .. } if *at == id);
@@ -222,7 +250,7 @@ impl Books {
 
     /// The other node has answered. An ask that is not waited for any more may be answered all the same.
     pub(super) fn answered(&mut self, answer: wire::Answer) {
-        let Some(asker) = self.asks.remove(&answer.id) else {
+        let Some(asker) = self.asks.remove(answer.id) else {
             return;
         };
         let outcome = match answer.outcome {
@@ -299,7 +327,7 @@ impl Books {
         if !matches!(self.ending, Ending::Saying(_)) {
             self.ending = Ending::Said;
         }
-        for (id, asker) in std::mem::take(&mut self.asks) {
+        for (id, (asker, _)) in std::mem::take(&mut self.asks).open {
             let outcome = if id > self.asked_sent {
                 AskError::NotSent
             } else {
@@ -431,7 +459,7 @@ impl Books {
             };
             let left = deadline.saturating_duration_since(now());
             if left.is_zero() {
-                if let Some(asker) = self.asks.remove(&id) {
+                if let Some(asker) = self.asks.remove(id) {
                     let _nobody_waits = asker.send(Err(AskError::NotSent));
                 }
                 continue;

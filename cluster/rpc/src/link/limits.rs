@@ -21,13 +21,20 @@ pub const WAITING_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// with answers in two milliseconds, two million a second.
 pub const ASKS_MAX: usize = 4 * 1024;
 
+/// Bytes of the same.
+pub const ASKS_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+// An ask keeps its credit until it is answered, a tell until it is read: while a store is slow, events go on.
+const _: () = assert!(ASKS_MAX <= CREDIT_FRAMES as usize / 2);
+const _: () = assert!(ASKS_BYTES_MAX <= CREDIT_BYTES as usize / 2);
+
 /// For an answer, at most: a longer deadline is taken for this one. Nobody at the end of a client's call waits
 /// for an hour.
 pub const ASK_WITHIN_MAX: Duration = Duration::from_secs(3_600);
 
-/// Asks and tells that the other node may send before some are dealt with. Enough for a round trip of 20
-/// milliseconds at 100,000 a second.
-pub const CREDIT_FRAMES: u32 = 2 * 1024;
+/// Asks and tells that the other node may send before some are dealt with. Half of it is enough for a round trip of 20
+/// milliseconds at 200,000 tells a second.
+pub const CREDIT_FRAMES: u32 = 8 * 1024;
 
 /// Bytes of the same: what one link can make this node keep, but for one body.
 pub const CREDIT_BYTES: u32 = 4 * 1024 * 1024;
@@ -123,6 +130,8 @@ pub struct Limits {
     pub waiting_bytes_max: usize,
     /// [`ASKS_MAX`].
     pub asks_max: usize,
+    /// [`ASKS_BYTES_MAX`]; one ask may be larger.
+    pub asks_bytes_max: usize,
     /// [`CREDIT_FRAMES`]; 1 at least.
     pub credit_frames: u32,
     /// [`CREDIT_BYTES`]; 1 at least.
@@ -137,6 +146,7 @@ impl Default for Limits {
             waiting_frames_max: WAITING_FRAMES_MAX,
             waiting_bytes_max: WAITING_BYTES_MAX,
             asks_max: ASKS_MAX,
+            asks_bytes_max: ASKS_BYTES_MAX,
             credit_frames: CREDIT_FRAMES,
             credit_bytes: CREDIT_BYTES,
             answers_bytes_max: ANSWERS_BYTES_MAX,

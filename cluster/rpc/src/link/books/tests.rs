@@ -8,6 +8,7 @@ const LIMITS: Limits = Limits {
     waiting_frames_max: 100,
     waiting_bytes_max: 1_000,
     asks_max: 4,
+    asks_bytes_max: 40,
     credit_frames: 8,
     credit_bytes: 80,
     answers_bytes_max: 50,
@@ -235,4 +236,24 @@ fn who_leaves_says_farewell_last() {
     assert!(left.last().is_some_and(farewells), "{left:?}");
     assert_eq!(left.len(), 5, "refusal, answer, credit, tell, farewell");
     assert_eq!(books.take(Instant::now), Next::End);
+}
+
+#[test]
+fn asks_leave_half_of_the_credit_to_what_is_told() {
+    let mut books = books();
+    let ask = |books: &mut Books, bytes| {
+        let (asker, _answer) = oneshot::channel();
+        let deadline = Instant::now() + Duration::from_secs(1);
+        books.ask(vec![0; bytes].into(), deadline, asker)
+    };
+    let first = ask(&mut books, 60).expect("the first may be larger");
+    assert_eq!(ask(&mut books, 1), Err(AskError::Full));
+    books.forget(first);
+    for _ in 0..2 {
+        ask(&mut books, 20).expect("fits");
+    }
+    assert_eq!(ask(&mut books, 1), Err(AskError::Full));
+    books
+        .tell(vec![0; 60].into())
+        .expect("what is told has a place");
 }
