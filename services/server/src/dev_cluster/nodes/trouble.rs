@@ -14,8 +14,9 @@ impl DevCluster {
     pub fn kill(&mut self, number: u8) -> Result<(), DevError> {
         let running = self.end(number, Standing::Killed)?;
         self.balance();
-        drop(running.paused);
         running.runtime.shutdown_background();
+        // Not before: one that is paused must not go on for a moment.
+        drop(running.paused);
         Ok(())
     }
 
