@@ -17,9 +17,8 @@ use cluster_rpc::link::{Limits, Links, Network, Parts, Peer};
 use cluster_runtime::{TaskKind, Tasks};
 use cluster_types::{DeploymentId, Life, NodeId, Rng};
 use services_sessions::Hub;
-use tokio::time::timeout;
 
-use crate::limits::{FAREWELL_WITHIN, SERVING_LOOKED_AT_EVERY};
+use crate::limits::FAREWELL_WITHIN;
 
 mod answering;
 mod others;
@@ -64,16 +63,10 @@ impl Cluster {
                 }
                 others.set_peers(peers(&view));
             }
-            let serving = self.membership.is_serving();
             hub.moved();
-            // Whether this node serves what it owns changes without a word.
-            loop {
-                match timeout(SERVING_LOOKED_AT_EVERY, changes.changed()).await {
-                    Ok(Ok(())) => break,
-                    Ok(Err(_membership_is_gone)) => return,
-                    Err(_elapsed) if self.membership.is_serving() != serving => break,
-                    Err(_elapsed) => {}
-                }
+            if changes.changed().await.is_err() {
+                // The membership is gone.
+                return;
             }
         }
     }

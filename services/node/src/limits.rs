@@ -24,9 +24,6 @@ pub(crate) const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 /// How long links have to send what waits when the node stops.
 pub(crate) const LINKS_END_WITHIN: Duration = Duration::from_secs(1);
 
-/// How often it is looked whether this node serves what it owns: as often as that may change.
-pub(crate) const SERVING_LOOKED_AT_EVERY: Duration = Duration::from_millis(100);
-
 /// How long a start waits for the place of files to say whose it is. A folder answers at once, and a bucket that
 /// does not keeps nobody from messages.
 pub(crate) const PLACE_ANSWERS_WITHIN: Duration = Duration::from_secs(10);

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use cluster_runtime::{Supervisor, TaskKind, Tasks};
 use cluster_store::StoreError;
 use cluster_types::Caller;
+use futures::future::join;
 use services_rooms::Rooms;
 
 use crate::actor::SessionActor;
@@ -65,7 +66,9 @@ impl Sessions {
     /// # Errors
     /// Only if the runtime is going down.
     pub async fn start(hub: Hub, with: Dependencies) -> Result<Self, SessionError> {
+        let inner = Arc::clone(&hub.0);
         let subscribe = nodes::subscribing::run(Arc::clone(&hub.0), with.rooms.clone());
+        let subscribe = async move { join(subscribe, inner.doubt_rooms()).await };
         let stopping = with.tasks.stopping().clone();
         with.tasks
             .spawn(TaskKind::Relay, "sessions: subscribe", async move {

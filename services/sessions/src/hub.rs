@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cluster_runtime::{Exit, TaskKind, Tasks};
-use cluster_types::{AccountId, RoomId, SignInId};
+use cluster_types::{AccountId, RoomId, Seq, SignInId};
 use ractor::ActorId;
+use tokio::sync::Notify;
 
 use crate::error::{Refusal, SessionError};
 use crate::limits::{DRAIN_RETRY, FAULT_RETRY, PRESENCE_EVERY};
@@ -40,6 +41,8 @@ pub(crate) struct Inner {
     relay: Relay,
     accounts: Accounts,
     next_id: AtomicU64,
+    /// Word of memberships may have been lost.
+    doubted: Notify,
 }
 
 impl Hub {
@@ -53,6 +56,7 @@ impl Hub {
             between,
             accounts: Accounts::default(),
             next_id: AtomicU64::new(1),
+            doubted: Notify::new(),
         }));
         let (inner, stopping) = (Arc::clone(&hub.0), tasks.stopping().clone());
         tasks.spawn(TaskKind::Housekeeping, "sessions: presence", async move {
@@ -131,12 +135,12 @@ impl Inner {
         Some(session.change(|state| state.enter(room)))
     }
 
-    /// An account has become a member of a room.
-    pub(crate) fn gain(&self, room: RoomId, session: &Arc<Session>) {
+    /// An account has become a member of a room, by this event if that is known.
+    pub(crate) fn gain(&self, room: RoomId, session: &Arc<Session>, seq: Seq) {
         let standing = session.standing();
         if !standing.ended {
             self.relay.watch(room, session);
-            session.change(|state| state.gain(room));
+            session.change(|state| state.gain(room, seq));
         }
     }
 

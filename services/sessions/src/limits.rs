@@ -124,18 +124,33 @@ pub const DRAIN_RETRY: Duration = Duration::from_millis(500);
 /// When to come back after a fault, at the earliest.
 pub const FAULT_RETRY: Duration = Duration::from_millis(500);
 
-/// Rooms that are subscribed for at another node in one go: some kilobytes of ids, and one page of heads.
-pub const SUBSCRIBE_AT_ONCE: usize = 256;
+/// Rooms that are subscribed for at another node in one go, or that it is told to tell of no more: some kilobytes of
+/// ids, and one read of their heads. All rooms of a node that has left are some dozen such goes.
+pub const SUBSCRIBE_AT_ONCE: usize = 1_024;
 
 /// A node that did not take a subscription is asked again after this long: rooms are between two nodes for
 /// little longer.
 pub const SUBSCRIBE_RETRY: Duration = Duration::from_millis(50);
 
-/// A link that had no place for an event is tried again after this long.
+/// How long after a subscription its node is told how far the rooms had come: what had been told by then, and is on
+/// its way over the link, need not be read by every session.
+pub const CAUGHT_UP_AFTER: Duration = Duration::from_millis(20);
+
+/// A link that had no place for something is tried again after this long.
 pub const MISSED_RETRY: Duration = Duration::from_millis(20);
+
+/// Read marks that wait for a home of their room. It has one again within seconds.
+pub const MARKS_OWED_MAX: usize = 10_000;
 
 /// People whose presence is told to a node in one go: about 20 kB.
 pub const PRESENCE_TOLD_MAX: usize = 1_000;
 
-/// Sessions that are told of a gap in one go, before others get the thread.
-pub const CAUGHT_UP_AT_ONCE: usize = 256;
+/// After a link has broken or stands, all sessions look which rooms they are in after this long: the links of a node
+/// that comes or goes do so together.
+pub const DOUBT_AFTER: Duration = Duration::from_millis(100);
+
+/// Sessions that do so at a time.
+pub const DOUBTED_AT_ONCE: usize = 256;
+
+/// From one such group to the next: all [`SESSIONS_MAX`] have looked after five seconds.
+pub const DOUBT_EVERY: Duration = Duration::from_millis(5);

@@ -3,11 +3,13 @@
 //! A room has one home at a time, the node that its actor runs on. Every other node with sessions that watch
 //! the room subscribes there, and is told of each event once, however many sessions it has: from there on it
 //! is the relay's. A subscription lasts as long as the link and the home do. After each new one the node reads
-//! from the store how far the room has come, and its sessions read what they missed: so nothing that is told
-//! between nodes has to be reliable.
+//! from the store how far the room has come, and its sessions read what they missed: so no event has to arrive.
 //!
 //! What happens to a room is told at its home; what is said in passing, of whatever node, goes through it.
 //! Who became a member, and how present people are, every node is told.
+//!
+//! Invariant: a node to which a link stands is told everything that it may not find by `seq`, or that something was
+//! left out: events of its rooms, memberships, presence. What a break takes is looked up after it.
 //!
 //! Leaves out: links and who has which room, which are behind [`Nodes`].
 
@@ -16,34 +18,35 @@ use std::fmt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cluster_types::{AccountId, NodeId, RoomId};
+use cluster_types::{AccountId, NodeId, RoomId, Seq, Shard};
 use parking_lot::Mutex;
 use proto::cluster::v1;
 use services_rooms::{Published, ReadMark, Standing};
 use tokio::sync::Notify;
 
-use crate::limits::{PRESENCE_TOLD_MAX, SUBSCRIBE_AT_ONCE};
+use crate::limits::SUBSCRIBE_AT_ONCE;
 use crate::outbox::{Event, Missed};
 use crate::presence::State as Present;
 use crate::wire::frame::Frame;
 
 mod interests;
+mod owed;
+mod presence;
 mod subscribers;
 pub(crate) mod subscribing;
 pub(crate) mod wire;
 
 pub use interests::Home;
 use interests::{Interests, Turn, Waiting};
+use owed::Owed;
+use presence::Unknowing;
 use subscribers::Subscribers;
 
 /// The other nodes, and which of them has a room.
 #[async_trait]
 pub trait Nodes: fmt::Debug + Send + Sync + 'static {
-    /// Who has a room, as far as is known here.
-    fn home(&self, room: RoomId) -> Home;
-
-    /// Whether this node owns a room, also while it does not serve it.
-    fn owns(&self, room: RoomId) -> bool;
+    /// Who owns a shard's rooms, as far as is known here, whether or not they can be served there now.
+    fn home(&self, shard: Shard) -> Home;
 
     /// Looks again who has what.
     async fn look(&self);
@@ -65,12 +68,8 @@ pub struct Alone;
 
 #[async_trait]
 impl Nodes for Alone {
-    fn home(&self, _room: RoomId) -> Home {
+    fn home(&self, _shard: Shard) -> Home {
         Home::Here(cluster_types::Epoch(0))
-    }
-
-    fn owns(&self, _room: RoomId) -> bool {
-        true
     }
 
     async fn look(&self) {}
@@ -93,10 +92,9 @@ pub(crate) struct Between {
     nodes: std::sync::Arc<dyn Nodes>,
     interests: Mutex<Interests>,
     subscribers: Subscribers,
-    /// Nodes that were not told of a membership.
-    doubted: Mutex<BTreeSet<NodeId>>,
-    /// Nodes that are to be told how present everybody here is.
-    presence_owed: Mutex<BTreeSet<NodeId>>,
+    owed: Owed,
+    unknowing: Unknowing,
+    /// Whoever subscribes has something to do.
     news: Notify,
 }
 
@@ -106,8 +104,8 @@ impl Between {
             nodes,
             interests: Mutex::default(),
             subscribers: Subscribers::default(),
-            doubted: Mutex::default(),
-            presence_owed: Mutex::default(),
+            owed: Owed::default(),
+            unknowing: Unknowing::default(),
             news: Notify::new(),
         }
     }
@@ -116,83 +114,87 @@ impl Between {
 
     /// A part of the relay watches a room from now on. Called under the lock of its topics.
     pub(crate) fn watch(&self, room: RoomId) {
-        let home = || self.nodes.home(room);
-        if self.interests.lock().more(room, home).is_some() {
-            self.news.notify_one();
-        }
+        let home = |shard| self.nodes.home(shard);
+        self.news_of(self.interests.lock().more(room, home));
     }
 
     /// A part of the relay watches a room no more. Called under the lock of its topics.
     pub(crate) fn unwatch(&self, room: RoomId) {
-        // Told under the lock: whoever watches the room next subscribes after it.
-        let mut interests = self.interests.lock();
-        if let Some(node) = interests.fewer(room) {
-            self.unsubscribe(room, node);
-        }
-    }
-
-    /// A node that goes on telling is told again. Only under the lock of the interests.
-    fn unsubscribe(&self, room: RoomId, node: NodeId) {
-        let _told = self.nodes.tell(node, wire::unsubscribe(room));
+        self.news_of(self.interests.lock().fewer(room));
     }
 
     /// Whether anybody here wants to hear of a room. If not, whoever tells of it is told so.
     pub(crate) fn wants(&self, room: RoomId, from: NodeId) -> bool {
-        let interests = self.interests.lock();
+        let mut interests = self.interests.lock();
         let wants = interests.contains(room);
         if !wants {
-            self.unsubscribe(room, from);
+            self.news_of([interests.leave(room, from)]);
         }
         wants
     }
 
     /// Rooms have other homes than before.
     pub(crate) fn moved(&self) {
-        let home = |room| self.nodes.home(room);
-        let turns = self.interests.lock().moved(home);
-        // One that cannot serve for a moment goes on under the same epoch, and nobody subscribes anew.
-        self.subscribers.keep(|room| self.nodes.owns(room));
-        if !turns.is_empty() {
-            self.news.notify_one();
-        }
+        let home = |shard| self.nodes.home(shard);
+        self.news_of(self.interests.lock().moved(home));
+        self.subscribers
+            .keep(|shard| matches!(home(shard), Home::Here(_)));
     }
 
     /// A link stands.
     pub(crate) fn linked(&self, node: NodeId) {
-        self.presence_owed.lock().insert(node);
-        if self.interests.lock().relinked(node).is_some() {
-            self.news.notify_one();
-        }
+        self.unknowing.add(node);
+        self.news_of(self.interests.lock().relinked(node));
     }
 
     /// A link has broken.
     pub(crate) fn unlinked(&self, node: NodeId) {
         self.subscribers.remove_node(node);
-        // Once it is back, it looks by itself.
-        self.doubted.lock().remove(&node);
-        self.presence_owed.lock().remove(&node);
-        if self.interests.lock().relinked(node).is_some() {
+        self.owed.remove(node);
+        self.unknowing.remove(node);
+        self.news_of(self.interests.lock().relinked(node));
+    }
+
+    fn news_of(&self, turns: impl IntoIterator<Item = Turn>) {
+        if turns.into_iter().next().is_some() {
             self.news.notify_one();
         }
     }
 
-    fn turns(&self) -> Vec<Turn> {
-        self.interests.lock().turns()
+    fn turns(&self) -> BTreeSet<Turn> {
+        let linked = self.nodes.linked();
+        self.interests.lock().turns(&linked)
     }
 
     fn next(&self, turn: Turn) -> Vec<Waiting> {
         self.interests.lock().next(turn, SUBSCRIBE_AT_ONCE)
     }
 
-    fn stand(&self, rooms: &[Waiting]) {
-        self.interests.lock().stand(rooms);
+    fn stand(&self, rooms: &[Waiting], refused: &[Waiting]) {
+        let mut interests = self.interests.lock();
+        interests.stand(rooms);
+        interests.put_back(refused);
+    }
+
+    /// Tells a node which rooms nobody here watches any more. Returns whether it is on its way.
+    fn unsubscribe(&self, node: NodeId) -> bool {
+        let leaving = self.interests.lock().take_leaving(node);
+        let leaving: Vec<_> = leaving.into_iter().collect();
+        let tell = |rooms: &&[RoomId]| self.nodes.tell(node, wire::unsubscribe(rooms.to_vec()));
+        let told = leaving.chunks(SUBSCRIBE_AT_ONCE).take_while(tell);
+        let told: usize = told.map(<[_]>::len).sum();
+        let mut interests = self.interests.lock();
+        for room in &leaving[told..] {
+            interests.leave(*room, node);
+        }
+        told == leaving.len()
     }
 
     // --- What other nodes watch ---
 
     /// Another node subscribes. Returns the rooms that are not here.
     pub(crate) fn subscribe(&self, node: NodeId, rooms: &[RoomId]) -> Vec<RoomId> {
-        let is_here = |room: &RoomId| matches!(self.nodes.home(*room), Home::Here(_));
+        let is_here = |room: &RoomId| matches!(self.home(*room), Home::Here(_));
         let (here, elsewhere): (Vec<_>, Vec<_>) = rooms.iter().partition(|room| is_here(room));
         for room in here {
             self.subscribers.add(room, node);
@@ -200,16 +202,22 @@ impl Between {
         elsewhere
     }
 
-    /// Another node wants to hear of a room no more.
-    pub(crate) fn unsubscribed(&self, node: NodeId, room: RoomId) {
-        self.subscribers.remove(room, node);
+    /// Another node wants to hear of rooms no more.
+    pub(crate) fn unsubscribed(&self, node: NodeId, rooms: &[RoomId]) {
+        for room in rooms {
+            self.subscribers.remove(*room, node);
+        }
+    }
+
+    fn home(&self, room: RoomId) -> Home {
+        self.nodes.home(Shard::of_room(room))
     }
 
     /// Tells of an event whoever subscribes.
     pub(crate) fn event(&self, published: &Published, event: &Event) {
         let nodes = self.subscribers.of(published.room);
         if let Some(Standing::Gained(account)) = published.standing {
-            self.gained(published.room, account, &nodes);
+            self.gained(published.room, account, published.seq, &nodes);
         }
         if nodes.is_empty() {
             return;
@@ -224,10 +232,10 @@ impl Between {
     }
 
     /// Tells all but `besides`, who hear of it otherwise, that an account is a member of a room.
-    pub(crate) fn gained(&self, room: RoomId, account: AccountId, besides: &[NodeId]) {
+    pub(crate) fn gained(&self, room: RoomId, account: AccountId, seq: Seq, besides: &[NodeId]) {
         let mut others = self.nodes.linked();
         others.retain(|node| !besides.contains(node));
-        self.tell_or_doubt(&others, || wire::gained(room, account));
+        self.tell_or_doubt(&others, || wire::gained(room, account, seq));
     }
 
     /// Tells whoever subscribes that a room is no more.
@@ -237,26 +245,35 @@ impl Between {
 
     /// Tells how far a member has read: whoever subscribes, or the room's home.
     pub(crate) fn read(&self, room: RoomId, account: AccountId, mark: ReadMark) {
+        if !self.tell_read(room, account, mark) {
+            self.owed.mark(room, account, mark);
+            self.news.notify_one();
+        }
+    }
+
+    /// Whether it is on its way.
+    fn tell_read(&self, room: RoomId, account: AccountId, mark: ReadMark) -> bool {
         let nodes = self.hint_to(room, None);
-        self.tell_all(&nodes, || wire::read(room, account, mark));
+        let is_told = self.tell_all(&nodes, || wire::read(room, account, mark));
+        is_told && self.home(room) != Home::Nowhere
     }
 
     /// Tells that a member writes, as [`Between::read`].
     pub(crate) fn typing(&self, room: RoomId, account: AccountId) {
         let nodes = self.hint_to(room, None);
-        self.tell_all(&nodes, || wire::typing(room, account));
+        let _told = self.tell_all(&nodes, || wire::typing(room, account));
     }
 
     /// Tells on what was said in passing on another node, if this is the room's home.
     pub(crate) fn pass_on(&self, room: RoomId, from: NodeId, told: Bytes) {
-        if let Home::Here(_) = self.nodes.home(room) {
+        if let Home::Here(_) = self.home(room) {
             let nodes = self.hint_to(room, Some(from));
-            self.tell_all(&nodes, || told);
+            let _told = self.tell_all(&nodes, || told);
         }
     }
 
     fn hint_to(&self, room: RoomId, from: Option<NodeId>) -> Vec<NodeId> {
-        match self.nodes.home(room) {
+        match self.home(room) {
             Home::Here(_) => {
                 let mut nodes = self.subscribers.of(room);
                 nodes.retain(|node| Some(*node) != from);
@@ -278,35 +295,33 @@ impl Between {
             .filter(|node| !self.nodes.tell(**node, told.clone()));
         let lost: Vec<_> = lost.copied().collect();
         if !lost.is_empty() {
-            self.doubted.lock().extend(lost);
+            self.owed.doubt(lost);
             self.news.notify_one();
         }
     }
 
-    /// What has no place on the way is forgotten.
-    fn tell_all(&self, nodes: &[NodeId], told: impl FnOnce() -> Bytes) {
+    /// Whether all of them are told.
+    fn tell_all(&self, nodes: &[NodeId], told: impl FnOnce() -> Bytes) -> bool {
         if nodes.is_empty() {
-            return;
+            return true;
         }
         let told = told();
-        for node in nodes {
-            let _told = self.nodes.tell(*node, told.clone());
-        }
+        let tell = |node: &NodeId| self.nodes.tell(*node, told.clone());
+        nodes.iter().filter(|node| tell(node)).count() == nodes.len()
     }
 
-    /// Tells what was missed, as far as there is a place for it now.
-    fn catch_up(&self) {
+    /// Tells what is owed, as far as there is a place for it now.
+    fn tell_owed(&self) {
         let tell = |node, room, missed: Missed| self.nodes.tell(node, wire::missed(room, missed));
         self.subscribers.catch_up(tell);
-        let mut doubted = self.doubted.lock();
-        doubted.retain(|node| !self.nodes.tell(*node, wire::doubt()));
+        let doubt = |node| self.nodes.tell(node, wire::doubt());
+        let read = |room, account, mark| self.tell_read(room, account, mark);
+        self.owed.tell(doubt, read);
     }
 
-    fn has_missed(&self) -> bool {
-        self.subscribers.has_missed() || !self.doubted.lock().is_empty()
+    fn owes(&self) -> bool {
+        self.subscribers.has_missed() || self.owed.is_some()
     }
-
-    // --- Presence ---
 
     /// Tells every node who has become how present here; `all` is everybody, for those who do not know yet.
     pub(crate) fn presence(
@@ -314,35 +329,7 @@ impl Between {
         news: &[(AccountId, Present)],
         all: impl FnOnce() -> Vec<(AccountId, Present)>,
     ) {
-        let mut owed: BTreeSet<_> = std::mem::take(&mut *self.presence_owed.lock());
-        let linked = self.nodes.linked();
-        let (new, known): (Vec<_>, Vec<_>) =
-            linked.into_iter().partition(|node| owed.contains(node));
-        owed.retain(|node| !new.contains(node));
-        self.presence_owed.lock().append(&mut owed);
-        for node in known {
-            self.tell_presence(node, news, false);
-        }
-        if !new.is_empty() {
-            let all = all();
-            for node in new {
-                self.tell_presence(node, &all, true);
-            }
-        }
-    }
-
-    /// What has no place on the way is told anew, with everything else.
-    fn tell_presence(&self, node: NodeId, people: &[(AccountId, Present)], is_all: bool) {
-        // Also if there is nobody: those who were told of before are gone.
-        let nobody = (is_all && people.is_empty()).then_some(people);
-        let mut some = people.chunks(PRESENCE_TOLD_MAX).chain(nobody).enumerate();
-        let is_told = some.all(|(n, some)| {
-            let told = wire::presence(some, is_all && n == 0);
-            self.nodes.tell(node, told)
-        });
-        if !is_told {
-            self.presence_owed.lock().insert(node);
-        }
+        self.unknowing.tell(&*self.nodes, news, all);
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::limits::{MARKER_WATCHERS_MAX, TYPING_WATCHERS_MAX};
 use crate::nodes::Between;
-use crate::outbox::{Event, Hint};
+use crate::outbox::{Event, Hint, Missed};
 use crate::session::{Session, SessionId};
 
 mod shard;
@@ -77,6 +77,14 @@ impl Relay {
             everywhere &= shard.post(Post::Event(room, event.clone()));
         }
         everywhere
+    }
+
+    /// Says to all who watch a room how far it had come when events of it were lost on the way to this node, after all
+    /// that has come here before.
+    pub(crate) fn doubt(&self, room: RoomId, missed: Missed) {
+        for shard in self.shards.iter().filter(|shard| shard.is_watched(room)) {
+            shard.post(Post::Doubt(room, missed));
+        }
     }
 
     /// Shows all who look at the room that a member writes, if that was not shown just now. Returns whether

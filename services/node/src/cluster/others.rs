@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use bytes::Bytes;
-use cluster_membership::{Membership, Owner, Place};
+use cluster_membership::{Membership, Owner};
 use cluster_rpc::link::{AskError, Links, Peer};
 use cluster_runtime::{TaskKind, Tasks};
 use cluster_types::{NodeId, RoomId, Shard};
@@ -74,17 +74,14 @@ impl Others {
 
 #[async_trait]
 impl Nodes for Others {
-    fn home(&self, room: RoomId) -> Home {
-        match self.membership.place(Shard::of_room(room)) {
-            Place::Here(ownership) => Home::Here(ownership.epoch),
-            Place::There(member, epoch) => Home::There(member.life.node, epoch),
-            Place::Nobody => Home::Nowhere,
-        }
-    }
-
-    fn owns(&self, room: RoomId) -> bool {
+    fn home(&self, shard: Shard) -> Home {
         let view = self.membership.view();
-        view.owner(Shard::of_room(room)).life == Some(view.me())
+        let Owner { life, epoch, .. } = view.owner(shard);
+        match life.and_then(|life| view.living(life)) {
+            Some(member) if member.life == view.me() => Home::Here(epoch),
+            Some(member) => Home::There(member.life.node, epoch),
+            None => Home::Nowhere,
+        }
     }
 
     async fn look(&self) {
@@ -141,5 +138,57 @@ impl OtherNodes for Others {
                 // Who does not hear of it finds out by its next round.
                 let _answers = join_all(nodes.into_iter().map(tell)).await;
             });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cluster_membership::limits::SERVE_FOR;
+    use cluster_membership::{Addresses, Myself, Parts, Place, Tenant, Timing};
+    use cluster_store::{Faults, Simulated, SimulatedDisk, Store};
+    use cluster_types::Rng;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Nothing;
+
+    #[async_trait]
+    impl Tenant for Nothing {
+        async fn release(&self, _: &[Shard]) {}
+        fn handed(&self, _: &[(Shard, Owner)]) {}
+        fn lost(&self, _: &[Shard]) {}
+        fn gained(&self, _: &[Shard]) {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_node_cannot_serve_for_a_moment_is_its_own_all_the_same() {
+        let (disk, rng, tasks) = (SimulatedDisk::new(), Rng::seeded(1), Tasks::new());
+        let membership = Membership::join(Parts {
+            store: Store::new(Simulated::new(disk.clone(), rng.fork())),
+            rng: rng.fork(),
+            tasks: tasks.clone(),
+            myself: Myself {
+                node: NodeId::random(&rng),
+                addresses: Addresses::default(),
+                version: String::new(),
+            },
+            timing: Timing::default(),
+        });
+        let membership = membership.await.expect("joins");
+        membership.serve(Arc::new(Nothing));
+        membership.until_caretaker().await;
+        let others = Others::new(membership.clone(), tasks);
+        let home = others.home(Shard::FIRST);
+        assert!(matches!(home, Home::Here(_)), "{home:?}");
+        disk.set_faults(Faults {
+            stall: 1_000_000,
+            stall_span: SERVE_FOR * 2,
+            ..Faults::NONE
+        });
+        sleep(SERVE_FOR).await;
+        assert_eq!(membership.place(Shard::FIRST), Place::Nobody);
+        assert_eq!(others.home(Shard::FIRST), home);
     }
 }

@@ -21,7 +21,7 @@ impl SessionActor {
             Ok(rooms) => {
                 self.session.change(|state| state.doubt_others(&rooms));
                 for room in rooms {
-                    self.sessions.hub().gain(room, &self.session);
+                    self.sessions.hub().gain(room, &self.session, Seq::ZERO);
                 }
                 Reading::More
             }

@@ -1,12 +1,13 @@
 //! What comes in from other nodes.
 
 use bytes::Bytes;
-use cluster_types::{NodeId, RoomId, Seq};
+use cluster_types::{NodeId, RoomId};
 use proto::cluster::v1;
 use services_rooms::Standing;
+use tokio::time::sleep;
 
 use super::{Hub, Inner};
-use crate::limits::CAUGHT_UP_AT_ONCE;
+use crate::limits::{DOUBT_AFTER, DOUBT_EVERY, DOUBTED_AT_ONCE};
 use crate::nodes;
 use crate::nodes::wire::{self, Heard};
 use crate::outbox::Missed;
@@ -26,7 +27,7 @@ impl Hub {
                     inner.deliver(&published, event);
                 } else if let Some(Standing::Gained(account)) = published.standing {
                     // Whoever is told of events hears of new members by them alone.
-                    inner.gained(published.room, account);
+                    inner.gained(published.room, account, published.seq);
                 }
             }
             Heard::Missed(room, missed) => {
@@ -34,8 +35,8 @@ impl Hub {
                     inner.missed(room, missed);
                 }
             }
-            Heard::Unsubscribe(room) => inner.between.unsubscribed(from, room),
-            Heard::Gained(room, account) => inner.gained(room, account),
+            Heard::Unsubscribe(rooms) => inner.between.unsubscribed(from, &rooms),
+            Heard::Gained(room, account, seq) => inner.gained(room, account, seq),
             Heard::Deleted(room) => inner.gone(room),
             Heard::Read(room, account, mark) => {
                 inner.read(room, account, mark);
@@ -63,11 +64,9 @@ impl Hub {
         self.doubt_rooms();
     }
 
-    /// Has each session look which rooms its account is in.
+    /// Has each session look, one after the other, which rooms its account is in.
     fn doubt_rooms(&self) {
-        for session in self.0.accounts.all() {
-            session.change(|state| state.doubt_rooms());
-        }
+        self.0.doubted.notify_one();
     }
 
     /// The link to another node has broken.
@@ -86,24 +85,23 @@ impl Hub {
 
 impl Inner {
     /// Events of a room were lost on the way here, and among them may be one that says who is a member no more.
-    fn missed(&self, room: RoomId, missed: Missed) {
-        for session in self.relay.watchers(room) {
-            session.change(|state| state.doubt(room, missed));
-        }
+    pub(crate) fn missed(&self, room: RoomId, missed: Missed) {
+        self.relay.doubt(room, missed);
     }
 
-    /// A room had come this far when this node was told of it again.
-    pub(crate) async fn caught_up(&self, room: RoomId, head: Seq, message_count: u64) {
-        let missed = Missed {
-            head,
-            message_count,
-            priority: None,
-        };
-        for sessions in self.relay.watchers(room).chunks(CAUGHT_UP_AT_ONCE) {
-            for session in sessions {
-                session.change(|state| state.doubt(room, missed));
+    /// Whenever word of memberships may have been lost, has all sessions look, some at a time: all at once would keep
+    /// the store from everything else.
+    pub(crate) async fn doubt_rooms(&self) {
+        loop {
+            self.doubted.notified().await;
+            // Links of several nodes break or stand at the same time.
+            sleep(DOUBT_AFTER).await;
+            for sessions in self.accounts.all().chunks(DOUBTED_AT_ONCE) {
+                for session in sessions {
+                    session.change(|state| state.doubt_rooms());
+                }
+                sleep(DOUBT_EVERY).await;
             }
-            tokio::task::yield_now().await;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What happens in rooms, on its way to who wants to know: the sessions of this node, by the relay, and the
 //! nodes that subscribe.
 
-use cluster_types::{AccountId, RoomId};
+use cluster_types::{AccountId, RoomId, Seq};
 use services_rooms::{Published, Publisher, ReadMark, Standing};
 
 use super::{Hub, Inner};
@@ -16,8 +16,8 @@ impl Publisher for Hub {
     }
 
     fn gained(&self, room: RoomId, account: AccountId) {
-        self.0.between.gained(room, account, &[]);
-        self.0.gained(room, account);
+        self.0.between.gained(room, account, Seq::ZERO, &[]);
+        self.0.gained(room, account, Seq::ZERO);
     }
 
     fn deleted(&self, room: RoomId) {
@@ -42,10 +42,12 @@ impl Inner {
     pub(super) fn deliver(&self, published: &Published, event: Event) {
         let room = published.room;
         match published.standing {
-            Some(Standing::Gained(account)) => self.gained(room, account),
+            Some(Standing::Gained(account)) => self.gained(room, account, published.seq),
             Some(Standing::Lost(account)) => {
                 for session in self.accounts.sessions_of(account) {
-                    self.leave(room, &session, None);
+                    if session.change(|state| state.is_lost_by(room, published.seq)) {
+                        self.leave(room, &session, None);
+                    }
                 }
                 self.presence.doubt_of(account);
             }
@@ -60,9 +62,9 @@ impl Inner {
         }
     }
 
-    pub(super) fn gained(&self, room: RoomId, account: AccountId) {
+    pub(super) fn gained(&self, room: RoomId, account: AccountId, seq: Seq) {
         for session in self.accounts.sessions_of(account) {
-            self.gain(room, &session);
+            self.gain(room, &session, seq);
         }
     }
 

@@ -1,14 +1,16 @@
 //! [`Interests`]: which rooms this node watches, and at which node it subscribes for each.
 //!
-//! A room's home is the node that has it, under an epoch. A room that is watched either stands, so that all
-//! that happens at its home is told here, or waits: to be subscribed for, and then to be caught up with.
-//! Whenever its home, or the link to it, is another than it was, it waits again.
+//! A room's home is the node that has it, under an epoch; all rooms of a shard have the same. A room that is watched
+//! either stands, so that all that happens at its home is told here, or waits: to be subscribed for, and then to be caught
+//! up with. Whenever its home, or the link to it, is another than it was, it waits again. A room that is watched no more
+//! leaves: its home is told so.
 //!
 //! Invariant: a room that is watched and has a home stands there, or waits for that home's turn.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
-use cluster_types::{Epoch, NodeId, RoomId};
+use cluster_types::{Epoch, NodeId, RoomId, Shard};
 
 /// Who has a room.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -37,8 +39,12 @@ pub(super) struct Waiting {
 
 #[derive(Debug, Default)]
 pub(super) struct Interests {
-    rooms: BTreeMap<RoomId, Interest>,
-    waiting: BTreeMap<Turn, BTreeSet<RoomId>>,
+    rooms: BTreeMap<(Shard, RoomId), Interest>,
+    // Where all rooms of a shard are that are watched, if that is one place.
+    homes: BTreeMap<Shard, Home>,
+    // Who has waited longest goes first.
+    waiting: BTreeMap<Turn, BTreeSet<(u64, RoomId)>>,
+    leaving: BTreeMap<NodeId, BTreeSet<RoomId>>,
     // How often a room has begun to wait.
     waits: u64,
 }
@@ -50,6 +56,16 @@ struct Interest {
     home: Home,
     // Unless it stands.
     waits_since: Option<u64>,
+}
+
+/// The rooms of a shard.
+pub(super) fn rooms_of(shard: Shard) -> RangeInclusive<(Shard, RoomId)> {
+    let room = |byte| RoomId::from_bytes([byte; 16]);
+    (shard, room(0))..=(shard, room(u8::MAX))
+}
+
+pub(super) const fn key(room: RoomId) -> (Shard, RoomId) {
+    (Shard::of_room(room), room)
 }
 
 impl Home {
@@ -64,82 +80,113 @@ impl Home {
 
 impl Interests {
     /// One more part of the relay watches a room. Returns whose turn it is now, if that is news.
-    pub(super) fn more(&mut self, room: RoomId, home: impl FnOnce() -> Home) -> Option<Turn> {
-        if let Some(interest) = self.rooms.get_mut(&room) {
+    pub(super) fn more(&mut self, room: RoomId, home: impl FnOnce(Shard) -> Home) -> Option<Turn> {
+        let key = key(room);
+        if let Some(interest) = self.rooms.get_mut(&key) {
             interest.watchers += 1;
             return None;
         }
-        let home = home();
+        let home = home(key.0);
+        if self.homes.get(&key.0) != Some(&home) {
+            // The others are looked at when it is said that rooms have moved.
+            self.homes.remove(&key.0);
+        }
         let interest = Interest {
             watchers: 1,
             home,
             waits_since: None,
         };
-        self.rooms.insert(room, interest);
+        self.rooms.insert(key, interest);
         // What happens here from now on is published here; what was before is read by whoever watches.
         let stands = matches!(home, Home::Here(_));
         if stands { None } else { self.wait(room) }
     }
 
-    /// One part of the relay less watches a room. Returns where to unsubscribe, after the last one.
-    pub(super) fn fewer(&mut self, room: RoomId) -> Option<NodeId> {
-        let interest = self.rooms.get_mut(&room)?;
+    /// One part of the relay less watches a room. Returns whose turn it is now, if that is news.
+    pub(super) fn fewer(&mut self, room: RoomId) -> Option<Turn> {
+        let interest = self.rooms.get_mut(&key(room))?;
         interest.watchers -= 1;
         if interest.watchers > 0 {
             return None;
         }
-        let home = interest.home;
-        self.rooms.remove(&room);
-        self.wait_no_more(room, home);
-        match home {
-            Home::There(node, _) => Some(node),
+        self.wait_no_more(room);
+        let interest = self.rooms.remove(&key(room))?;
+        match interest.home {
+            Home::There(node, _) => Some(self.leave(room, node)),
             Home::Here(_) | Home::Nowhere => None,
         }
     }
 
     /// Whether anybody here wants to hear of a room.
     pub(super) fn contains(&self, room: RoomId) -> bool {
-        self.rooms.contains_key(&room)
+        self.rooms.contains_key(&key(room))
+    }
+
+    /// A node is to be told that nobody here watches a room: it may go on telling of it.
+    pub(super) fn leave(&mut self, room: RoomId, node: NodeId) -> Turn {
+        self.leaving.entry(node).or_default().insert(room);
+        Turn::There(node)
     }
 
     /// Looks where all rooms are now. Returns whose turn it is, if that is news.
-    pub(super) fn moved(&mut self, home: impl Fn(RoomId) -> Home) -> BTreeSet<Turn> {
-        let moved = self.rooms.iter_mut().filter_map(|(room, interest)| {
-            let now = home(*room);
-            let before = std::mem::replace(&mut interest.home, now);
-            (before != now).then_some((*room, before))
-        });
-        let moved: Vec<_> = moved.collect();
-        let turns = moved.into_iter().filter_map(|(room, before)| {
-            self.wait_no_more(room, before);
-            self.wait(room)
-        });
-        turns.collect()
+    pub(super) fn moved(&mut self, home: impl Fn(Shard) -> Home) -> BTreeSet<Turn> {
+        let mut turns = BTreeSet::new();
+        for shard in Shard::all() {
+            let now = home(shard);
+            if self.homes.insert(shard, now) == Some(now) {
+                continue;
+            }
+            let rooms = self.rooms.range(rooms_of(shard));
+            let moved = rooms.filter(|(_, interest)| interest.home != now);
+            let moved: Vec<_> = moved.map(|((_, room), _)| *room).collect();
+            for room in moved {
+                self.wait_no_more(room);
+                if let Some(interest) = self.rooms.get_mut(&key(room)) {
+                    interest.home = now;
+                }
+                turns.extend(self.wait(room));
+            }
+        }
+        turns
     }
 
     /// The link to a node has broken, or stands anew: what was subscribed for there is so no more. Returns
     /// whose turn it is, if that is news.
     pub(super) fn relinked(&mut self, node: NodeId) -> Option<Turn> {
+        self.leaving.remove(&node);
         let is_there =
             |interest: &Interest| matches!(interest.home, Home::There(at, _) if at == node);
         let rooms = self.rooms.iter().filter(|(_, of)| is_there(of));
-        let rooms: Vec<_> = rooms.map(|(room, _)| *room).collect();
+        let rooms: Vec<_> = rooms.map(|((_, room), _)| *room).collect();
         let turns = rooms.into_iter().filter_map(|room| self.wait(room));
         turns.last()
     }
 
-    /// The nodes whose turn it is.
-    pub(super) fn turns(&self) -> Vec<Turn> {
-        self.waiting.keys().copied().collect()
+    /// Whose turn it is: this node, and those of the others to which there is a link. The rest have no turn before
+    /// there is one, and know nothing of what this node wanted.
+    pub(super) fn turns(&mut self, linked: &[NodeId]) -> BTreeSet<Turn> {
+        self.leaving.retain(|node, _| linked.contains(node));
+        let waiting = self.waiting.keys().copied();
+        let leaving = self.leaving.keys().map(|node| Turn::There(*node));
+        let is_reached = |turn: &Turn| match turn {
+            Turn::Here => true,
+            Turn::There(node) => linked.contains(node),
+        };
+        waiting.chain(leaving).filter(is_reached).collect()
+    }
+
+    /// Rooms that a node is to be told of no more; whoever takes them tells it so before it subscribes there.
+    pub(super) fn take_leaving(&mut self, node: NodeId) -> BTreeSet<RoomId> {
+        self.leaving.remove(&node).unwrap_or_default()
     }
 
     /// Some of the rooms whose turn it is, at most `max`. They wait until [`Interests::stand`] is told of
     /// them.
     pub(super) fn next(&self, turn: Turn, max: usize) -> Vec<Waiting> {
-        let rooms = self.waiting.get(&turn).into_iter().flatten();
-        let waiting = rooms.filter_map(|room| {
-            let since = self.rooms.get(room)?.waits_since?;
-            Some(Waiting { room: *room, since })
+        let waiting = self.waiting.get(&turn).into_iter().flatten();
+        let waiting = waiting.map(|(since, room)| Waiting {
+            room: *room,
+            since: *since,
         });
         waiting.take(max).collect()
     }
@@ -147,30 +194,43 @@ impl Interests {
     /// These were subscribed for, and caught up with. Those that have begun to wait anew go on waiting.
     pub(super) fn stand(&mut self, rooms: &[Waiting]) {
         for Waiting { room, since } in rooms {
-            if let Some(interest) = self.rooms.get_mut(room)
-                && interest.waits_since == Some(*since)
-            {
-                interest.waits_since = None;
-                let home = interest.home;
-                self.wait_no_more(*room, home);
+            if self.waits_since(*room) == Some(*since) {
+                self.wait_no_more(*room);
             }
         }
     }
 
+    /// These could not be subscribed for: all others that wait go first.
+    pub(super) fn put_back(&mut self, rooms: &[Waiting]) {
+        for Waiting { room, since } in rooms {
+            if self.waits_since(*room) == Some(*since) {
+                self.wait(*room);
+            }
+        }
+    }
+
+    fn waits_since(&self, room: RoomId) -> Option<u64> {
+        self.rooms.get(&key(room))?.waits_since
+    }
+
     fn wait(&mut self, room: RoomId) -> Option<Turn> {
+        self.wait_no_more(room);
         self.waits += 1;
-        let interest = self.rooms.get_mut(&room)?;
+        let interest = self.rooms.get_mut(&key(room))?;
         interest.waits_since = Some(self.waits);
         let turn = interest.home.turn()?;
-        self.waiting.entry(turn).or_default().insert(room);
+        let waiting = self.waiting.entry(turn).or_default();
+        waiting.insert((self.waits, room));
         Some(turn)
     }
 
-    fn wait_no_more(&mut self, room: RoomId, home: Home) {
-        if let Some(turn) = home.turn()
+    fn wait_no_more(&mut self, room: RoomId) {
+        if let Some(interest) = self.rooms.get_mut(&key(room))
+            && let Some(since) = interest.waits_since.take()
+            && let Some(turn) = interest.home.turn()
             && let Some(waiting) = self.waiting.get_mut(&turn)
         {
-            waiting.remove(&room);
+            waiting.remove(&(since, room));
             if waiting.is_empty() {
                 self.waiting.remove(&turn);
             }
@@ -189,7 +249,7 @@ mod tests {
 
     fn watched(home: Home) -> Interests {
         let mut interests = Interests::default();
-        let turn = interests.more(ROOM, || home);
+        let turn = interests.more(ROOM, |_| home);
         assert_eq!(turn, home.turn().filter(|turn| *turn != Turn::Here));
         interests
     }
@@ -258,11 +318,49 @@ mod tests {
     #[test]
     fn the_last_watcher_takes_the_room_along() {
         let mut interests = watched(THERE);
-        assert_eq!(interests.more(ROOM, || Home::Nowhere), None);
+        assert_eq!(interests.more(ROOM, |_| Home::Nowhere), None);
         assert_eq!(interests.fewer(ROOM), None);
         assert!(interests.contains(ROOM));
-        assert_eq!(interests.fewer(ROOM), Some(NEAR));
+        assert_eq!(interests.fewer(ROOM), Some(Turn::There(NEAR)));
         assert!(!interests.contains(ROOM) && interests.waiting.is_empty());
         assert_eq!(interests.fewer(ROOM), None);
+        assert_eq!(interests.turns(&[NEAR]), [Turn::There(NEAR)].into());
+        assert_eq!(interests.take_leaving(NEAR), [ROOM].into());
+        assert!(interests.turns(&[NEAR]).is_empty());
+    }
+
+    #[test]
+    fn without_a_link_there_is_no_turn_and_nothing_to_leave() {
+        let mut interests = watched(THERE);
+        assert!(interests.turns(&[FAR]).is_empty());
+        assert_eq!(interests.turns(&[NEAR, FAR]), [Turn::There(NEAR)].into());
+        interests.fewer(ROOM);
+        assert!(interests.turns(&[]).is_empty());
+        assert!(interests.take_leaving(NEAR).is_empty());
+    }
+
+    #[test]
+    fn those_that_were_refused_keep_no_others_waiting() {
+        let other = RoomId::from_bytes([2; 16]);
+        let mut interests = watched(THERE);
+        interests.more(other, |_| THERE);
+        let turn = Turn::There(NEAR);
+        for room in [ROOM, other, ROOM] {
+            let first = interests.next(turn, 1);
+            assert_eq!(first[0].room, room);
+            interests.put_back(&first);
+        }
+        assert_eq!(interests.next(turn, 9).len(), 2);
+    }
+
+    #[test]
+    fn a_room_that_was_watched_between_two_looks_is_looked_at_too() {
+        let mut interests = watched(THERE);
+        interests.moved(|_| THERE);
+        // It has moved there and back since anybody said so.
+        let other = RoomId::from_bytes(*ROOM.as_bytes());
+        interests.fewer(ROOM);
+        interests.more(other, |_| Home::There(FAR, Epoch(2)));
+        assert_eq!(interests.moved(|_| THERE), [Turn::There(NEAR)].into());
     }
 }

@@ -1,14 +1,15 @@
 //! [`Subscribers`]: which other nodes want to be told of which rooms, on the node that has the rooms.
 //!
 //! Invariant: a node is in here only while a link to it stands. What a link had no place for is put down as
-//! missed before anything later is told, so that a subscriber hears of every gap, at the latest when there is
-//! room again.
+//! missed, of who subscribes alone, before anything later is told, so that a subscriber hears of every gap, at the
+//! latest when there is room again.
 
 use std::collections::BTreeMap;
 
-use cluster_types::{NodeId, RoomId};
+use cluster_types::{NodeId, RoomId, Shard};
 use parking_lot::Mutex;
 
+use super::interests::{key, rooms_of};
 use crate::outbox::{Event, Missed};
 
 #[derive(Debug, Default)]
@@ -16,7 +17,7 @@ pub(super) struct Subscribers(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    rooms: BTreeMap<RoomId, Vec<NodeId>>,
+    rooms: BTreeMap<(Shard, RoomId), Vec<NodeId>>,
     // Of each node that was told less than it should have been.
     missed: BTreeMap<NodeId, BTreeMap<RoomId, Missed>>,
 }
@@ -25,7 +26,7 @@ impl Subscribers {
     /// From here on, a node is told of a room.
     pub(super) fn add(&self, room: RoomId, node: NodeId) {
         let mut state = self.0.lock();
-        let nodes = state.rooms.entry(room).or_default();
+        let nodes = state.rooms.entry(key(room)).or_default();
         if !nodes.contains(&node) {
             nodes.push(node);
         }
@@ -34,10 +35,10 @@ impl Subscribers {
     /// From here on, a node is not told of a room.
     pub(super) fn remove(&self, room: RoomId, node: NodeId) {
         let mut state = self.0.lock();
-        if let Some(nodes) = state.rooms.get_mut(&room) {
+        if let Some(nodes) = state.rooms.get_mut(&key(room)) {
             nodes.retain(|of| *of != node);
             if nodes.is_empty() {
-                state.rooms.remove(&room);
+                state.rooms.remove(&key(room));
             }
         }
         if let Some(missed) = state.missed.get_mut(&node) {
@@ -55,13 +56,17 @@ impl Subscribers {
         });
     }
 
-    /// Rooms that this node does not have any more: whoever wants to hear of them asks elsewhere.
-    pub(super) fn keep(&self, is_here: impl Fn(RoomId) -> bool) {
+    /// Shards that this node does not have any more: whoever wants to hear of their rooms asks elsewhere.
+    pub(super) fn keep(&self, is_here: impl Fn(Shard) -> bool) {
         let mut state = self.0.lock();
         let State { rooms, missed } = &mut *state;
-        rooms.retain(|room, _| is_here(*room));
+        for shard in Shard::all().filter(|shard| !is_here(*shard)) {
+            rooms
+                .extract_if(rooms_of(shard), |_, _| true)
+                .for_each(drop);
+        }
         missed.retain(|_, missed| {
-            missed.retain(|room, _| is_here(*room));
+            missed.retain(|room, _| is_here(Shard::of_room(*room)));
             !missed.is_empty()
         });
     }
@@ -69,12 +74,17 @@ impl Subscribers {
     /// Who wants to be told of a room.
     pub(super) fn of(&self, room: RoomId) -> Vec<NodeId> {
         let state = self.0.lock();
-        state.rooms.get(&room).cloned().unwrap_or_default()
+        state.rooms.get(&key(room)).cloned().unwrap_or_default()
     }
 
     /// There was no place for an event on the way to a node.
     pub(super) fn miss(&self, room: RoomId, node: NodeId, event: &Event) {
         let mut state = self.0.lock();
+        let subscribes = |nodes: &Vec<NodeId>| nodes.contains(&node);
+        if !state.rooms.get(&key(room)).is_some_and(subscribes) {
+            // Since it was told: it asks anew, and reads.
+            return;
+        }
         let entry = state.missed.entry(node).or_default().entry(room);
         entry
             .and_modify(|missed| *missed = missed.and(event.into()))
@@ -142,9 +152,18 @@ mod tests {
         subscribers.add(ROOM, NEAR);
         subscribers.add(OTHER, NEAR);
         subscribers.miss(ROOM, NEAR, &event(1));
-        subscribers.keep(|room| room == OTHER);
+        subscribers.keep(|shard| shard == Shard::of_room(OTHER));
         assert_eq!(subscribers.of(ROOM), []);
         assert_eq!(subscribers.of(OTHER), [NEAR]);
+        assert!(!subscribers.has_missed());
+    }
+
+    #[test]
+    fn who_subscribes_no_more_has_missed_nothing() {
+        let subscribers = Subscribers::default();
+        subscribers.add(ROOM, NEAR);
+        subscribers.remove_node(NEAR);
+        subscribers.miss(ROOM, NEAR, &event(1));
         assert!(!subscribers.has_missed());
     }
 

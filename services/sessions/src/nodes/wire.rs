@@ -17,8 +17,8 @@ use crate::presence::State as Present;
 pub(crate) enum Heard {
     Event(Published),
     Missed(RoomId, Missed),
-    Unsubscribe(RoomId),
-    Gained(RoomId, AccountId),
+    Unsubscribe(Vec<RoomId>),
+    Gained(RoomId, AccountId, Seq),
     Deleted(RoomId),
     Read(RoomId, AccountId, ReadMark),
     Typing(RoomId, AccountId),
@@ -74,15 +74,16 @@ pub(super) fn missed(room: RoomId, missed: Missed) -> Bytes {
     }))
 }
 
-pub(super) fn unsubscribe(room: RoomId) -> Bytes {
-    let room_id = room_id(room);
-    tell(Told::Unsubscribe(told::Unsubscribe { room_id }))
+pub(super) fn unsubscribe(rooms: impl IntoIterator<Item = RoomId>) -> Bytes {
+    let room_ids = rooms.into_iter().map(room_id).collect();
+    tell(Told::Unsubscribe(told::Unsubscribe { room_ids }))
 }
 
-pub(super) fn gained(room: RoomId, account: AccountId) -> Bytes {
+pub(super) fn gained(room: RoomId, account: AccountId, seq: Seq) -> Bytes {
     tell(Told::Gained(told::Gained {
         room_id: room_id(room),
         account_id: account_id(account),
+        seq: seq.0,
     }))
 }
 
@@ -142,13 +143,14 @@ pub(crate) fn heard(told: Bytes) -> Option<Heard> {
             };
             Heard::Missed(read_room(&missed.room_id)?, lost)
         }
-        Told::Unsubscribe(told::Unsubscribe { room_id }) => {
-            Heard::Unsubscribe(read_room(&room_id)?)
+        Told::Unsubscribe(told::Unsubscribe { room_ids }) => {
+            let rooms = room_ids.iter().filter_map(|room| read_room(room));
+            Heard::Unsubscribe(rooms.collect())
         }
-        Told::Gained(told::Gained {
-            room_id,
-            account_id,
-        }) => Heard::Gained(read_room(&room_id)?, read_account(&account_id)?),
+        Told::Gained(gained) => {
+            let (room, account) = (&gained.room_id, &gained.account_id);
+            Heard::Gained(read_room(room)?, read_account(account)?, Seq(gained.seq))
+        }
         Told::Deleted(told::Deleted { room_id }) => Heard::Deleted(read_room(&room_id)?),
         Told::Read(read) => {
             let mark = ReadMark {

@@ -23,20 +23,38 @@ use crate::session::{Session, SessionId};
 pub(super) enum Post {
     Event(RoomId, Event),
     Hint(RoomId, Hint),
+    /// What was not told here, and who is in the room may have changed by it.
+    Doubt(RoomId, Missed),
+}
+
+/// Of a room whose sessions are to read.
+#[derive(Clone, Copy, Debug)]
+struct Lag {
+    missed: Missed,
+    in_doubt: bool,
+}
+
+impl Lag {
+    fn and(self, more: Self) -> Self {
+        Self {
+            missed: self.missed.and(more.missed),
+            in_doubt: self.in_doubt || more.in_doubt,
+        }
+    }
 }
 
 impl Post {
     const fn room(&self) -> RoomId {
         match self {
-            Self::Event(room, _) | Self::Hint(room, _) => *room,
+            Self::Event(room, _) | Self::Hint(room, _) | Self::Doubt(room, _) => *room,
         }
     }
 
-    /// What it weighs. Hints are bounded by their number.
+    /// What it weighs. All but events are bounded by their number.
     fn bytes(&self) -> usize {
         match self {
             Self::Event(_, event) => event.frame.len(),
-            Self::Hint(..) => 0,
+            Self::Hint(..) | Self::Doubt(..) => 0,
         }
     }
 }
@@ -51,7 +69,7 @@ pub(super) struct Shard {
     // Bytes of the events in the queue. More only while `missed` is held.
     queued_bytes: AtomicUsize,
     // Of rooms of which an event did not fit into the queue.
-    missed: Mutex<BTreeMap<RoomId, Missed>>,
+    missed: Mutex<BTreeMap<RoomId, Lag>>,
 }
 
 impl Shard {
@@ -105,20 +123,26 @@ impl Shard {
         topic.map_or_else(Vec::new, |topic| topic.lock().values().cloned().collect())
     }
 
-    /// Queues something. `false`: there is no room for it. Hints are then forgotten, events missed.
+    /// Queues something. `false`: there is no room for it. Hints are then forgotten, events missed, doubts kept.
     pub(super) fn post(&self, post: Post) -> bool {
         // Held over both: see the invariant.
         let mut missed = self.missed.lock();
         let Err(post) = self.try_send(post) else {
             return true;
         };
-        if let Post::Event(room, event) = post {
-            let lost = Missed::from(&event);
-            let entry = missed.entry(room);
-            entry
-                .and_modify(|missed| *missed = missed.and(lost))
-                .or_insert(lost);
-        }
+        let (room, lost, in_doubt) = match post {
+            Post::Event(room, event) => (room, Missed::from(&event), false),
+            Post::Doubt(room, missed) => (room, missed, true),
+            Post::Hint(..) => return false,
+        };
+        let lag = Lag {
+            missed: lost,
+            in_doubt,
+        };
+        let entry = missed.entry(room);
+        entry
+            .and_modify(|missed| *missed = missed.and(lag))
+            .or_insert(lag);
         false
     }
 
@@ -152,8 +176,8 @@ impl Shard {
                 self.hand_out(&parcel).await;
             }
             let missed = std::mem::take(&mut *self.missed.lock());
-            for (room, missed) in missed {
-                self.hand_out(&Parcel::missed(room, missed)).await;
+            for (room, lag) in missed {
+                self.hand_out(&Parcel::lag(room, lag)).await;
             }
         }
     }
@@ -181,16 +205,16 @@ struct Parcel {
     room: RoomId,
     runs: Vec<Run>,
     hints: Vec<Hint>,
-    missed: Option<Missed>,
+    lag: Option<Lag>,
 }
 
 impl Parcel {
-    const fn missed(room: RoomId, missed: Missed) -> Self {
+    const fn lag(room: RoomId, lag: Lag) -> Self {
         Self {
             room,
             runs: Vec::new(),
             hints: Vec::new(),
-            missed: Some(missed),
+            lag: Some(lag),
         }
     }
 
@@ -202,8 +226,10 @@ impl Parcel {
             for hint in &self.hints {
                 state.hint(*hint);
             }
-            if let Some(missed) = self.missed {
-                state.miss(self.room, missed);
+            match self.lag {
+                Some(lag) if lag.in_doubt => state.doubt(self.room, lag.missed),
+                Some(lag) => state.miss(self.room, lag.missed),
+                None => {}
             }
         });
     }
@@ -214,18 +240,25 @@ fn parcels(posts: impl Iterator<Item = Post>) -> impl Iterator<Item = Parcel> {
     let mut posts = posts.peekable();
     std::iter::from_fn(move || {
         let room = posts.peek()?.room();
-        let (mut events, mut hints) = (Vec::new(), Vec::new());
+        let (mut events, mut hints, mut lag) = (Vec::new(), Vec::new(), None::<Lag>);
         while let Some(post) = posts.next_if(|post| post.room() == room) {
             match post {
                 Post::Event(_, event) => events.push(event),
                 Post::Hint(_, hint) => hints.push(hint),
+                Post::Doubt(_, missed) => {
+                    let more = Lag {
+                        missed,
+                        in_doubt: true,
+                    };
+                    lag = Some(lag.map_or(more, |lag| lag.and(more)));
+                }
             }
         }
         Some(Parcel {
             room,
             runs: Run::of(room, events),
             hints,
-            missed: None,
+            lag,
         })
     })
 }

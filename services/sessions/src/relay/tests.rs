@@ -257,3 +257,40 @@ async fn who_comes_while_the_last_one_leaves_is_not_forgotten() {
         relay.unwatch(ROOM, coming.id);
     }
 }
+
+#[tokio::test]
+async fn what_was_on_its_way_before_a_doubt_is_not_read() {
+    let (relay, _tasks) = start(1);
+    let session = follower(&relay, 1);
+    let missed = |head| Missed {
+        head: Seq(head),
+        message_count: 0,
+        priority: None,
+    };
+    relay.event(ROOM, event(ROOM, 1));
+    relay.doubt(ROOM, missed(1));
+    settle().await;
+    assert_eq!(seqs(&session), [1]);
+    assert_eq!(session.change(|state| state.next_read()), None);
+    relay.doubt(ROOM, missed(2));
+    settle().await;
+    assert!(session.change(|state| state.next_read()).is_some());
+}
+
+#[tokio::test]
+async fn a_doubt_outlives_a_queue_that_is_full() {
+    let (relay, _tasks) = start(1);
+    let session = follower(&relay, 1);
+    for seq in 1..=RELAY_QUEUE_MAX as u64 {
+        relay.event(ROOM, event(ROOM, seq));
+    }
+    let missed = Missed {
+        head: Seq(RELAY_QUEUE_MAX as u64 + 1),
+        message_count: 0,
+        priority: None,
+    };
+    relay.doubt(ROOM, missed);
+    settle().await;
+    let read = session.change(|state| state.next_read()).expect("in doubt");
+    assert_eq!(read.what, ToRead::Counts);
+}

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cluster_runtime::TaskKind;
 use cluster_store::SimulatedDisk;
-use cluster_types::{Epoch, ManualClock, NodeId, Rng, RoomId, UnixMillis};
+use cluster_types::{Epoch, ManualClock, NodeId, Rng, RoomId, Shard, UnixMillis};
 use parking_lot::Mutex;
 use proto::cluster::v1;
 use services_sessions::{Home, Hub, Nodes};
@@ -29,15 +29,16 @@ pub(crate) struct Neighbours {
     between: Arc<Shared>,
 }
 
+/// Which node a shard is at, and under which epoch.
+type Believed = Option<(usize, Epoch)>;
+
 #[derive(Debug, Default)]
 struct Shared {
     hubs: Mutex<Vec<Hub>>,
     queues: Mutex<Vec<mpsc::Sender<Bytes>>>,
-    /// Where rooms are that are not at the first node, or are there anew.
-    homes: Mutex<BTreeMap<RoomId, (usize, Epoch)>>,
+    /// Where a node believes shards to be that are not at the first one.
+    homes: Mutex<BTreeMap<(usize, Shard), Believed>>,
     cut: AtomicBool,
-    /// The first node owns its rooms and may not serve them.
-    suspended: AtomicBool,
     full: AtomicBool,
     told: AtomicUsize,
 }
@@ -102,19 +103,21 @@ impl Neighbours {
         self.between.full.store(full, Ordering::Release);
     }
 
-    /// The first node cannot renew, and then it can again.
-    pub(crate) fn stalls(&self) {
-        for suspended in [true, false] {
-            self.between.suspended.store(suspended, Ordering::Release);
-            self.home.hub.moved();
-        }
+    /// Has one of the nodes believe a room to be at one of them under an epoch, or nowhere.
+    pub(crate) fn believes(&self, me: usize, room: RoomId, home: Option<(usize, u64)>) {
+        let home = home.map(|(node, epoch)| (node, Epoch(epoch)));
+        let key = (me, Shard::of_room(room));
+        self.between.homes.lock().insert(key, home);
+        let hub = self.between.hubs.lock()[me].clone();
+        hub.moved();
     }
 
-    /// Has a room move to the second node.
+    /// Has a room move to the second node, which hears of it last: for a while nobody has it, as far as they know.
     pub(crate) fn moves_away(&self, room: RoomId) {
-        self.between.homes.lock().insert(room, (1, Epoch(2)));
-        self.home.hub.moved();
-        self.away.hub.moved();
+        for home in [None, Some((1, 2))] {
+            self.believes(0, room, home);
+            self.believes(1, room, home);
+        }
     }
 
     /// How often one node has told the other something since the last time.
@@ -125,20 +128,14 @@ impl Neighbours {
 
 #[async_trait]
 impl Nodes for End {
-    fn home(&self, room: RoomId) -> Home {
+    fn home(&self, shard: Shard) -> Home {
         let homes = self.shared.homes.lock();
-        let (node, epoch) = homes.get(&room).copied().unwrap_or((0, Epoch(1)));
-        if node == self.me && node == 0 && self.shared.suspended.load(Ordering::Acquire) {
-            Home::Nowhere
-        } else if node == self.me {
-            Home::Here(epoch)
-        } else {
-            Home::There(IDS[node], epoch)
+        let first = Some((0, Epoch(1)));
+        match homes.get(&(self.me, shard)).copied().unwrap_or(first) {
+            Some((node, epoch)) if node == self.me => Home::Here(epoch),
+            Some((node, epoch)) => Home::There(IDS[node], epoch),
+            None => Home::Nowhere,
         }
-    }
-
-    fn owns(&self, room: RoomId) -> bool {
-        matches!(self.home(room), Home::Here(_) | Home::Nowhere)
     }
 
     async fn look(&self) {}

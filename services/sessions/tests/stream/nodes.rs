@@ -4,7 +4,7 @@ use cluster_rpc::name;
 use cluster_types::RoomId;
 use proto::v1::{MarkReadRequest, SetTypingRequest, WatchPresence};
 use services_sessions::limits::{OFFLINE_AFTER, PRESENCE_EVERY, SUBSCRIBE_RETRY};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::neighbours::Neighbours;
 use crate::wire::{Client, Command, Item};
@@ -13,6 +13,12 @@ use crate::world::{after, from_head, text};
 /// What comes next for a client that follows a room, but for what is said in passing.
 async fn next(client: &mut Client) -> String {
     text(&client.item().await)
+}
+
+/// Nothing comes for a while.
+async fn is_quiet(client: &mut Client) {
+    let quiet = timeout(PRESENCE_EVERY * 2, client.item()).await;
+    assert!(quiet.is_err(), "{quiet:?}");
 }
 
 /// Until a subscription, if one is due, stands.
@@ -104,18 +110,6 @@ async fn what_a_full_link_had_no_place_for_is_read_from_the_log() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_home_that_could_not_serve_for_a_moment_goes_on_telling() {
-    let nodes = Neighbours::new().await;
-    let (ann, bob) = (nodes.home.person(), nodes.home.person());
-    let room = nodes.home.room(&[ann, bob]).await;
-    let mut reader = nodes.away.follower(bob, room).await;
-    settle().await;
-    nodes.stalls();
-    nodes.home.say(ann, room, "after a stall").await;
-    assert_eq!(next(&mut reader).await, "3 after a stall");
-}
-
-#[tokio::test(start_paused = true)]
 async fn who_is_added_or_removed_while_the_link_is_full_hears_of_it() {
     let nodes = Neighbours::new().await;
     let (ann, bob) = (nodes.home.person(), nodes.home.person());
@@ -181,11 +175,14 @@ async fn who_is_added_on_one_node_hears_of_it_on_the_other_and_who_is_removed_to
     settle().await;
     nodes.home.remove(ann, room, bob).await;
     nodes.home.say(ann, room, "behind his back").await;
-    let lost = bobs.until(|item| matches!(item, Item::RoomLost(_))).await;
-    let Some(Item::RoomLost(lost)) = lost.last() else {
-        panic!("{lost:?}");
+    let mut items = bobs.until(|item| matches!(item, Item::RoomLost(_))).await;
+    let Some(Item::RoomLost(lost)) = items.pop() else {
+        panic!("{items:?}");
     };
     assert_eq!(lost.room, room_name);
+    let is_secret = |item: &Item| text(item).contains("behind his back");
+    assert!(!items.iter().any(is_secret), "{items:?}");
+    is_quiet(&mut bobs).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -267,6 +264,29 @@ async fn what_is_said_in_passing_goes_through_the_rooms_home() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_read_mark_waits_until_its_room_has_a_home() {
+    let nodes = Neighbours::new().await;
+    let (ann, bob) = (nodes.home.person(), nodes.home.person());
+    let room = nodes.home.room(&[ann, bob]).await;
+    let mut near = nodes.home.follower(bob, room).await;
+    let mut far = nodes.away.follower(bob, room).await;
+    settle().await;
+    nodes.home.say(ann, room, "read this").await;
+    for reader in [&mut near, &mut far] {
+        assert_eq!(next(reader).await, "3 read this");
+    }
+    nodes.believes(1, room, None);
+    let mark = MarkReadRequest {
+        room: name::of_room(room),
+        seq: 3,
+    };
+    far.done(Command::MarkRead(mark)).await;
+    is_quiet(&mut near).await;
+    nodes.believes(1, room, Some((0, 1)));
+    assert_eq!(next(&mut near).await, "0 of 1 unread");
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_is_at_another_node_is_seen_to_come_and_go() {
     let nodes = Neighbours::new().await;
     let (ann, bob) = (nodes.home.person(), nodes.home.person());
@@ -283,6 +303,7 @@ async fn who_is_at_another_node_is_seen_to_come_and_go() {
     sleep(PRESENCE_EVERY * 2).await;
     nodes.link();
     sleep(OFFLINE_AFTER * 2).await;
+    is_quiet(&mut anns).await;
     drop(bobs);
     assert_eq!(next(&mut anns).await, "STATE_OFFLINE");
 }

@@ -63,7 +63,7 @@ impl State {
         self.ready && std::mem::take(&mut self.rooms_doubted)
     }
 
-    /// Whether something is to be read, now or when there is room for it.
+    /// Whether nothing of the rooms is to be read, neither now nor when there is room for it.
     pub(crate) fn has_everything(&self) -> bool {
         self.to_read.is_empty() && !self.reading
     }

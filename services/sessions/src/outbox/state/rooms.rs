@@ -1,6 +1,6 @@
 //! The rooms of a session: coming, going, following.
 
-use cluster_types::RoomId;
+use cluster_types::{RoomId, Seq};
 
 use super::State;
 use crate::limits::FOLLOWED_ROOMS_MAX;
@@ -32,12 +32,32 @@ impl State {
         stay
     }
 
-    /// The account has become a member of this room.
-    pub(crate) fn gain(&mut self, id: RoomId) {
-        if self.ready && !self.rooms.contains_key(&id) {
+    /// The account has become a member of this room, by this event if that is known.
+    pub(crate) fn gain(&mut self, id: RoomId, seq: Seq) {
+        if self.rooms.contains_key(&id) {
+            return;
+        }
+        if self.ready {
             self.push(item::gained(id));
         }
         self.enter(id);
+        if let Some(room) = self.rooms.get_mut(&id) {
+            room.reach(seq.previous());
+        }
+    }
+
+    /// Whether the account is in a room no more because of this event. One that comes late, since the room had another
+    /// home when it happened, says nothing about now: that is read.
+    pub(crate) fn is_lost_by(&mut self, id: RoomId, seq: Seq) -> bool {
+        let Some(room) = self.rooms.get_mut(&id) else {
+            return false;
+        };
+        let is_news = seq > room.head();
+        if !is_news {
+            room.doubt();
+            self.has_to_read(id);
+        }
+        is_news
     }
 
     /// The account is not in this room any more. With a `stay`: unless it has come back since that.

@@ -310,7 +310,7 @@ impl World {
         let log = self.log(room);
         if !std::mem::replace(&mut log.is_member, true) {
             log.read = log.messages();
-            self.state.gain(room);
+            self.state.gain(room, Seq::ZERO);
             self.forced += 1;
         }
     }

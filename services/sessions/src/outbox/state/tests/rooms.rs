@@ -23,7 +23,7 @@ fn a_page_that_was_read_before_leaving_is_not_sent_after_it() {
     assert!(state.wants_actor());
     let read = state.next_read().expect("it is behind");
     state.leave(ROOM, None);
-    state.gain(ROOM);
+    state.gain(ROOM, Seq::ZERO);
     let page = [5, 6].map(message).map(|event| (event.seq, event.frame));
     assert_eq!(state.fill(read, page, Seq(6)), Filled::Taken);
     assert_eq!(texts(&drain(&mut state)), ["lost", "gained"]);
@@ -37,7 +37,7 @@ fn who_has_come_back_does_not_lose_the_room_by_old_news() {
     let read = state.next_read().expect("it is behind");
     // The read finds that the account is not a member. By then it is one again.
     state.leave(ROOM, None);
-    state.gain(ROOM);
+    state.gain(ROOM, Seq::ZERO);
     assert!(!state.leave(ROOM, Some(read.stay)));
     assert!(state.rooms.contains_key(&ROOM));
     state.leave(ROOM, None);
@@ -50,9 +50,9 @@ fn nothing_is_said_of_rooms_before_the_session_stands() {
     let mut state = State::new(ME);
     let new = RoomId::from_bytes([9; 16]);
     let stay = state.enter(ROOM);
-    state.gain(new);
+    state.gain(new, Seq::ZERO);
     deliver(&mut state, [3]);
-    state.gain(RoomId::from_bytes([8; 16]));
+    state.gain(RoomId::from_bytes([8; 16]), Seq::ZERO);
     state.leave(RoomId::from_bytes([8; 16]), None);
     assert!(state.is_idle() && !state.wants_actor());
     state.greet(ready(), [(ROOM, stay, counts(3, 1))]);
@@ -92,7 +92,7 @@ fn a_room_waits_once_to_be_read_however_often_one_comes_and_goes() {
     let mut state = greeted(0, 0);
     for _ in 0..100 {
         state.leave(ROOM, None);
-        state.gain(ROOM);
+        state.gain(ROOM, Seq::ZERO);
     }
     assert_eq!(state.to_read, [ROOM]);
 }
@@ -112,7 +112,7 @@ fn who_does_not_read_is_sent_away_before_too_much_waits() {
     let all = OUTBOX_ITEMS_MAX + OUTBOX_FORCED_ITEMS_MAX;
     assert_eq!(drain(&mut state).len(), all);
     state.push(ready());
-    state.gain(RoomId::from_bytes([9; 16]));
+    state.gain(RoomId::from_bytes([9; 16]), Seq::ZERO);
     deliver(&mut state, [OUTBOX_ITEMS_MAX as u64 + 1]);
     assert!(
         drain(&mut state).is_empty(),
@@ -130,7 +130,7 @@ fn who_does_not_read_is_sent_away_before_too_much_waits() {
 fn a_room_is_counted_only_once_the_store_says_that_one_is_in_it() {
     let mut state = greeted(0, 0);
     let new = RoomId::from_bytes([9; 16]);
-    state.gain(new);
+    state.gain(new, Seq::ZERO);
     for run in Run::of(new, [said(new, 8, PEER, 6, 10)]) {
         state.deliver(&run);
     }
@@ -205,4 +205,17 @@ fn an_idle_outbox_gives_its_memory_back() {
     }
     drain(&mut state);
     assert!(state.queue.capacity() <= crate::limits::OUTBOX_FRAMES_IDLE);
+}
+
+#[test]
+fn a_removal_that_is_told_after_a_newer_return_is_looked_up() {
+    let mut state = greeted(4, 4);
+    assert!(state.is_lost_by(ROOM, Seq(5)));
+    state.leave(ROOM, None);
+    state.gain(ROOM, Seq(9));
+    // An earlier home of the room tells late.
+    assert!(!state.is_lost_by(ROOM, Seq(5)));
+    let read = state.next_read().expect("something is in doubt");
+    assert_eq!(read.what, ToRead::Counts);
+    assert!(state.is_lost_by(ROOM, Seq(10)), "a newer one is believed");
 }
