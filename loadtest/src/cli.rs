@@ -101,6 +101,9 @@ pub(crate) struct CrashOptions {
     /// Where the server that is killed keeps its history: fdb:CLUSTER_FILE [default: embedded]
     #[arg(long, value_name = "STORE")]
     pub(crate) store: Option<String>,
+    /// Several servers as one cluster on that store, which are killed or stopped for longer than a lease
+    #[arg(long, value_name = "N", requires = "store", value_parser = clap::value_parser!(u8).range(2..=9))]
+    pub(crate) processes: Option<u8>,
     /// Decides when the server is killed, and what the disk keeps
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
@@ -236,6 +239,7 @@ mod tests {
             "replay --days 1 --kills 2 --speed 14400",
             "crash --kills 50",
             "crash --power 1000 --json",
+            "crash --kills 40 --processes 3 --store fdb:x",
         ] {
             let words = format!("loadtest {line}");
             assert!(Cli::try_parse_from(words.split(' ')).is_ok(), "{line}");

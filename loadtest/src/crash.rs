@@ -1,13 +1,16 @@
 //! What was acknowledged is there: after a kill -9 at any moment under load, and after a power cut between
 //! any two writes.
 //!
-//! A killed process leaves its writes to the kernel, so the first test says nothing about syncs; the
-//! second takes a disk in memory that forgets what was not synced, and says nothing about the rest of
-//! the server. Together they say it.
+//! A killed process leaves its writes to the kernel, so the first test says nothing about syncs; the second
+//! takes a disk in memory that forgets what was not synced, and says nothing about the rest of the server.
+//! Together they say it. A third kills and stops several servers on one store, where what a stopped one had
+//! under way comes after others have taken its rooms.
 
 mod kills;
 pub(crate) mod ledger;
+mod load;
 mod power;
+mod processes;
 
 use crate::cli::CrashOptions;
 use crate::console::Console;
@@ -25,7 +28,13 @@ pub(crate) async fn run(options: &CrashOptions) -> anyhow::Result<bool> {
     let mut parts = Vec::new();
     let unsaid = options.power.is_none().then_some(KILLS);
     if let Some(count) = options.kills.or(unsaid) {
-        parts.push(kills::run(count, options.seed, options.store.as_deref(), console).await?);
+        let store = options.store.as_deref();
+        parts.push(match (options.processes, store) {
+            (Some(processes), Some(store)) => {
+                processes::run(count, processes.into(), options.seed, store, console).await?
+            }
+            _ => kills::run(count, options.seed, store, console).await?,
+        });
     }
     if let Some(images) = options.power {
         parts.push(power::run(images, options.seed, console).await);

@@ -17,6 +17,7 @@ pub mod cli;
 
 mod baseline;
 mod bench;
+mod cluster;
 mod console;
 mod crash;
 mod dev_cluster;

@@ -10,7 +10,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Lines of a process's own words that an error quotes.
 const LOG_LINES_QUOTED: usize = 15;
@@ -98,6 +98,17 @@ impl Process {
             self.log_end()
         );
         Ok(())
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// If it is gone.
+    pub(crate) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        // It was not waited for, so its number is not somebody else's.
+        let id = Pid::from_child(&self.child);
+        kill_process(id, signal)
+            .with_context(|| format!("the process has ended\n{}", self.log_end()))
     }
 
     /// What it has used.

@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, ensure};
 use cluster_types::Rng;
 use rookery_client::{Client, KnownServers, Server, Trust, Tuning};
+use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
@@ -95,22 +96,30 @@ impl Rookery {
     }
 
     async fn start_with(settings: &str) -> anyhow::Result<Self> {
+        let mut rookery = Self::prepare(settings)?;
+        rookery.launch().await?;
+        rookery.invitation = rookery.first_invitation().await?;
+        Ok(rookery)
+    }
+
+    /// A server that has its folder and its port, and does not run yet.
+    ///
+    /// # Errors
+    /// If it is not there, or its configuration cannot be written.
+    pub(crate) fn prepare(settings: &str) -> anyhow::Result<Self> {
         let folder = folder::new()?;
         fs::write(
             folder.path().join("limits.toml"),
             format!("{settings}{LIMITS}"),
         )
         .context("cannot write the server's configuration")?;
-        let mut rookery = Self {
+        Ok(Self {
             process: None,
             program: program()?,
             address: free_address()?,
             invitation: String::new(),
             folder,
-        };
-        rookery.launch().await?;
-        rookery.invitation = rookery.first_invitation().await?;
-        Ok(rookery)
+        })
     }
 
     /// Kills the server with signal 9.
@@ -120,6 +129,28 @@ impl Rookery {
     pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
         let mut process = self.process.take().context(NOT_RUNNING)?;
         process.kill()
+    }
+
+    /// Has the server stand still where it is, as SIGSTOP does.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub(crate) fn stop(&mut self) -> anyhow::Result<()> {
+        self.process()?.signal(Signal::STOP)
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub(crate) fn go_on(&mut self) -> anyhow::Result<()> {
+        self.process()?.signal(Signal::CONT)
+    }
+
+    /// The last lines that it wrote.
+    pub(crate) fn log_end(&self) -> String {
+        let process = self.process.as_ref();
+        process.map(Process::log_end).unwrap_or_default()
     }
 
     /// Kills the server and starts it again.
@@ -217,8 +248,11 @@ impl Rookery {
         self.process()?.usage()
     }
 
-    /// What the server prints a moment after it takes connections.
-    async fn first_invitation(&self) -> anyhow::Result<String> {
+    /// What the server prints a moment after it takes connections, while there is no administrator.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub(crate) async fn first_invitation(&self) -> anyhow::Result<String> {
         let began = Instant::now();
         loop {
             let process = self.process()?;
@@ -266,7 +300,10 @@ pub(crate) fn program() -> anyhow::Result<PathBuf> {
 /// A port that was free a moment ago, below those that the system gives to clients: while the server is
 /// away, thousands of clients try to connect, and one whose own port is the server's would connect to
 /// itself and keep the port from the server.
-fn free_address() -> anyhow::Result<SocketAddr> {
+///
+/// # Errors
+/// If none is.
+pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
     let rng = Rng::from_os();
     let ports = u64::from(SERVER_PORTS.end - SERVER_PORTS.start);
     let candidates = (0..PORTS_TRIED).map(|_| {

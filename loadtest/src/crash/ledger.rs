@@ -67,6 +67,9 @@ pub(crate) struct Verdict {
     pub(crate) altered: u64,
     /// Places that are missing, repeated or out of order in the log, and messages that nobody sent.
     pub(crate) broken: u64,
+    /// Events that somebody who follows the room missed, or had out of order. No log says so: whoever listens
+    /// counts.
+    pub(crate) unheard: u64,
 }
 
 impl Ledger {
@@ -126,6 +129,7 @@ impl Verdict {
             doubled: self.doubled + other.doubled,
             altered: self.altered + other.altered,
             broken: self.broken + other.broken,
+            unheard: self.unheard + other.unheard,
         }
     }
 }

@@ -57,6 +57,9 @@ pub(crate) struct TestOptions {
     /// Run the tests of the cluster's store too, on this cluster, below prefixes of their own
     #[arg(long, value_name = "CLUSTER_FILE")]
     pub(crate) fdb: Option<PathBuf>,
+    /// And several server processes as one cluster on it, killed with -9 or stopped for longer than a lease
+    #[arg(long, value_name = "N", requires = "fdb", value_parser = clap::value_parser!(u8).range(2..=9))]
+    pub(crate) processes: Option<u8>,
     /// Name the steps in their order and stop
     #[arg(long)]
     pub(crate) list: bool,
@@ -171,6 +174,13 @@ mod tests {
             panic!("these steps exist");
         };
         assert_eq!(options.only, [Step::Fmt, Step::Tidy, Step::Deny]);
+    }
+
+    #[test]
+    fn several_processes_need_a_cluster_to_run_on() {
+        assert!(parse("test --fdb x --processes 3").is_ok());
+        assert!(parse("test --processes 3").is_err());
+        assert!(parse("test --fdb x --processes 1").is_err());
     }
 
     #[test]

@@ -102,9 +102,12 @@ const SUITE: &str = "test(/^(authorization|bad_input|cluster|keys|lifecycle|payl
 /// Kills of a server on a cluster: each takes seconds there, until the cluster has forgotten the last client.
 const KILLS: &str = "3";
 
+/// Kills and stops of several servers: about four seconds each.
+const KILLS_OF_SEVERAL: &str = "50";
+
 /// What is to be run on the cluster that `cluster_file` names, in this order: the store's contract, the suite
-/// of the whole server, and kills under load.
-pub(crate) fn suite(root: &Root, cluster_file: &Path) -> Vec<Command> {
+/// of the whole server, and kills under load: of one server, and of several `processes` if asked for.
+pub(crate) fn suite(root: &Root, cluster_file: &Path, processes: Option<u8>) -> Vec<Command> {
     let tests = ["nextest", "run", "--profile", "suite"];
     let mut contract = root.cargo(&tests);
     contract.args(["-p", "cluster-store-fdb", "--features", "client"]);
@@ -113,21 +116,33 @@ pub(crate) fn suite(root: &Root, cluster_file: &Path) -> Vec<Command> {
     server.args(["-E", SUITE]);
     let mut build = root.cargo(&["build", "-p", "services-server", "-p", "loadtest"]);
     build.args(["--features", "services-server/foundationdb"]);
-    let mut crash = root.command(root.program("debug", "loadtest"));
-    crash.args(["crash", "--kills", KILLS, "--store"]);
-    crash.arg(format!("fdb:{}", cluster_file.display()));
-    let mut all = vec![contract, server, build, crash];
+    let mut all = vec![contract, server, build];
     for command in &mut all {
         command.env("ROOKERY_TEST_FDB", cluster_file);
+    }
+    // What is not a setting of the server's is a mistake there, so these are not told by a variable.
+    let crash = |arguments: &[&str]| {
+        let mut crash = root.command(root.program("debug", "loadtest"));
+        crash.args(["crash", "--store"]);
+        crash.arg(format!("fdb:{}", cluster_file.display()));
+        crash.args(arguments).env_remove("ROOKERY_TEST_FDB");
+        crash
+    };
+    all.push(crash(&["--kills", KILLS]));
+    if let Some(processes) = processes.map(|count| count.to_string()) {
+        all.push(crash(&[
+            "--kills",
+            KILLS_OF_SEVERAL,
+            "--processes",
+            &processes,
+        ]));
+    }
+    for command in &mut all {
         // The dynamic linker's path is not the caller's any more (`Root::command`); the linker's is, and who
         // keeps the client library in a folder of its own has named that there.
         if let Some(folders) = env::var_os("LIBRARY_PATH") {
             command.env("LD_LIBRARY_PATH", folders);
         }
-    }
-    // What is not a setting of the server's is a mistake there.
-    if let Some(crash) = all.last_mut() {
-        crash.env_remove("ROOKERY_TEST_FDB");
     }
     all
 }
@@ -176,11 +191,23 @@ mod tests {
 
     #[test]
     fn the_suite_is_told_which_cluster() {
-        let commands = suite(&Root::find(), Path::new("/x/fdb.cluster"));
+        let commands = suite(&Root::find(), Path::new("/x/fdb.cluster"), None);
         let command = commands.first().expect("the contract comes first");
         let told = command.get_envs().any(|(name, value)| {
             name == "ROOKERY_TEST_FDB" && value == Some("/x/fdb.cluster".as_ref())
         });
         assert!(told);
+    }
+
+    #[test]
+    fn several_processes_come_last_and_only_if_asked_for() {
+        let last = |processes| {
+            let commands = suite(&Root::find(), Path::new("/x/fdb.cluster"), processes);
+            let arguments = commands.last().expect("kills come last").get_args();
+            let arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
+            arguments.collect::<Vec<_>>().join(" ")
+        };
+        assert!(last(Some(3)).ends_with("--processes 3"));
+        assert!(!last(None).contains("--processes"));
     }
 }

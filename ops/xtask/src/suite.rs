@@ -65,7 +65,7 @@ pub(crate) fn run(
         let place = format!("[{}/{}]", index + 1, steps.len());
         outcomes.push(run_step(root, console, *step, &place, blocked));
     }
-    let on_cluster = on_a_cluster(root, console, cluster_file.as_deref())?;
+    let on_cluster = on_a_cluster(root, console, cluster_file.as_deref(), options.processes)?;
     let failed = summary(console, &outcomes, watch.elapsed());
     Ok(if failed == 0 && on_cluster {
         ExitCode::SUCCESS
@@ -79,6 +79,7 @@ fn on_a_cluster(
     root: &Root,
     console: &Console,
     cluster_file: Option<&Path>,
+    processes: Option<u8>,
 ) -> anyhow::Result<bool> {
     let Some(file) = cluster_file else {
         let none = "fdb: not run, as no cluster was given (cargo xtask test --fdb CLUSTER_FILE)";
@@ -87,7 +88,7 @@ fn on_a_cluster(
     };
     fdb::libclang(root, console)?;
     let mut passed = true;
-    for mut command in fdb::suite(root, file) {
+    for mut command in fdb::suite(root, file, processes) {
         console.line(&console.paint(Tone::Quiet, &shown(&command)));
         passed &= command.status()?.success();
     }
