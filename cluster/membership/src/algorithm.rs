@@ -27,6 +27,9 @@
 //!    └────────────────┴─── evicted ────┴────────────────┘   with a new boot id
 //! ```
 //!
+//! A serving node drains too while an operator has **withdrawn** it, or while it reaches too few of the others to be
+//! of use to them, and serves again afterwards.
+//!
 //! A **round** begins every [`Timing::heartbeat_every`]. In one transaction the node checks that its `Node` row has
 //! its boot id, counts its heartbeat up, and reads all members with their heartbeats, and the owners if the mark is
 //! new. If its row is gone or another's, it was **evicted**: it owns nothing, and enters anew. Then it decides

@@ -164,3 +164,52 @@ impl Coded for MoveError {
         }
     }
 }
+
+/// Why a node was not withdrawn.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum WithdrawError {
+    /// There is no such member.
+    #[error("node {node} is no member of the cluster")]
+    NoMember {
+        /// The node that was asked for.
+        node: NodeId,
+    },
+    /// Nobody could take its rooms.
+    #[error("the node is the only one, and nobody else may join")]
+    Alone,
+    /// The store fails. It may be withdrawn all the same if the outcome is unknown.
+    #[error("the store does not take the wish")]
+    Store(#[source] StoreError),
+}
+
+impl From<StoreError> for WithdrawError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl AsStoreError for WithdrawError {
+    fn as_store_error(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(error) => Some(error),
+            Self::NoMember { .. } | Self::Alone => None,
+        }
+    }
+}
+
+impl Coded for WithdrawError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::NoMember { .. } | Self::Alone => ErrorCode::Conflict,
+            Self::Store(error) => error.code(),
+        }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::NoMember { .. } => "NODE_NO_MEMBER",
+            Self::Alone => "NODE_ALONE",
+            Self::Store(error) => error.reason(),
+        }
+    }
+}

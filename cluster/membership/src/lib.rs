@@ -29,7 +29,7 @@ mod tenant;
 mod timing;
 mod view;
 
-pub use error::{FenceError, JoinError, MoveError};
+pub use error::{FenceError, JoinError, MoveError, WithdrawError};
 pub use membership::{Membership, Myself, Parts};
 pub use store::fence;
 pub use tenant::Tenant;

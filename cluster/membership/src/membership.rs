@@ -8,7 +8,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::algorithm::{Algorithm, Round};
 use crate::entrance::Entrance;
-use crate::error::{JoinError, MoveError};
+use crate::error::{JoinError, MoveError, WithdrawError};
 use crate::limits::MOVE_WITHIN;
 use crate::store::{self, Entered};
 use crate::{Addresses, Member, NodeState, Owner, Place, Tenant, Timing, View};
@@ -89,6 +89,8 @@ struct Inner {
     serves_until: AtomicU64,
     /// What the node's row should say; `algorithm` goes by what it says.
     wanted: Mutex<NodeState>,
+    /// It reaches too few others.
+    cut_off: AtomicBool,
     rounds: Mutex<Rounds>,
     /// A round has ended. Whoever waits is woken in turn, so that a simulation is the same twice.
     round_ended: Notify,
@@ -171,6 +173,7 @@ impl Membership {
             algorithm: Mutex::new(algorithm),
             serves_until: AtomicU64::new(0),
             wanted: Mutex::new(wanted),
+            cut_off: AtomicBool::new(false),
             rounds: Mutex::default(),
             round_ended: Notify::new(),
             hurry: Notify::new(),
@@ -294,6 +297,33 @@ impl Membership {
         self.inner.until(drained).await;
     }
 
+    /// Has a node give everything away and take nothing until it starts anew, or take part again. Whichever node is
+    /// asked; that one does it within some rounds. It serves what nobody else takes.
+    ///
+    /// # Errors
+    /// If there is no such member, if it is alone, or if the store fails.
+    pub async fn withdraw(&self, node: NodeId, withdrawn: bool) -> Result<(), WithdrawError> {
+        store::withdraw(&self.inner.parts.store, node, withdrawn).await?;
+        self.inner.hurry.notify_one();
+        Ok(())
+    }
+
+    /// Whether this node reaches too few of the others to be of use to them: then it gives everything away as if it
+    /// were [withdrawn](Membership::withdraw).
+    pub fn set_cut_off(&self, cut_off: bool) {
+        let before = self.inner.cut_off.swap(cut_off, Ordering::AcqRel);
+        if before != cut_off {
+            self.inner.hurry.notify_one();
+        }
+    }
+
+    /// Whether this node gives its shards away and takes none, as all others know.
+    pub fn is_draining(&self) -> bool {
+        let view = self.inner.view.borrow();
+        let me = view.living(view.me());
+        me.is_some_and(|member| member.state == NodeState::Draining)
+    }
+
     /// Moves a shard to a member, where it stays as long as that member lives and takes shards. Whichever node is
     /// asked; its owner hands it over.
     ///
@@ -348,8 +378,22 @@ impl Inner {
             addresses: addresses.clone(),
             version: version.clone(),
             schema_version: SCHEMA_VERSION,
-            state: *self.wanted.lock(),
+            state: self.due_state(),
             alone: self.alone,
+            withdrawn: false,
+        }
+    }
+
+    /// What this node's row should say: who would serve drains if it is not to.
+    fn due_state(&self) -> NodeState {
+        let wanted = *self.wanted.lock();
+        let view = self.view.borrow();
+        let me = view.living(view.me());
+        let withdrawn = me.is_some_and(|member| member.withdrawn);
+        if wanted == NodeState::Serving && (withdrawn || self.cut_off.load(Ordering::Acquire)) {
+            NodeState::Draining
+        } else {
+            wanted
         }
     }
 

@@ -21,7 +21,7 @@ use proto::storage::v1;
 pub(crate) use enter::{Entered, Occupant, enter, enter_alone};
 
 use crate::algorithm::{Beat, Mark, Move, Reading};
-use crate::error::{FenceError, MoveError};
+use crate::error::{FenceError, MoveError, WithdrawError};
 use crate::{Member, NodeState, Owner, Ownership};
 use rows::{life_of, member_of, owner_of, owner_row};
 
@@ -218,6 +218,29 @@ pub(crate) async fn set_state(
         Ok::<_, StoreError>(true)
     };
     store.run(set).await
+}
+
+/// Has an operator's wish noted: `node` gives its shards away and takes none, or takes part again.
+pub(crate) async fn withdraw(
+    store: &Store,
+    node: NodeId,
+    withdrawn: bool,
+) -> Result<(), WithdrawError> {
+    let note = |tx: Transaction, _| async move {
+        let key = Node { node };
+        let row = tx.row(&key).await?;
+        let mut row = row.ok_or(WithdrawError::NoMember { node })?;
+        if row.alone {
+            return Err(WithdrawError::Alone);
+        }
+        if row.withdrawn != withdrawn {
+            row.withdrawn = withdrawn;
+            tx.set_row(&key, &row)?;
+        }
+        Ok(())
+    };
+    // The same again does no harm, so an unknown outcome is tried again.
+    store.run(note).await
 }
 
 /// Removes `me`, if it is a member still.

@@ -45,6 +45,8 @@ pub struct Member {
     pub state: NodeState,
     /// It is the only one there may be.
     pub alone: bool,
+    /// An operator wants it to take no part in serving.
+    pub withdrawn: bool,
 }
 
 /// A shard in somebody's hands: what [`fence`](crate::fence) compares with the store.

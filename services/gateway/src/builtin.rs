@@ -1,5 +1,8 @@
 //! The services that every node has: health, and reflection where it is wanted.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use proto::v1::FILE_DESCRIPTOR_SET;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
@@ -16,6 +19,7 @@ use crate::limits::MessageLimits;
 pub(crate) struct Health {
     reporter: HealthReporter,
     services: Vec<String>,
+    ready: Arc<AtomicBool>,
 }
 
 impl Health {
@@ -28,13 +32,23 @@ impl Health {
         let service = service.max_decoding_message_size(limits.request_bytes_max.as_usize());
         let mut services = services().map_err(GatewayError::Descriptors)?;
         services.push(String::new());
-        let health = Self { reporter, services };
+        let health = Self {
+            reporter,
+            services,
+            ready: Arc::default(),
+        };
         health.set_ready(false).await;
         Ok((routes.add_service(service), health))
     }
 
+    /// What was said last.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
     /// Says whether the node takes calls. Whoever watches hears of it.
     pub(crate) async fn set_ready(&self, ready: bool) {
+        self.ready.store(ready, Ordering::Release);
         let status = if ready {
             ServingStatus::Serving
         } else {

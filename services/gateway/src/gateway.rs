@@ -266,6 +266,11 @@ impl Handle {
         }
     }
 
+    /// What load balancers are told.
+    pub fn is_ready(&self) -> bool {
+        self.health.is_ready()
+    }
+
     /// Goes down: says so, takes no more connections, waits for `tell_streams` (which ends the streams,
     /// or tells their clients to come back elsewhere), asks all connections to go, and cuts those that
     /// have not gone `deadline` from now. Safe to call twice; the first deadline counts.

@@ -22,6 +22,7 @@ use crate::limits::FAREWELL_WITHIN;
 
 mod answering;
 mod others;
+mod reach;
 mod wire;
 
 pub(crate) use answering::Answering;
@@ -41,6 +42,12 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Keeps links and services in step with the membership, until the node stops.
     pub(crate) fn follow(self, others: Others, answering: Arc<Answering>, hub: Hub) {
+        if self.network.is_some() {
+            let reach = reach::follow(self.membership.clone(), others.clone());
+            let stopping = self.tasks.stopping().clone();
+            let reach = async move { _ = stopping.run_until_cancelled(reach).await };
+            self.tasks.spawn(TaskKind::Membership, "node: reach", reach);
+        }
         let stopping = self.tasks.stopping().clone();
         let tasks = self.tasks.clone();
         let follow = async move {

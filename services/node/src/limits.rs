@@ -24,6 +24,14 @@ pub(crate) const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 /// How long links have to send what waits when the node stops.
 pub(crate) const LINKS_END_WITHIN: Duration = Duration::from_secs(1);
 
+/// How often it is looked which other nodes this one reaches.
+pub(crate) const REACH_LOOKED_AT_EVERY: Duration = Duration::from_millis(100);
+
+/// How long a node has to reach too few others before it gives its rooms away, and enough of them before it takes
+/// some again. Longer than a dead one stays a member, so that nobody leaves because others have died; and than a
+/// link takes that was broken and comes back.
+pub(crate) const CUT_OFF_AFTER: Duration = Duration::from_secs(2);
+
 /// How long a start waits for the place of files to say whose it is. A folder answers at once, and a bucket that
 /// does not keeps nobody from messages.
 pub(crate) const PLACE_ANSWERS_WITHIN: Duration = Duration::from_secs(10);

@@ -156,6 +156,27 @@ impl Service for Administration {
         Ok(Response::new(()))
     }
 
+    async fn drain_server_node(&self, request: Request<v1::DrainServerNodeRequest>) -> Answer<()> {
+        let caller = administrator(&request)?;
+        let node = name::node(&request.into_inner().name, "name")?;
+        let withdrawn = self.membership.withdraw(node, true).await;
+        withdrawn.map_err(|error| status(&error))?;
+        tracing::info!(by = %caller.account, %node, "a node drains");
+        Ok(Response::new(()))
+    }
+
+    async fn resume_server_node(
+        &self,
+        request: Request<v1::ResumeServerNodeRequest>,
+    ) -> Answer<()> {
+        let caller = administrator(&request)?;
+        let node = name::node(&request.into_inner().name, "name")?;
+        let resumed = self.membership.withdraw(node, false).await;
+        resumed.map_err(|error| status(&error))?;
+        tracing::info!(by = %caller.account, %node, "a node takes part again");
+        Ok(Response::new(()))
+    }
+
     async fn rotate_keys(
         &self,
         request: Request<v1::RotateKeysRequest>,

@@ -216,7 +216,7 @@ impl App {
         };
         let gateway = gateway(&config, &base, &services, certificates, administration);
         let gateway = gateway.serve(listener).await?;
-        place.tell_ready(&services.node.membership, &gateway, &base.tasks);
+        place.tell_ready(&services.node, &gateway, &base.tasks);
         Ok(Self {
             config: Arc::new(config),
             is_store_shared: is_shared,

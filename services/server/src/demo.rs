@@ -40,6 +40,9 @@ const NODES: u8 = 3;
 /// How long the conversations go on after something was done to a node, and before.
 const ACT_FOR: Duration = Duration::from_secs(5);
 
+/// How long a node is cut off: it takes two seconds to believe it, and its clients some more to go elsewhere.
+const CUT_FOR: Duration = Duration::from_secs(8);
+
 /// How often it is looked who serves what, and the screen is drawn.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -167,7 +170,7 @@ async fn acts(cluster: &mut DevCluster, cast: &Cast, stage: &mut Stage<'_>) -> a
     let cut = another(cluster, &[killed])?;
     cluster.cut(cut)?;
     let what = format!("node {cut} reaches no other node");
-    stage.act(&what, sleep(ACT_FOR)).await;
+    stage.act(&what, sleep(CUT_FOR)).await;
     cluster.heal(cut)?;
     let what = format!("node {cut} reaches them again");
     stage.act(&what, cluster.settle()).await?;

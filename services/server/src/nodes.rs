@@ -16,8 +16,9 @@ use cluster_runtime::{TaskKind, Tasks};
 use cluster_store::Store;
 use cluster_types::{Clock, DeploymentId, NodeId};
 use services_gateway::Handle;
+use services_node::Node;
 use tokio::net::TcpListener;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::app::{Base, StartError};
 use crate::config::{Config, NodesConfig};
@@ -28,6 +29,10 @@ const JOIN_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether this node serves. A load balancer asks less often.
 const READY_LOOKED_AT_EVERY: Duration = Duration::from_millis(100);
+
+/// How often a node that drains sends its clients away. A balancer that has not asked yet whether it is ready sends
+/// some of them back.
+const SEND_AWAY_EVERY: Duration = Duration::from_secs(1);
 
 /// What a server shares with the others of its process.
 #[derive(Clone, Debug)]
@@ -122,20 +127,27 @@ impl Place {
         }))
     }
 
-    /// Has load balancers know when this node cannot renew its membership, and so serves no rooms.
-    pub(crate) fn tell_ready(&self, membership: &Membership, gateway: &Handle, tasks: &Tasks) {
+    /// Has load balancers know when this node serves no rooms: it cannot renew its membership, or drains. Who drains
+    /// sends its clients away.
+    pub(crate) fn tell_ready(&self, node: &Node, gateway: &Handle, tasks: &Tasks) {
         if self.network.is_none() {
             return;
         }
-        let (membership, gateway) = (membership.clone(), gateway.clone());
+        let (membership, hub) = (node.membership.clone(), node.hub.clone());
+        let gateway = gateway.clone();
         let tell = async move {
-            let mut ready = true;
+            let (mut ready, mut sent_away) = (true, Instant::now());
             loop {
                 sleep(READY_LOOKED_AT_EVERY).await;
-                let serves = membership.is_serving();
+                let drains = membership.is_draining();
+                let serves = membership.is_serving() && !drains;
                 if serves != ready {
                     ready = serves;
                     gateway.set_ready(ready).await;
+                }
+                if drains && sent_away.elapsed() >= SEND_AWAY_EVERY {
+                    sent_away = Instant::now();
+                    hub.send_away();
                 }
             }
         };

@@ -97,6 +97,14 @@ impl Hub {
         }
     }
 
+    /// As [`Hub::drain`], and goes on to take streams: a client that finds nobody else is better off here.
+    pub fn send_away(&self) {
+        let last = item::farewell(Reason::Draining, DRAIN_RETRY);
+        for session in self.0.accounts.all() {
+            self.0.close(&session, Close::After(last.clone()));
+        }
+    }
+
     /// Streams that are open now, those included whose last items are on their way.
     pub fn count(&self) -> u64 {
         self.0.accounts.count()

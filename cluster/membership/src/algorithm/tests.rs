@@ -274,6 +274,7 @@ fn reading(owners: Option<Arc<[Owner]>>) -> Reading {
         schema_version: 1,
         state: NodeState::Serving,
         alone: false,
+        withdrawn: false,
     };
     Reading {
         members: vec![(member(1), 1), (member(2), 1)],

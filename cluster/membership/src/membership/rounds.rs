@@ -196,7 +196,7 @@ impl Inner {
     /// Carries a plan out. Whatever comes of it is read in the next round, which begins at once.
     async fn act(self: &Arc<Self>, plan: Plan) {
         let Parts { store, rng, .. } = &self.parts;
-        let (view, wanted) = (Arc::clone(&self.view.borrow()), self.member().state);
+        let (view, wanted) = (Arc::clone(&self.view.borrow()), self.due_state());
         let me = view.me();
         let mut acted = plan.evict.len() + plan.claim.len() > 0;
         if view.living(me).is_some_and(|member| member.state != wanted) {

@@ -11,7 +11,7 @@ use cluster_types::{Rng, SHARDS, Shard};
 use tokio::time::{Instant, sleep};
 
 use crate::limits::{LEASE, RELEASE_WITHIN, SERVE_FOR};
-use crate::{FenceError, JoinError, MoveError, Place, fence, store};
+use crate::{FenceError, JoinError, MoveError, NodeState, Place, WithdrawError, fence, store};
 use cluster::{Cluster, settled};
 
 const ALL: usize = SHARDS as usize;
@@ -84,6 +84,66 @@ async fn a_drained_node_gives_everything_away_with_short_pauses_and_leaves() {
         // One transaction, and no round of anybody.
         assert!(pause < Duration::from_millis(30), "{pause:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_withdrawn_node_has_nothing_until_it_takes_part_again() {
+    let (_cluster, nodes) = Cluster::of(17, 3).await;
+    let asked = &nodes[1].membership;
+    asked.withdraw(nodes[0].id(), true).await.expect("notes it");
+    nodes[0]
+        .until(|view| view.shards_of(view.me()).next().is_none())
+        .await;
+    settled(&nodes[1..]).await;
+    assert!(nodes[0].membership.is_draining());
+    assert!(!nodes[1].membership.is_draining());
+    asked
+        .withdraw(nodes[0].id(), false)
+        .await
+        .expect("notes it");
+    settled(&nodes).await;
+    assert!(nodes[0].owned() > ALL / 6 && !nodes[0].membership.is_draining());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_is_cut_off_from_the_others_gives_them_what_they_cannot_reach() {
+    let (_cluster, nodes) = Cluster::of(18, 3).await;
+    nodes[0].membership.set_cut_off(true);
+    nodes[0]
+        .until(|view| view.shards_of(view.me()).next().is_none())
+        .await;
+    settled(&nodes[1..]).await;
+    nodes[0].membership.set_cut_off(false);
+    settled(&nodes).await;
+    assert!(nodes[0].owned() > ALL / 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn if_all_nodes_are_withdrawn_each_keeps_what_it_has() {
+    let (_cluster, nodes) = Cluster::of(19, 2).await;
+    for node in &nodes {
+        node.membership.set_cut_off(true);
+    }
+    for node in &nodes {
+        node.until(|view| {
+            view.members()
+                .all(|member| member.state == NodeState::Draining)
+        })
+        .await;
+    }
+    sleep(LEASE).await;
+    assert_eq!(nodes[0].here().len() + nodes[1].here().len(), ALL);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_withdrawn_who_is_not_there_or_is_alone() {
+    let cluster = Cluster::new(20);
+    let parts = cluster.parts(cluster.id()).0;
+    let only = crate::Membership::alone(parts).await.expect("starts");
+    let (me, stranger) = (only.myself().node, cluster.id());
+    assert_eq!(only.withdraw(me, true).await, Err(WithdrawError::Alone));
+    let unknown = WithdrawError::NoMember { node: stranger };
+    assert_eq!(only.withdraw(stranger, true).await, Err(unknown));
 }
 
 #[tokio::test(start_paused = true)]

@@ -33,6 +33,7 @@ pub(super) fn member_of(node: NodeId, row: v1::Node) -> Result<Member, StoreErro
         schema_version: row.schema_version,
         state,
         alone: row.alone,
+        withdrawn: row.withdrawn,
     })
 }
 
@@ -45,6 +46,7 @@ pub(super) fn member_row(member: &Member) -> v1::Node {
         version: member.version.clone(),
         schema_version: member.schema_version,
         alone: member.alone,
+        withdrawn: member.withdrawn,
         ..Default::default()
     };
     row.set_state(state_row(member.state));

@@ -34,6 +34,7 @@ async fn store_of(lives: &[Life]) -> Store {
             schema_version: 1,
             state: NodeState::Serving,
             alone: false,
+            withdrawn: false,
         };
         let entered = enter(&store, &member, &[]).await;
         assert!(matches!(entered, Ok(Entered::Yes)), "{entered:?}");

@@ -41,6 +41,7 @@ pub(crate) async fn run(args: AdminArgs) -> Result<(), Failure> {
         AdminCommand::Rooms(command) => rooms(&client, command).await,
         AdminCommand::Keys(command) => keys::keys(&client, command).await,
         AdminCommand::Cluster => nodes::nodes(&client).await,
+        AdminCommand::Drain { node, cancel } => nodes::drain(&client, &node, cancel).await,
         AdminCommand::Status => status(&client).await,
     };
     let found = match found {

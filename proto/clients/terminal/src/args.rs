@@ -142,6 +142,14 @@ pub enum AdminCommand {
     Keys(KeysCommand),
     /// The nodes that share the store, and what each has of all rooms
     Cluster,
+    /// Take a node out of service while it runs: its rooms and its clients go to the others
+    Drain {
+        /// nodes/ID, as `cluster` shows it
+        node: String,
+        /// Have it take its part again
+        #[arg(long)]
+        cancel: bool,
+    },
     /// Release, sessions, rooms in memory, certificate
     Status,
 }

@@ -12,6 +12,10 @@ use crate::world::World;
 /// From the death of a node until its rooms take messages again.
 const FAILOVER_WITHIN: Duration = Duration::from_secs(2);
 
+/// From a cut until rooms on the smaller side are on the larger one: the time that it takes to be believed, some rounds,
+/// and batches of shards.
+const CUT_OFF_WITHIN: Duration = Duration::from_millis(3_500);
+
 /// How long a message takes at most while the node leaves that has its room: a hand-over, a room that is loaded, and
 /// its own commit, with a store that takes up to 2 ms for each call.
 const PAUSE_WITHIN: Duration = Duration::from_millis(60);
@@ -147,4 +151,34 @@ async fn nodes_that_cannot_reach_each_other_still_take_every_message_once_they_c
     said.expect("is said");
     world.say(0, room, 1).await.expect("is said");
     assert_eq!(world.said(0, room).await, ["message 1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rooms_of_a_node_that_no_other_reaches_move_to_where_clients_reach_them_and_come_back() {
+    let world = World::new(3).await;
+    let room = world.room_at(0).await;
+    let (cut, others) = (world.nodes[0].id, [world.nodes[1].id, world.nodes[2].id]);
+    for other in others {
+        world.network.part(cut, other);
+    }
+    let began = Instant::now();
+    world.say(1, room, 0).await.expect("is said");
+    let after = began.elapsed();
+    assert!(after <= CUT_OFF_WITHIN, "{after:?}");
+    assert!(
+        world
+            .owner(room)
+            .is_some_and(|owner| others.contains(&owner))
+    );
+    world.say(2, room, 1).await.expect("is said");
+
+    for other in others {
+        world.network.heal(cut, other);
+    }
+    world.settle().await;
+    world.say(0, room, 2).await.expect("is said");
+    assert_eq!(
+        world.said(1, room).await,
+        ["message 0", "message 1", "message 2"]
+    );
 }

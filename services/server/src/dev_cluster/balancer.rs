@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use cluster_runtime::{TaskKind, Tasks};
 use parking_lot::Mutex;
+use services_gateway::Handle;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -28,7 +29,7 @@ pub(super) struct Balancer {
 
 #[derive(Debug, Default)]
 struct Shared {
-    nodes: Mutex<Vec<SocketAddr>>,
+    nodes: Mutex<Vec<Handle>>,
     taken: AtomicUsize,
     /// The node whose connections were ended last.
     ended: watch::Sender<Option<SocketAddr>>,
@@ -63,8 +64,8 @@ impl Balancer {
         Ok(balancer)
     }
 
-    /// From now on, connections go to these nodes; those that stand stay.
-    pub(super) fn use_nodes(&self, nodes: Vec<SocketAddr>) {
+    /// From now on, connections go to those of these nodes that are ready, or to any if none is; those that stand stay.
+    pub(super) fn use_nodes(&self, nodes: Vec<Handle>) {
         *self.shared.nodes.lock() = nodes;
     }
 
@@ -80,9 +81,11 @@ impl Balancer {
 
 async fn carry(shared: &Shared, mut client: TcpStream) {
     let nodes = shared.nodes.lock().clone();
+    let (ready, others): (Vec<_>, Vec<_>) = nodes.into_iter().partition(Handle::is_ready);
+    let nodes = if ready.is_empty() { others } else { ready };
     let first = shared.taken.fetch_add(1, Ordering::Relaxed);
     for place in 0..nodes.len() {
-        let address = nodes[(first + place) % nodes.len()];
+        let address = nodes[(first + place) % nodes.len()].local_addr();
         let mut ended = shared.ended.subscribe();
         if let Ok(Ok(mut node)) = timeout(CONNECT_WITHIN, TcpStream::connect(address)).await {
             let _nodelay = (client.set_nodelay(true), node.set_nodelay(true));

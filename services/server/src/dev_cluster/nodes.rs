@@ -323,8 +323,9 @@ impl DevCluster {
     fn balance(&self) {
         let takes = |node: &&DevNode| matches!(node.standing, Standing::Running | Standing::CutOff);
         let nodes = self.nodes.iter().filter(takes);
-        self.balancer
-            .use_nodes(nodes.map(|node| node.address).collect());
+        let nodes = nodes.filter_map(|node| node.running.as_ref());
+        let gateways = nodes.map(|running| running.app.gateway().clone());
+        self.balancer.use_nodes(gateways.collect());
     }
 
     /// A running server, by its number from 1 on.

@@ -29,6 +29,8 @@ Administration/DeleteServerRoom     U    P        P      P     P       P      P 
 Administration/GetServerStatus      U    P        P      P     P       P      P         P     ok
 Administration/ListServerNodes      U    P        P      P     P       P      P         P     ok
 Administration/MoveServerRoom       U    P        P      P     P       P      P         P     F
+Administration/DrainServerNode      U    P        P      P     P       P      P         P     F
+Administration/ResumeServerNode     U    P        P      P     P       P      P         P     F
 Administration/RotateKeys           U    P        P      P     P       P      P         P     ok
 Administration/GetKeyRotation       U    P        P      P     P       P      P         P     ok
 

@@ -145,6 +145,15 @@ async fn administration_payload(world: &World, room: &Room, method: &str) -> Vec
             node: room.name.replace("rooms/", "nodes/"),
         }
         .encode_to_vec(),
+        // There is none like it.
+        "DrainServerNode" => v1::DrainServerNodeRequest {
+            name: room.name.replace("rooms/", "nodes/"),
+        }
+        .encode_to_vec(),
+        "ResumeServerNode" => v1::ResumeServerNodeRequest {
+            name: room.name.replace("rooms/", "nodes/"),
+        }
+        .encode_to_vec(),
         "RotateKeys" => v1::RotateKeysRequest {}.encode_to_vec(),
         "GetKeyRotation" => v1::GetKeyRotationRequest {}.encode_to_vec(),
         other => panic!("no call {other}"),

@@ -277,6 +277,7 @@ impl Model {
             schema_version: 1,
             state: NodeState::Serving,
             alone: false,
+            withdrawn: false,
         };
         self.rows.insert(life.node, (member, 1));
         self.nodes[node].occupant = None;

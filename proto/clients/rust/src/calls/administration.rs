@@ -4,12 +4,12 @@ use proto::v1::account::Role;
 use proto::v1::administration_client::AdministrationClient;
 use proto::v1::{
     Account, CreateInvitationRequest, CreateInvitationResponse, DeleteInvitationRequest,
-    DeleteServerRoomRequest, GetKeyRotationRequest, GetServerStatusRequest, Invitation,
-    KeyRotation, ListAccountsRequest, ListAccountsResponse, ListInvitationsRequest,
+    DeleteServerRoomRequest, DrainServerNodeRequest, GetKeyRotationRequest, GetServerStatusRequest,
+    Invitation, KeyRotation, ListAccountsRequest, ListAccountsResponse, ListInvitationsRequest,
     ListInvitationsResponse, ListServerNodesRequest, ListServerNodesResponse,
     ListServerRoomsRequest, ListServerRoomsResponse, MoveServerRoomRequest, ResumeAccountRequest,
-    RotateKeysRequest, ServerNode, ServerRoom, ServerStatus, SetAccountRoleRequest,
-    SuspendAccountRequest,
+    ResumeServerNodeRequest, RotateKeysRequest, ServerNode, ServerRoom, ServerStatus,
+    SetAccountRoleRequest, SuspendAccountRequest,
 };
 
 use super::{call, pages};
@@ -210,6 +210,40 @@ impl Client {
             Ok((page.nodes, page.next_page_token))
         })
         .await
+    }
+
+    /// Takes a node out of service while it runs: its rooms and its clients go to the others.
+    ///
+    /// # Errors
+    /// FAILED_PRECONDITION if there is no such node, or it is the only one that there may be.
+    pub async fn drain_server_node(&self, name: &str) -> Result<(), Error> {
+        let request = DrainServerNodeRequest {
+            name: name.to_owned(),
+        };
+        call!(
+            self,
+            again,
+            AdministrationClient,
+            drain_server_node,
+            request
+        )
+    }
+
+    /// Has a drained node take its part again.
+    ///
+    /// # Errors
+    /// As [`Client::drain_server_node`].
+    pub async fn resume_server_node(&self, name: &str) -> Result<(), Error> {
+        let request = ResumeServerNodeRequest {
+            name: name.to_owned(),
+        };
+        call!(
+            self,
+            again,
+            AdministrationClient,
+            resume_server_node,
+            request
+        )
     }
 
     /// Moves a room to a node, with the part of all rooms that it belongs to.

@@ -1,4 +1,4 @@
-//! `rookery admin cluster`: the nodes that share a store.
+//! `rookery admin cluster` and `drain`: the nodes that share a store.
 
 use rookery_client::Client;
 use rookery_client::v1::ServerNode;
@@ -14,6 +14,23 @@ pub(super) async fn nodes(client: &Client) -> Result<Found, Failure> {
     Ok(Found {
         text: table(&all),
         json: all.iter().map(node_json).collect(),
+    })
+}
+
+pub(super) async fn drain(client: &Client, node: &str, cancel: bool) -> Result<Found, Failure> {
+    if cancel {
+        client.resume_server_node(node).await?;
+    } else {
+        client.drain_server_node(node).await?;
+    }
+    let text = if cancel {
+        format!("{node} takes its part again")
+    } else {
+        format!("{node} gives its rooms away: `rookery admin cluster` shows how far it is")
+    };
+    Ok(Found {
+        text,
+        json: json!({ "name": node, "draining": !cancel }),
     })
 }
 
