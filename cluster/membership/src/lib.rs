@@ -13,7 +13,7 @@
 //! - [`Place::Here`] carries an [`Ownership`]. Every transaction that writes for the room hands it to [`fence`]. When
 //!   that says [`FenceError::Fenced`], whoever writes dies, and asks for the place again.
 //! - [`Place::There`] is where to send it. If that node says that it is not the owner, [`Membership::look`] and ask again.
-//! - [`Place::Nobody`] is over in moments: wait for [`Membership::changes`], or have the client try again.
+//! - [`Place::Nobody`] is over in moments: wait for [`Membership::view_after`], or have the client try again.
 //!
 //! It stops by [`Membership::drain`], [`Membership::leave`], and the end of its tasks.
 //!

@@ -16,8 +16,8 @@ use cluster_runtime::{TaskKind, Tasks};
 use cluster_store::schema::SCHEMA_VERSION;
 use cluster_store::{Store, StoreError};
 use cluster_types::{BootId, Life, NodeId, Rng, Shard};
-use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -84,7 +84,9 @@ struct Inner {
     start: Instant,
     algorithm: Mutex<Algorithm>,
     /// What the algorithm has read.
-    view: watch::Sender<Arc<View>>,
+    view: RwLock<Arc<View>>,
+    /// There is another view.
+    changed: Notify,
     /// Microseconds on the clock until when this node serves.
     serves_until: AtomicU64,
     /// What the node's row should say; `algorithm` goes by what it says.
@@ -169,7 +171,8 @@ impl Membership {
         let inner = Inner {
             alone,
             start: Instant::now(),
-            view: watch::Sender::new(Arc::clone(algorithm.view())),
+            view: RwLock::new(Arc::clone(algorithm.view())),
+            changed: Notify::new(),
             algorithm: Mutex::new(algorithm),
             serves_until: AtomicU64::new(0),
             wanted: Mutex::new(wanted),
@@ -190,13 +193,13 @@ impl Membership {
 
     /// This node in the life of now: after an eviction it is another one.
     pub fn myself(&self) -> Life {
-        self.inner.view.borrow().me()
+        self.view().me()
     }
 
     /// Where the rooms of a shard live now, as far as this node knows.
     pub fn place(&self, shard: Shard) -> Place {
         let serves = self.is_serving();
-        self.inner.view.borrow().place(shard, serves)
+        self.view().place(shard, serves)
     }
 
     /// Whether this node serves what it owns: it has renewed its row lately.
@@ -231,24 +234,35 @@ impl Membership {
         self.until(all).await;
     }
 
-    /// Waits for something that the next view may bring, or the next heartbeat.
+    /// Waits for something that the next round may bring. Whether this node serves changes without one.
     async fn until(&self, is_so: impl Fn(&Self) -> bool) {
-        let mut changes = self.changes();
-        while !is_so(self) {
-            // Whether this node serves changes without a view.
-            let _elapsed =
-                timeout(self.inner.parts.timing.heartbeat_every, changes.changed()).await;
+        loop {
+            // From here on, for a round that ends right after the look counts.
+            let ended = self.inner.round_ended.notified();
+            if is_so(self) {
+                return;
+            }
+            let _elapsed = timeout(self.inner.parts.timing.heartbeat_every, ended).await;
         }
     }
 
     /// The cluster as this node has read it last.
     pub fn view(&self) -> Arc<View> {
-        Arc::clone(&self.inner.view.borrow())
+        self.inner.view()
     }
 
-    /// Each view that differs from the one before; only the newest, for who is slow.
-    pub fn changes(&self) -> watch::Receiver<Arc<View>> {
-        self.inner.view.subscribe()
+    /// Waits for a view that is not `seen`, and returns the newest. Those who wait are woken in turn, so that a
+    /// simulation is the same twice; a `watch` wakes them in an order that it draws.
+    pub async fn view_after(&self, seen: &Arc<View>) -> Arc<View> {
+        loop {
+            // From here on, for a change right after the look counts.
+            let changed = self.inner.changed.notified();
+            let view = self.view();
+            if !Arc::ptr_eq(&view, seen) {
+                return view;
+            }
+            changed.await;
+        }
     }
 
     /// Reads the store now: somebody has said that an owner has changed. Returns once a round that began after
@@ -319,7 +333,7 @@ impl Membership {
 
     /// Whether this node gives its shards away and takes none, as all others know.
     pub fn is_draining(&self) -> bool {
-        let view = self.inner.view.borrow();
+        let view = self.view();
         let me = view.living(view.me());
         me.is_some_and(|member| member.state == NodeState::Draining)
     }
@@ -374,7 +388,7 @@ impl Inner {
             addresses, version, ..
         } = &self.parts.myself;
         Member {
-            life: self.view.borrow().me(),
+            life: self.view().me(),
             addresses: addresses.clone(),
             version: version.clone(),
             schema_version: SCHEMA_VERSION,
@@ -384,10 +398,14 @@ impl Inner {
         }
     }
 
+    fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.read())
+    }
+
     /// What this node's row should say: who would serve drains if it is not to.
     fn due_state(&self) -> NodeState {
         let wanted = *self.wanted.lock();
-        let view = self.view.borrow();
+        let view = self.view();
         let me = view.living(view.me());
         let withdrawn = me.is_some_and(|member| member.withdrawn);
         if wanted == NodeState::Serving && (withdrawn || self.cut_off.load(Ordering::Acquire)) {

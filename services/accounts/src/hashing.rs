@@ -65,6 +65,12 @@ pub trait PasswordHasher: fmt::Debug + Send + Sync + 'static {
 
     /// Whether `stored` was made with less than a hash made now would be.
     fn is_outdated(&self, stored: &str) -> bool;
+
+    /// Whether it is so quick that no thread is needed for it. A simulation's is: when a thread has done its work,
+    /// no seed decides.
+    fn is_instant(&self) -> bool {
+        false
+    }
 }
 
 /// What one hash costs.

@@ -59,10 +59,9 @@ impl Cluster {
     }
 
     async fn keep_up(self, others: Others, answering: Arc<Answering>, hub: Hub) {
-        let mut changes = self.membership.changes();
+        let mut view = self.membership.view();
         let mut life = None;
         loop {
-            let view = Arc::clone(&changes.borrow_and_update());
             if let Some(network) = &self.network {
                 if life != Some(view.me()) {
                     life = Some(view.me());
@@ -71,10 +70,7 @@ impl Cluster {
                 others.set_peers(peers(&view));
             }
             hub.moved();
-            if changes.changed().await.is_err() {
-                // The membership is gone.
-                return;
-            }
+            view = self.membership.view_after(&view).await;
         }
     }
 

@@ -184,19 +184,16 @@ impl Inner {
     fn publish(&self, algorithm: &Algorithm) {
         let until = micros(algorithm.serves_until());
         self.serves_until.store(until, Ordering::Release);
-        self.view.send_if_modified(|view| {
-            let is_new = !Arc::ptr_eq(view, algorithm.view());
-            if is_new {
-                *view = Arc::clone(algorithm.view());
-            }
-            is_new
-        });
+        let former = std::mem::replace(&mut *self.view.write(), Arc::clone(algorithm.view()));
+        if !Arc::ptr_eq(&former, algorithm.view()) {
+            self.changed.notify_waiters();
+        }
     }
 
     /// Carries a plan out. Whatever comes of it is read in the next round, which begins at once.
     async fn act(self: &Arc<Self>, plan: Plan) {
         let Parts { store, rng, .. } = &self.parts;
-        let (view, wanted) = (Arc::clone(&self.view.borrow()), self.due_state());
+        let (view, wanted) = (self.view(), self.due_state());
         let me = view.me();
         let mut acted = plan.evict.len() + plan.claim.len() > 0;
         if view.living(me).is_some_and(|member| member.state != wanted) {
@@ -344,7 +341,7 @@ impl Inner {
             if plan.claim.is_empty() {
                 return Ok(());
             }
-            let me = self.view.borrow().me();
+            let me = self.view().me();
             match store::claim(store, rng, me, &plan.claim).await {
                 // What came of it is read.
                 Ok(_) | Err(StoreError::CommitUnknown) => {}

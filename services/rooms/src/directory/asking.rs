@@ -103,12 +103,17 @@ impl Rooms {
 
     /// Waits until it may be known where a room is that was not at this place.
     async fn settle(&self, room: RoomId, was: &Place) {
-        let mut changes = self.with.membership.changes();
-        let moved = async { while self.place(room) == *was && changes.changed().await.is_ok() {} };
+        let membership = &self.with.membership;
+        let moved = async {
+            let mut view = membership.view();
+            while self.place(room) == *was {
+                view = membership.view_after(&view).await;
+            }
+        };
         let within = MOVING_RETRY + self.with.rng.jitter(MOVING_RETRY);
         if timeout(within, moved).await.is_err() {
             // Nobody has said so: it was not handed over, or there is no link.
-            self.with.membership.look().await;
+            membership.look().await;
         }
     }
 

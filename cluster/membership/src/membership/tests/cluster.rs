@@ -167,9 +167,14 @@ impl Node {
     }
 
     /// Waits for a view like this.
-    pub(super) async fn until(&self, done: impl FnMut(&Arc<View>) -> bool) {
-        let mut changes = self.membership.changes();
-        let waited = timeout(LONG, changes.wait_for(done)).await;
+    pub(super) async fn until(&self, mut done: impl FnMut(&Arc<View>) -> bool) {
+        let mut view = self.membership.view();
+        let waited = timeout(LONG, async {
+            while !done(&view) {
+                view = self.membership.view_after(&view).await;
+            }
+        });
+        let waited = waited.await;
         assert!(
             waited.is_ok(),
             "{:?} of {:?}",
