@@ -313,6 +313,7 @@ impl State {
             witness.committed(&Commit {
                 client,
                 writes: &writes.mutations,
+                reads: &writes.read_conflicts,
                 before: &self.data,
                 version: self.committed,
             });

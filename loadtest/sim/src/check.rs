@@ -26,6 +26,7 @@ mod once;
 mod order;
 mod removed;
 mod rest;
+mod signed_out;
 mod sound;
 #[cfg(test)]
 mod tests;
@@ -69,6 +70,8 @@ pub enum Rule {
     Incomplete,
     /// P5: a room is written by the node that owns it, and by no other.
     Owner,
+    /// P5: a write to a room is refused if the owner changes before it.
+    Fence,
     /// P11: who has been removed is sent and shown nothing that came after.
     Removed,
     /// P11: who comes or goes is told on every stream.
@@ -157,6 +160,7 @@ pub fn check(history: &History) -> Verdict {
     once::check(&facts, &mut verdict);
     delivery::check(&facts, &mut verdict);
     removed::check(&facts, &mut verdict);
+    signed_out::check(&facts, &mut verdict);
     fresh::check(&facts, &mut verdict);
     views::check(&facts, &mut verdict);
     files::check(&facts, &mut verdict);
@@ -172,6 +176,9 @@ fn owned(history: &History, verdict: &mut Verdict) {
             What::World(World::Stray(words)) => {
                 verdict.broken(Rule::Owner, About::entry(at), words);
             }
+            What::World(World::Unfenced(words)) => {
+                verdict.broken(Rule::Fence, About::entry(at), words);
+            }
             What::World(World::Owned(writes)) => verdict.checked.owned += writes,
             _ => {}
         }
@@ -182,7 +189,7 @@ fn owned(history: &History, verdict: &mut Verdict) {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Lost,
         Self::Dense,
         Self::SameForAll,
@@ -199,6 +206,7 @@ impl Rule {
         Self::Marker,
         Self::Incomplete,
         Self::Owner,
+        Self::Fence,
         Self::Removed,
         Self::Untold,
         Self::SignedOut,
@@ -224,7 +232,7 @@ impl Rule {
             Self::Gap | Self::Repeated | Self::NotFollowed | Self::Marker | Self::Incomplete => {
                 "P4"
             }
-            Self::Owner => "P5",
+            Self::Owner | Self::Fence => "P5",
             Self::Removed | Self::Untold => "P11",
             Self::SignedOut
             | Self::Stale
@@ -256,6 +264,7 @@ impl Rule {
             Self::Marker => "a marker in the wrong place",
             Self::Incomplete => "a stream never caught up",
             Self::Owner => "written by another than the owner",
+            Self::Fence => "written without a fence",
             Self::Removed => "shown to somebody removed",
             Self::Untold => "not told of a room gained or lost",
             Self::SignedOut => "opened by an ended sign-in",

@@ -106,6 +106,8 @@ pub enum World {
     Way(u32, u32, OnWay),
     /// A node has written to a room that it did not own at that moment, or not any more.
     Stray(String),
+    /// A node has written to a room in a way that would not have been refused had the owner changed.
+    Unfenced(String),
     /// So many writes to rooms were held against the owners at their moments, in all.
     Owned(u64),
     /// The wall clock jumps.

@@ -10,11 +10,10 @@ use std::time::Duration;
 /// People in a simulation. Few, so that they meet in rooms and get in each other's way.
 pub const PEOPLE: RangeInclusive<u64> = 2..=5;
 
-/// Sign-ins of each. All are made before the first fault: hashing a password takes a thread of its
-/// own, and when that is done is the one thing that a seed cannot decide.
+/// Sign-ins of each, made before the first fault: what a password has to withstand, accounts have tests for.
 pub const DEVICES: RangeInclusive<u64> = 1..=3;
 
-/// How long before a password is hashed: by then, whatever a start of the node sets going is done.
+/// How long before somebody signs in: by then, whatever a start of the node sets going is done.
 pub const ALONE: Duration = Duration::from_millis(200);
 
 /// Rooms made at the start.
@@ -121,6 +120,9 @@ pub const EXCERPT_LINES_MAX: usize = 40;
 /// Entries before and after the one at fault that an excerpt looks at.
 pub const EXCERPT_REACH: usize = 400;
 
+/// Entries that are shown of a run that did not come to its end.
+pub const LAST_ENTRIES: usize = 12;
+
 /// Violations of one seed that are shown in full.
 pub const SHOWN_MAX: usize = 4;
 
@@ -167,6 +169,9 @@ pub const CUT_OFF: u64 = 6_000;
 
 /// The right pace of a clock.
 pub const PACE_RIGHT: u32 = 1_000;
+
+/// Within this a sign-out acts on every node, as is promised.
+pub const SIGN_OUT_WITHIN: Duration = Duration::from_secs(1);
 
 /// How fast clocks of nodes go that drift: as much as leases allow for.
 pub const PACE_DRIFT: RangeInclusive<u64> = 900..=1_100;

@@ -15,7 +15,7 @@ use cluster_runtime::{TaskKind, Tasks};
 use cluster_store::{Simulated, SimulatedDisk, Store, StoreError};
 use cluster_types::{Caller, Clock, DeploymentId, NodeId, Rng};
 use object_store::memory::InMemory;
-use services_accounts::{Argon2id, HashCost, Options};
+use services_accounts::{Argon2id, HashCost, HashError, Options, Password, PasswordHasher, Salt};
 use services_files::Files;
 use services_sessions::Pace;
 use services_vault::{KeySource, MemoryKms, Vault};
@@ -61,7 +61,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Starts a node. Of one that is alone nothing else may be under way: a password is hashed on a thread.
+    /// Starts a node.
     pub(crate) async fn start(ground: &Ground) -> anyhow::Result<Self> {
         let rng = &ground.rng;
         let client = ground.among.as_ref().map_or(0, |among| among.number);
@@ -85,7 +85,7 @@ impl Node {
             clock,
             rng: rng.fork(),
             tasks: tasks.clone(),
-            hasher: Arc::new(hasher),
+            hasher: Arc::new(InPlace(hasher)),
             accounts: Options {
                 self_registration: true,
                 hashes_at_once: NonZeroUsize::MIN,
@@ -186,6 +186,28 @@ fn sweep(files: &Files, tasks: &Tasks) {
         }
     };
     tasks.spawn(TaskKind::Housekeeping, "sim: sweep", sweep);
+}
+
+/// Hashes where it is asked to.
+#[derive(Debug)]
+struct InPlace(Argon2id);
+
+impl PasswordHasher for InPlace {
+    fn hash(&self, password: &Password, salt: Salt) -> Result<String, HashError> {
+        self.0.hash(password, salt)
+    }
+
+    fn verify(&self, password: &Password, stored: &str) -> Result<bool, HashError> {
+        self.0.verify(password, stored)
+    }
+
+    fn is_outdated(&self, stored: &str) -> bool {
+        self.0.is_outdated(stored)
+    }
+
+    fn is_instant(&self) -> bool {
+        true
+    }
 }
 
 /// The pace is kept by the edge.

@@ -24,7 +24,7 @@ use crate::clients::{Clients, Ending};
 use crate::clock::WallClock;
 use crate::cluster::Cluster;
 use crate::history::{Answer, History, World as Happened};
-use crate::limits::{CALM_ATTEMPTS_MAX, CALM_RETRY, STARTS_MAX};
+use crate::limits::{CALM_ATTEMPTS_MAX, CALM_RETRY, LAST_ENTRIES, STARTS_MAX};
 use crate::names::{Person, count};
 use crate::node::{Ground, Node};
 use crate::people::Somebody;
@@ -68,14 +68,11 @@ pub(crate) struct Run {
 /// If the simulation itself cannot go on: a defect of its own, or a node that does not start.
 pub fn run(seed: u64, kinds: &FaultKinds, nodes: usize) -> anyhow::Result<Outcome> {
     let run = Arc::new(Run::new(seed, kinds));
-    if nodes > 1 {
-        run.live(0, Life::FOUNDING)?;
-        Cluster::live(&run, nodes)?;
-    } else {
-        run.clocks.lock().push(run.ground.clock.clone());
-        for (number, life) in run.plan.lives.iter().enumerate() {
-            run.live(number, *life)?;
-        }
+    if let Err(error) = all_lives(&run, nodes) {
+        let entries = run.world.take_history().entries;
+        let last = entries.iter().rev().take(LAST_ENTRIES).rev();
+        let last: String = last.map(|entry| format!("\n    {entry}")).collect();
+        return Err(error.context(format!("it came to this, and no further:{last}\n ")));
     }
     let span = run.world.elapsed();
     let history = run.world.take_history();
@@ -90,6 +87,16 @@ pub fn run(seed: u64, kinds: &FaultKinds, nodes: usize) -> anyhow::Result<Outcom
         faults: run.ground.disk.faults_injected(),
         span,
     })
+}
+
+fn all_lives(run: &Arc<Run>, nodes: usize) -> anyhow::Result<()> {
+    if nodes > 1 {
+        run.live(0, Life::FOUNDING)?;
+        return Cluster::live(run, nodes);
+    }
+    run.clocks.lock().push(run.ground.clock.clone());
+    let mut lives = run.plan.lives.iter().enumerate();
+    lives.try_for_each(|(number, life)| run.live(number, *life))
 }
 
 impl Run {

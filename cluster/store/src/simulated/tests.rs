@@ -166,28 +166,34 @@ async fn old_versions_are_let_go_once_nobody_reads_them() {
     assert_eq!(disk.state.lock().data.versions_kept(), 0);
 }
 
-/// What was written, by whom, over what.
+/// What was written: by whom, over what, and whether that had been read.
 #[derive(Debug, Default)]
-struct Diary(Mutex<Vec<(u32, Option<Bytes>)>>);
+struct Diary(Mutex<Vec<(u32, Option<Bytes>, bool)>>);
 
 impl Witness for Diary {
     fn committed(&self, commit: &Commit<'_>) {
-        let before = commit.before(&Bytes::from_static(b"key"));
-        self.0.lock().push((commit.client, before));
+        let key = Bytes::from_static(b"key");
+        let (before, depends) = (commit.before(&key), commit.depends_on(&key));
+        self.0.lock().push((commit.client, before, depends));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_witness_sees_who_commits_and_what_was_there_before() {
+async fn a_witness_sees_who_commits_over_what_and_on_what_it_depends() {
     let (disk, diary) = (SimulatedDisk::new(), Arc::new(Diary::default()));
     disk.show(Arc::clone(&diary) as Arc<dyn Witness>);
     for client in [4, 7] {
         let store = Simulated::numbered(disk.clone(), client, Rng::seeded(0));
         let store = Store::new(store);
-        let write = |tx: crate::Transaction, _| async move { tx.set(b"key", &[1]) };
+        let write = |tx: crate::Transaction, _| async move {
+            if client == 7 {
+                tx.get(b"key").await?;
+            }
+            tx.set(b"key", &[1])
+        };
         store.run(write).await.expect("written");
     }
-    let expected = [(4, None), (7, Some(Bytes::from_static(&[1])))];
+    let expected = [(4, None, false), (7, Some(Bytes::from_static(&[1])), true)];
     assert_eq!(*diary.0.lock(), expected);
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::data::Data;
-use crate::backend::{Mutation, Version};
+use crate::backend::{Mutation, Span, Version};
 
 /// Sees each commit that happens, whatever its client hears of it. It is called within the commit: one call
 /// at a time, and it must not call the disk.
@@ -23,6 +23,8 @@ pub struct Commit<'a> {
     pub client: u32,
     /// What it writes.
     pub writes: &'a [Mutation],
+    /// What must not have changed since it was read.
+    pub(super) reads: &'a [Span],
     pub(super) before: &'a Data,
     pub(super) version: Version,
 }
@@ -31,5 +33,13 @@ impl Commit<'_> {
     /// What a key held right before this commit.
     pub fn before(&self, key: &Bytes) -> Option<Bytes> {
         self.before.get(key, self.version)
+    }
+
+    /// Whether this commit would have been refused if a key had changed since it was read.
+    pub fn depends_on(&self, key: &Bytes) -> bool {
+        self.reads.iter().any(|span| match span {
+            Span::Key(read) => read == key,
+            Span::Range { begin, end } => begin <= key && key < end,
+        })
     }
 }

@@ -62,6 +62,7 @@ impl Injected {
             | World::Started { .. }
             | World::Weather(_)
             | World::Stray(_)
+            | World::Unfenced(_)
             | World::Owned(_)
             | World::Settled
             | World::Files { .. } => {}

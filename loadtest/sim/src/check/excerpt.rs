@@ -70,7 +70,7 @@ impl<'a> Topic<'a> {
         match what {
             What::World(World::Crashed | World::Started { .. } | World::Drained) if near => 1,
             What::World(World::Node(..) | World::Way(..)) if near => 1,
-            What::World(World::Stray(_)) => 9,
+            What::World(World::Stray(_) | World::Unfenced(_)) => 9,
             What::World(_) | What::Walk { .. } => 0,
             What::Asked { op, .. } if Some(*op) == self.about.op => 9,
             What::Asked { op, ask, .. } if self.orders.contains(op) => match ask.moves_somebody() {

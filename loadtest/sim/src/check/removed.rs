@@ -6,7 +6,7 @@ use cluster_types::Seq;
 use super::facts::{Facts, Source};
 use super::{About, Rule, Verdict, numbered};
 use crate::history::{Item, OnStream, What};
-use crate::names::{Device, Person, Room, Stream};
+use crate::names::{Person, Room, Stream};
 use std::collections::BTreeMap;
 
 pub(super) fn check(facts: &Facts<'_>, verdict: &mut Verdict) {
@@ -28,7 +28,6 @@ pub(super) fn check(facts: &Facts<'_>, verdict: &mut Verdict) {
         }
     }
     hints(facts, verdict);
-    signed_out(facts, verdict);
 }
 
 /// What is wrong with somebody's being sent something of a room as it is at `seq`.
@@ -63,41 +62,6 @@ fn hints(facts: &Facts<'_>, verdict: &mut Verdict) {
                 About::entry(at).at(room, seq).stream(stream),
                 what,
             );
-        }
-    }
-}
-
-/// A device that has signed out is sent nothing and can do nothing.
-fn signed_out(facts: &Facts<'_>, verdict: &mut Verdict) {
-    let ended = |device: Device, at: usize| {
-        let out = facts.sign_outs.get(&device);
-        out.is_some_and(|(_, ended)| ended.is_some_and(|ended| at > ended))
-    };
-    let mut devices: BTreeMap<Stream, Device> = BTreeMap::new();
-    for (at, what) in numbered(facts.history) {
-        match what {
-            What::Stream(stream, OnStream::Opened { device, .. }) => {
-                devices.insert(*stream, *device);
-            }
-            What::Stream(stream, OnStream::Got(item)) => {
-                let farewell = matches!(item, Item::Farewell { .. });
-                let device = devices.get(stream).copied();
-                if let Some(device) = device.filter(|device| !farewell && ended(*device, at)) {
-                    let what = format!("{device} has signed out, and gets {item:?}");
-                    verdict.broken(Rule::SignedOut, About::entry(at).stream(*stream), what);
-                }
-            }
-            _ => {}
-        }
-    }
-    for (op, order) in &facts.orders {
-        for attempt in &order.attempts {
-            if let Some((at, crate::history::Answer::Done(_))) = attempt.answer
-                && ended(order.device, attempt.asked)
-            {
-                let what = format!("{} has signed out, and {op} was done for it", order.device);
-                verdict.broken(Rule::SignedOut, About::entry(at).op(*op), what);
-            }
         }
     }
 }

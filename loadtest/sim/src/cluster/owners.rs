@@ -2,7 +2,8 @@
 //!
 //! Held by what is in the store when a transaction commits, whatever the node believed: the owner's row as it
 //! was before the commit, against the client that commits and the life that it entered last. No code of the
-//! nodes is asked.
+//! nodes is asked. And since a commit that comes too late is rare, each has to show that it would have been
+//! refused: the owner's row is among what it has read.
 //!
 //! Leaves out: rooms that are being made, which nobody else knows yet; rows that are cleared after a room's
 //! deletion, by whoever comes by; and an actor of an earlier epoch of the same life, whose writes look like
@@ -21,6 +22,9 @@ use proto::storage::v1;
 use crate::history::World as Happened;
 use crate::node::node_id;
 use crate::world::World;
+
+#[cfg(test)]
+mod tests;
 
 /// Holds each write to a room against its owner.
 #[derive(Debug)]
@@ -72,8 +76,8 @@ impl Witness for Owners {
             written.extend(room.ok());
         }
         for room in written {
-            if let Some(words) = seen.hold(commit, room) {
-                self.world.note_world(Happened::Stray(words));
+            if let Some(wrong) = seen.hold(commit, room) {
+                self.world.note_world(wrong);
             }
         }
     }
@@ -81,23 +85,26 @@ impl Witness for Owners {
 
 impl Seen {
     /// What is wrong with this write, if anything is.
-    fn hold(&mut self, commit: &Commit<'_>, room: RoomId) -> Option<String> {
+    fn hold(&mut self, commit: &Commit<'_>, room: RoomId) -> Option<Happened> {
         let is_new = self.rooms.insert(room);
         if is_new && commit.before(&RoomHead { room }.encode()).is_none() {
             return None;
         }
         self.writes += 1;
-        let shard = Shard::of_room(room);
-        let row = commit.before(&ShardOwner { shard }.encode());
-        let owner = v1::ShardOwner::decode(row.unwrap_or_default()).unwrap_or_default();
-        let node = node_id(commit.client);
-        let boot = self.boots.get(&commit.client);
-        let is_owner = owner.node_id == node.as_bytes()[..] && Some(&owner.boot_id) == boot;
-        (!is_owner).then(|| {
-            let (client, epoch) = (commit.client, owner.epoch);
-            let whose = (0..=u8::MAX.into()).find(|number| owner.node_id == node_id(*number).as_bytes()[..]);
-            let same = if whose == Some(client) { ", in another life" } else { "" };
-            format!("node {client} wrote to a room of shard {shard:?}, which node {whose:?}{same} had under epoch {epoch}")
-        })
+        let (client, shard) = (commit.client, Shard::of_room(room));
+        let key = ShardOwner { shard }.encode();
+        let row = commit.before(&key).unwrap_or_default();
+        let owner = v1::ShardOwner::decode(row).unwrap_or_default();
+        let is = |node: u32| owner.node_id == node_id(node).as_bytes()[..];
+        if !is(client) || Some(&owner.boot_id) != self.boots.get(&client) {
+            let (whose, epoch) = ((0..=u8::MAX.into()).find(|node| is(*node)), owner.epoch);
+            let words = format!(
+                "node {client} wrote to a room of {shard:?}, which node {whose:?} had under epoch {epoch}"
+            );
+            return Some(Happened::Stray(words));
+        }
+        let words =
+            || format!("node {client} wrote to a room of {shard:?} and had not read whose it is");
+        (!commit.depends_on(&key)).then(|| Happened::Unfenced(words()))
     }
 }

@@ -13,6 +13,7 @@ use crate::limits::ALONE;
 use crate::names::{Device, Person, Room};
 use crate::node::Node;
 use crate::people::new_id;
+use crate::reach::Reach;
 use crate::world::KnownPerson;
 
 /// A password that the default policy takes.
@@ -47,8 +48,7 @@ impl Run {
         Ok(())
     }
 
-    /// Hashes passwords, on a thread. Nobody else has anything to do then, so it does not matter when
-    /// that is done.
+    /// Makes a person who is signed in on so many devices.
     async fn enrol(&self, node: &Node, number: u64) -> anyhow::Result<()> {
         let accounts = &node.services.accounts;
         let register = v1::RegisterAccountRequest {
@@ -72,13 +72,13 @@ impl Run {
             person
         };
         for _ in 1..self.plan.devices {
-            self.sign_in(node, person).await?;
+            self.sign_in(&Reach::here(node.clone()), person).await?;
         }
         Ok(())
     }
 
     /// On one more device.
-    pub(super) async fn sign_in(&self, node: &Node, person: Person) -> anyhow::Result<()> {
+    pub(super) async fn sign_in(&self, reach: &Reach, person: Person) -> anyhow::Result<()> {
         let request = v1::SignInRequest {
             user_name: user_name(person.0.into()),
             password: PASSWORD.to_owned(),
@@ -86,10 +86,13 @@ impl Run {
             ..Default::default()
         };
         sleep(ALONE).await;
-        let accounts = &node.services.accounts;
-        let signed_in =
-            v1::accounts_server::Accounts::sign_in(accounts, tonic::Request::new(request));
-        let token = signed_in.await?.into_inner().token;
+        let accounts = reach.node.services.accounts.clone();
+        let sign_in = async move {
+            let request = tonic::Request::new(request);
+            v1::accounts_server::Accounts::sign_in(&accounts, request).await
+        };
+        let signed_in = reach.run(sign_in).await.context("the node died")?;
+        let token = signed_in?.into_inner().token;
         self.world.lock().add_device(person, token);
         Ok(())
     }

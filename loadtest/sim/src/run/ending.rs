@@ -45,6 +45,10 @@ impl Run {
         clients
             .come_to_rest(under_way, Duration::from_secs(60))
             .await;
+        // Replies come on streams, too.
+        for stream in clients.streams() {
+            stream.pause(false);
+        }
         let unresolved = std::mem::take(&mut clients.world.lock().unresolved);
         for order in unresolved.into_values() {
             if order.ask == Ask::SignOut {
@@ -52,9 +56,6 @@ impl Run {
             } else if order.wire.is_repeatable() && !self.is_signed_out(order.device) {
                 self.resolve(clients, order).await;
             }
-        }
-        for stream in clients.streams() {
-            stream.pause(false);
         }
         sleep(SETTLE).await;
         self.world.note_world(Happened::Settled);
@@ -217,16 +218,13 @@ impl Run {
         Ok(())
     }
 
-    /// Takes a new device in place of one of which nobody knows whether it is signed out. Not among several
-    /// nodes, where something else always is under way while a password is hashed.
+    /// Takes a new device in place of one of which nobody knows whether it is signed out.
     async fn leave_behind(&self, clients: &Clients, order: &Order) -> anyhow::Result<()> {
         if let Some(device) = self.world.lock().device_mut(order.device) {
             device.is_signed_out = true;
         }
-        match clients.nodes.any(&self.rng) {
-            Some(reach) if !reach.is_remote() => self.sign_in(&reach.node, order.by).await,
-            _ => Ok(()),
-        }
+        let reach = clients.nodes.any(&self.rng).context("no node")?;
+        self.sign_in(&reach, order.by).await
     }
 
     fn is_signed_out(&self, device: Device) -> bool {

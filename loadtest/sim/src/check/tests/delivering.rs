@@ -1,14 +1,16 @@
 //! P4 and P11: what streams are sent.
 
+use std::collections::BTreeSet;
+
 use cluster_types::Seq;
 use proto::v1::member::Role;
 use proto::v1::membership_change::Kind as Change;
 use tonic::Code;
 
 use super::story::{A, B, C, ROOM, Story, device, member, membership, message, send, why};
-use super::{breaks, holds};
+use super::{breaks, broken, holds};
 use crate::check::Rule;
-use crate::history::{Answer, Ask, Cursor, Done, Item, OnStream, What, World};
+use crate::history::{Answer, Ask, Cursor, Done, Item, Moment, OnNode, OnStream, What, World};
 use crate::names::Stream;
 
 pub(super) fn stories() -> Vec<Story> {
@@ -365,6 +367,33 @@ fn sent_after_signing_out() -> Story {
 #[test]
 fn what_is_sent_to_a_device_that_has_signed_out_is_found() {
     breaks(sent_after_signing_out(), Rule::SignedOut);
+}
+
+/// The rules that are broken if one of several nodes does not reach its store for so many microseconds after a
+/// sign-out, and sends something so many microseconds later.
+fn broken_late(away: u64, later: u64) -> BTreeSet<Rule> {
+    let mut story = sent_after_signing_out();
+    let node = |on| What::World(World::Node(1, on));
+    let sent = story.entries.pop().expect("something was sent");
+    story.entries.insert(0, node(OnNode::CutOff(true)));
+    story.entries.push(node(OnNode::CutOff(false)));
+    let back = story.entries.len() - 1;
+    story.entries.push(sent);
+    let mut history = story.tell();
+    for (place, entry) in history.entries.iter_mut().enumerate() {
+        let since = if place >= back { away } else { 0 };
+        entry.at = Moment(if place > back { since + later } else { since });
+    }
+    broken(&history)
+}
+
+#[test]
+fn a_sign_out_has_a_second_to_reach_every_node_and_its_store() {
+    let found = BTreeSet::from([Rule::SignedOut]);
+    for away in [0, 2_000_000] {
+        assert_eq!(broken_late(away, 1_000_000), BTreeSet::new());
+        assert_eq!(broken_late(away, 1_000_001), found);
+    }
 }
 
 #[test]

@@ -27,6 +27,7 @@ pub(super) fn stories() -> Vec<Story> {
         refused_and_said(),
         one_id_for_two(),
         written_by_a_stranger(),
+        written_without_a_fence(),
     ]
 }
 
@@ -40,6 +41,18 @@ fn written_by_a_stranger() -> Story {
 #[test]
 fn a_write_by_another_than_the_owner_is_found() {
     breaks(written_by_a_stranger(), Rule::Owner);
+}
+
+fn written_without_a_fence() -> Story {
+    let mut story = Story::new();
+    let unfenced = World::Unfenced("node 1 did not look whose it is".to_owned());
+    story.entries.push(What::World(unfenced));
+    story
+}
+
+#[test]
+fn a_write_that_a_new_owner_would_not_stop_is_found() {
+    breaks(written_without_a_fence(), Rule::Fence);
 }
 
 fn lost() -> Story {
