@@ -14,6 +14,9 @@ use crate::tools::Tool;
 /// Seeds per run of `test`: enough to notice, few enough for a coffee break. `cargo xtask sim` runs more.
 const SIMULATION_SEEDS: &str = "50";
 
+/// The same with several nodes, of which a seed costs more.
+const CLUSTER_SEEDS: [&str; 4] = ["--nodes", "3", "--seeds", "3"];
+
 /// One day of the conversations, in seconds instead of a minute: people, rooms and restarts are as real, and
 /// the whole file is `cargo xtask replay`.
 const REPLAY: [&str; 7] = ["replay", "--days", "1", "--kills", "2", "--speed", "14400"];
@@ -54,6 +57,8 @@ pub(crate) enum Step {
     Doctest,
     /// The simulation finds no broken promise
     Sim,
+    /// The simulation of three nodes finds none either
+    SimNodes,
     /// The k6 scripts run, for seconds instead of minutes
     K6,
     /// Behind HAProxy one node is killed and another drained, and nobody under k6's load loses a message
@@ -70,7 +75,7 @@ pub(crate) enum Step {
 
 impl Step {
     /// Every step in its order.
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Fmt,
         Self::Buf,
         Self::Deny,
@@ -83,6 +88,7 @@ impl Step {
         Self::S3,
         Self::Doctest,
         Self::Sim,
+        Self::SimNodes,
         Self::K6,
         Self::Balancer,
         Self::Demo,
@@ -120,6 +126,7 @@ impl Step {
             | Self::Build
             | Self::Doctest
             | Self::Sim
+            | Self::SimNodes
             | Self::Demo
             | Self::Replay
             | Self::Bench
@@ -134,6 +141,7 @@ impl Step {
             | Self::S3
             | Self::Doctest
             | Self::Sim
+            | Self::SimNodes
             | Self::K6
             | Self::Balancer
             | Self::Demo
@@ -156,6 +164,7 @@ impl Step {
         matches!(
             self,
             Self::Sim
+                | Self::SimNodes
                 | Self::K6
                 | Self::Balancer
                 | Self::Demo
@@ -201,11 +210,8 @@ impl Step {
             Self::Test => tests(root, &format!("not ({OF_A_BUCKET})")),
             Self::S3 => tests(root, OF_A_BUCKET),
             Self::Doctest => built(root, &["test", "--doc"]),
-            Self::Sim => {
-                let mut command = root.command(root.program("debug", "sim"));
-                command.args(["--seeds", SIMULATION_SEEDS]);
-                command
-            }
+            Self::Sim => simulation(root, &["--seeds", SIMULATION_SEEDS]),
+            Self::SimNodes => simulation(root, &CLUSTER_SEEDS),
             Self::K6 => itself(root, "k6"),
             Self::Balancer => itself(root, "balancer"),
             Self::Demo => {
@@ -218,6 +224,12 @@ impl Step {
             Self::Crash => loadtest(root, &CRASH),
         }
     }
+}
+
+fn simulation(root: &Root, arguments: &[&str]) -> Command {
+    let mut command = root.command(root.program("debug", "sim"));
+    command.args(arguments);
+    command
 }
 
 /// Cargo on all crates, with the feature that tests ask for: the same in each step, so that one build serves all.
