@@ -93,8 +93,13 @@ impl Callers {
             .insert(token, Entry { caller, day, since }, since);
     }
 
-    /// Forgets these tokens, and whatever is being read right now.
+    /// Forgets these tokens, and whatever is being read right now. If there are none, nothing has changed: with a
+    /// store that is slower than what looks for changes, nobody would ever be remembered.
     pub(crate) fn clear(&self, tokens: impl IntoIterator<Item = Digest>) {
+        let mut tokens = tokens.into_iter().peekable();
+        if tokens.peek().is_none() {
+            return;
+        }
         let mut state = self.state.lock();
         state.clearings += 1;
         for token in tokens {
@@ -158,6 +163,15 @@ mod tests {
         callers.clear([[1; 32]]);
         callers.remember(&ticket, [1; 32], caller(1), TODAY);
         assert!(callers.look_up(&[1; 32], TODAY).is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_finds_no_change_keeps_nobody_from_being_remembered() {
+        let callers = Callers::new();
+        let ticket = callers.look_up(&[1; 32], TODAY).expect_err("not known yet");
+        callers.clear([]);
+        callers.remember(&ticket, [1; 32], caller(1), TODAY);
+        assert_eq!(callers.look_up(&[1; 32], TODAY).ok(), Some(caller(1)));
     }
 
     #[tokio::test(start_paused = true)]
