@@ -40,7 +40,7 @@ struct Person {
     shown: State,
     // As other nodes know it.
     here: State,
-    // Without sessions since then.
+    // Less present since then, or without sessions: maybe for a moment.
     gone: Option<Instant>,
     due: Option<Instant>,
 }
@@ -70,12 +70,15 @@ impl Board {
         self.look_at(account, at);
     }
 
-    /// Nobody is in this place any more.
+    /// Nobody is known to be in this place any more. Those who are elsewhere, too, may be back as soon.
     pub(super) fn end_all(&mut self, seat: Seat, at: Instant) {
         let is_there = |person: &Person| person.seats.iter().any(|(of, _)| *of == seat);
         let there = self.people.iter().filter(|(_, person)| is_there(person));
         for account in there.map(|(account, _)| *account).collect::<Vec<_>>() {
             self.end(account, seat, at);
+            if let Some(person) = self.people.get_mut(&account) {
+                person.gone = Some(at);
+            }
         }
     }
 

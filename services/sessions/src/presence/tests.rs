@@ -115,3 +115,17 @@ async fn who_is_at_another_node_is_there() {
     assert_eq!(news(&mut board, now + OFFLINE_AFTER * 3), [State::Offline]);
     assert!(board.is_empty(), "nothing is kept of who is gone");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_is_replaced_is_no_event_for_who_is_less_present_here() {
+    let (mut board, now) = (Board::default(), Instant::now());
+    board.set(ANN, PHONE, State::Away, now);
+    board.set(ANN, OTHER_NODE, State::Online, now);
+    assert_eq!(news(&mut board, now), [State::Online]);
+    board.end_all(OTHER_NODE, now);
+    assert_eq!(news(&mut board, now + A_WHILE), []);
+    board.set(ANN, OTHER_NODE, State::Online, now + A_WHILE);
+    assert_eq!(news(&mut board, now + OFFLINE_AFTER), []);
+    board.end_all(OTHER_NODE, now + OFFLINE_AFTER);
+    assert_eq!(news(&mut board, now + OFFLINE_AFTER * 2), [State::Away]);
+}
