@@ -11,6 +11,7 @@ use std::time::Duration;
 use cluster_runtime::{TaskKind, Tasks};
 use cluster_types::Rng;
 use http::HeaderValue;
+use parking_lot::Mutex;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -112,8 +113,10 @@ pub(crate) struct Shared {
     pub(crate) tasks: Tasks,
     pub(crate) rng: Rng,
     pub(crate) metrics: Arc<Metrics>,
-    /// Cancelled when all connections are to go. Each has a child of it.
+    /// Cancelled when the gateway goes down, and all connections with it.
     pub(crate) draining: CancellationToken,
+    /// Its child, cancelled when all connections are to go that are there now. Each has a child of it.
+    pub(crate) present: Mutex<CancellationToken>,
     /// Set before `draining` is cancelled: when they have to be gone.
     pub(crate) drained_by: Arc<OnceLock<Instant>>,
     certificates: Arc<Certificates>,
@@ -158,6 +161,7 @@ impl Gateway {
         let origins = self.options.web_origins.iter();
         let web_origins = origins.map(|origin| web_origin(origin));
         let web_origins = web_origins.collect::<Result<_, _>>()?;
+        let draining = CancellationToken::new();
         let shared = Arc::new(Shared {
             tls: server_config(&self.certificates, self.options.tls_min)
                 .map_err(GatewayError::Tls)?,
@@ -166,7 +170,8 @@ impl Gateway {
             tasks: self.tasks,
             rng: self.rng,
             metrics,
-            draining: CancellationToken::new(),
+            present: Mutex::new(draining.child_token()),
+            draining,
             drained_by: Arc::default(),
             certificates: self.certificates,
             limits,
@@ -269,6 +274,13 @@ impl Handle {
     /// What load balancers are told.
     pub fn is_ready(&self) -> bool {
         self.health.is_ready()
+    }
+
+    /// Asks all connections to go that are there now, so that their clients connect anew and a load balancer sends
+    /// them elsewhere. Those that do not go are cut after [`leave_within`](crate::ConnectionLimits::leave_within).
+    pub fn send_away(&self) {
+        let next = self.shared.draining.child_token();
+        std::mem::replace(&mut *self.shared.present.lock(), next).cancel();
     }
 
     /// Goes down: says so, takes no more connections, waits for `tell_streams` (which ends the streams,

@@ -140,7 +140,7 @@ fn start(shared: &Arc<Shared>, accepted: Accepted<TcpStream>) {
         accepted.peer,
         accepted.slot,
         accepted.unauthenticated,
-        shared.draining.child_token(),
+        shared.present.lock().child_token(),
         &shared.limits,
     );
     let tasks = shared.tasks.clone();

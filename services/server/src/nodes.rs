@@ -148,6 +148,7 @@ impl Place {
                 if drains && sent_away.elapsed() >= SEND_AWAY_EVERY {
                     sent_away = Instant::now();
                     hub.send_away();
+                    gateway.send_away();
                 }
             }
         };

@@ -307,6 +307,28 @@ async fn going_down_tells_health_then_streams_then_connections_and_loses_no_answ
 }
 
 #[tokio::test]
+async fn who_is_sent_away_connects_anew_and_is_served() {
+    let fixture = Fixture::new().await;
+    let first = fixture.client().await;
+    first.account("alice", "accounts/me").await.expect("served");
+    assert_eq!(fixture.metrics().connections_open, 1);
+    fixture.handle.send_away();
+    let gone = || fixture.metrics().connections_open == 0;
+    eventually(gone, || format!("{:?}", fixture.metrics())).await;
+    let second = fixture.client().await;
+    second
+        .account("alice", "accounts/me")
+        .await
+        .expect("served");
+    assert_eq!(fixture.metrics().connections_open, 1);
+    fixture
+        .handle
+        .shutdown(Duration::from_secs(10), async {})
+        .await;
+    assert_eq!(fixture.metrics().connections_open, 0);
+}
+
+#[tokio::test]
 async fn idle_connections_go_at_once_when_the_node_goes_down() {
     let fixture = Fixture::new().await;
     let mut clients = Vec::new();
