@@ -18,6 +18,12 @@ const TEMPLATE: &str = "{spinner} {msg}";
 /// How often it moves by itself.
 const TICK: Duration = Duration::from_millis(120);
 
+/// How a promise looks that held: bold and green.
+const GOOD: &str = "\x1b[1;32m";
+
+/// How one looks that did not: bold and red.
+const BAD: &str = "\x1b[1;31m";
+
 /// The screen.
 pub(super) struct Screen {
     json: bool,
@@ -173,9 +179,9 @@ fn table(promises: &Promises) -> String {
     let mut text = String::new();
     for promise in &promises.0 {
         let held = if promise.held() {
-            "held".to_owned()
+            painted(GOOD, "held")
         } else {
-            format!("BROKEN {} times", grouped(promise.broken))
+            painted(BAD, &format!("BROKEN {} times", grouped(promise.broken)))
         };
         text.push_str(&format!(
             "\n  {}  {:<32} {:<50} {held}",
@@ -183,9 +189,21 @@ fn table(promises: &Promises) -> String {
         ));
     }
     let sentence = if promises.held() {
-        "Every promise held."
+        painted(GOOD, "Every promise held.")
     } else {
-        "A promise was broken. Please tell us: that must not happen."
+        painted(
+            BAD,
+            "A promise was broken. Please tell us: that must not happen.",
+        )
     };
     format!("{text}\n\n{sentence}")
+}
+
+/// In colour, where somebody looks who has not asked for none (no-color.org).
+fn painted(tone: &str, text: &str) -> String {
+    if io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
+        format!("{tone}{text}\x1b[0m")
+    } else {
+        text.to_owned()
+    }
 }
