@@ -1,7 +1,8 @@
 //! [`Membership`]: the handle. What it answers comes from the last round that was read, without waiting.
 //!
-//! Leaves out: the rounds (`rounds`) and the decisions (`algorithm`).
+//! Leaves out: becoming a member (`entering`), the rounds (`rounds`) and the decisions (`algorithm`).
 
+mod entering;
 mod rounds;
 #[cfg(test)]
 mod tests;
@@ -18,14 +19,13 @@ use cluster_store::{Store, StoreError};
 use cluster_types::{BootId, Life, NodeId, Rng, Shard};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::algorithm::{Algorithm, Round};
-use crate::entrance::Entrance;
+use crate::algorithm::Algorithm;
 use crate::error::{JoinError, MoveError, WithdrawError};
 use crate::limits::MOVE_WITHIN;
-use crate::store::{self, Entered};
+use crate::store;
 use crate::{Addresses, Member, NodeState, Owner, Place, Tenant, Timing, View};
 
 /// This node, as it shows itself to others.
@@ -446,58 +446,6 @@ impl Inner {
             () = so => {}
         }
     }
-
-    /// Enters for the first time.
-    async fn enter(&self) -> Result<(), JoinError> {
-        let mut entrance = Entrance::default();
-        loop {
-            let node = match self.try_enter(&mut entrance).await? {
-                Attempt::In => return Ok(()),
-                Attempt::Waiting => {
-                    sleep(self.parts.timing.heartbeat_every).await;
-                    continue;
-                }
-                Attempt::Taken(node) => node,
-            };
-            return Err(if self.alone {
-                JoinError::Cluster { node }
-            } else {
-                JoinError::InUse { node }
-            });
-        }
-    }
-
-    /// Enters, if nobody who may be alive is in the way.
-    async fn try_enter(&self, entrance: &mut Entrance) -> Result<Attempt, JoinError> {
-        let (begun, member) = (self.now(), self.member());
-        let store = &self.parts.store;
-        let entered = if self.alone {
-            store::enter_alone(store, &member, entrance.silent()).await?
-        } else {
-            store::enter(store, &member, entrance.silent()).await?
-        };
-        let ended = self.now();
-        let occupants = match entered {
-            Entered::Yes => {
-                if !self.alone {
-                    tracing::info!(node = %member.life.node, "joined the cluster");
-                }
-                return Ok(Attempt::In);
-            }
-            Entered::Occupied(occupants) => occupants,
-        };
-        let alive = entrance.see(&occupants, Round { begun, ended }, &self.parts.timing);
-        Ok(alive.map_or(Attempt::Waiting, Attempt::Taken))
-    }
-}
-
-/// What came of trying to enter.
-enum Attempt {
-    In,
-    /// Somebody is in the way who may be dead.
-    Waiting,
-    /// Somebody is in the way who is alive.
-    Taken(NodeId),
 }
 
 fn micros(span: Duration) -> u64 {

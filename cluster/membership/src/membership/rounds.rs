@@ -16,7 +16,8 @@ use cluster_store::{StoreError, Transaction};
 use cluster_types::{BootId, Life, Shard};
 use tokio::time::{sleep, sleep_until, timeout, timeout_at};
 
-use super::{Attempt, Inner, Parts, micros};
+use super::entering::Attempt;
+use super::{Inner, Parts, micros};
 use crate::algorithm::{Algorithm, Changes, Move, Plan, Reading, Round};
 use crate::entrance::Entrance;
 use crate::error::JoinError;
