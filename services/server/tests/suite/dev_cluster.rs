@@ -74,6 +74,28 @@ impl House {
         client.with_token(token).expect("a good token")
     }
 
+    /// What the one that has this number is called.
+    fn name(&self, number: u8) -> String {
+        let nodes = self.cluster.status();
+        let node = nodes.iter().find(|node| node.number == number);
+        cluster_rpc::name::of_node(node.expect("it is there").id)
+    }
+
+    /// Waits until something is so at a node: its shards, and its streams.
+    async fn until(&self, number: u8, is_so: impl Fn(usize, u64) -> bool) {
+        let look = async {
+            loop {
+                let status = self.cluster.status();
+                let node = status.iter().find(|node| node.number == number);
+                if node.is_some_and(|node| is_so(node.shards, node.sessions)) {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(NEVER, look).await.expect("within a minute");
+    }
+
     fn owner(&self) -> u8 {
         let room = cluster_rpc::name::room(&self.room, "room").expect("a name");
         self.cluster.owner(room).expect("somebody has it")
@@ -139,6 +161,32 @@ async fn who_speaks_and_who_listens_do_not_notice_what_becomes_of_nodes() {
             15 => house.cluster.drain(owner).await.expect("it runs"),
             20 => house.cluster.pause(owner).expect("it runs"),
             _ => {}
+        }
+    })
+    .await;
+    house.cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_drained_has_no_rooms_and_no_streams_and_nobody_notices() {
+    let mut house = House::build().await;
+    let drained = house.owner();
+    speak_while(&mut house, async |house, number| {
+        let name = house.name(drained);
+        if number == 10 {
+            let administrator = house.client(&house.ada).await;
+            let asked = administrator.drain_server_node(&name).await;
+            asked.expect("others take its rooms");
+        }
+        if number == 20 {
+            let administrator = house.client(&house.ada).await;
+            let no_more = |shards, streams| shards == 0 && streams == 0;
+            house.until(drained, no_more).await;
+            let app = house.cluster.app(drained).expect("it runs");
+            assert!(!app.gateway().is_ready());
+            let asked = administrator.resume_server_node(&name).await;
+            asked.expect("it runs");
+            house.until(drained, |shards, _streams| shards > 0).await;
         }
     })
     .await;
