@@ -15,7 +15,7 @@ use crate::tools::Tool;
 const SIMULATION_SEEDS: &str = "50";
 
 /// The same with several nodes, of which a seed costs more.
-const CLUSTER_SEEDS: [&str; 4] = ["--nodes", "3", "--seeds", "3"];
+const CLUSTER_SEEDS: [&str; 4] = ["--nodes", "3", "--seeds", "2"];
 
 /// One day of the conversations, in seconds instead of a minute: people, rooms and restarts are as real, and
 /// the whole file is `cargo xtask replay`.
