@@ -55,6 +55,7 @@ use trouble::{Repair, Troubles, number};
 /// Nodes and their clients.
 pub(crate) struct Cluster {
     run: Arc<Run>,
+    owners: Arc<Owners>,
     rng: Rng,
     places: Vec<Place>,
     /// What each node starts on.
@@ -88,7 +89,7 @@ impl Cluster {
         run.ground
             .disk
             .show(Arc::clone(&owners) as Arc<dyn Witness>);
-        let mut cluster = Self::new(run, count)?;
+        let mut cluster = Self::new(run, count, Arc::clone(&owners))?;
         let clients = cluster.begin();
         cluster.rage(&clients)?;
         cluster.rest(&clients)?;
@@ -96,7 +97,7 @@ impl Cluster {
         Ok(())
     }
 
-    fn new(run: &Arc<Run>, count: usize) -> anyhow::Result<Self> {
+    fn new(run: &Arc<Run>, count: usize, owners: Arc<Owners>) -> anyhow::Result<Self> {
         let rng = run.rng.fork();
         let troubles = Troubles::draw(&rng, &run.plan.kinds);
         let faster = u32::try_from(among(&rng, FASTER))?;
@@ -117,6 +118,7 @@ impl Cluster {
             .extend(grounds.iter().map(|ground| ground.clock.clone()));
         Ok(Self {
             run: Arc::clone(run),
+            owners,
             places: (0..count).map(|_| Place::Down(Duration::ZERO)).collect(),
             grounds,
             nodes: Nodes::none_of(count),
@@ -243,6 +245,7 @@ impl Cluster {
             Place::Down(until) if *until > self.now => {}
             Place::Down(_) => {
                 let pace = self.troubles.pace(&self.rng);
+                self.owners.starts(number(place));
                 let process = Process::start(self.grounds[place].clone(), pace)?;
                 self.places[place] = Place::Up(Box::new(process));
                 self.note(place, OnNode::Starts(pace));

@@ -1,7 +1,7 @@
 //! P5: a room is written by the life that owns it at that moment, and by no other.
 //!
 //! Held by what is in the store when a transaction commits, whatever the node believed: the owner's row as it
-//! was before the commit, against the client that commits and the life that it entered last. No code of the
+//! was before the commit, against the client that commits and the lives that it entered. No code of the
 //! nodes is asked. And since a commit that comes too late is rare, each has to show that it would have been
 //! refused: the owner's row is among what it has read.
 //!
@@ -35,8 +35,9 @@ pub(super) struct Owners {
 
 #[derive(Debug, Default)]
 struct Seen {
-    /// The boot id under which each node has entered last.
-    boots: BTreeMap<u32, Bytes>,
+    /// The boot ids under which each node has entered since it started. One that was evicted and has entered anew
+    /// may have writes under way under the id before, which the owner's row may still name.
+    boots: BTreeMap<u32, BTreeSet<Bytes>>,
     /// Rooms that have been written.
     rooms: BTreeSet<RoomId>,
     /// Writes that were held against their owners.
@@ -49,6 +50,11 @@ impl Owners {
             world,
             seen: Mutex::default(),
         }
+    }
+
+    /// A node starts anew: nothing of what it had is its own.
+    pub(super) fn starts(&self, node: u32) {
+        self.seen.lock().boots.remove(&node);
     }
 
     /// How many writes were looked at.
@@ -69,7 +75,8 @@ impl Witness for Owners {
                 && node == node_id(commit.client)
                 && let Ok(row) = v1::Node::decode(value.clone())
             {
-                seen.boots.insert(commit.client, row.boot_id);
+                let boots = seen.boots.entry(commit.client).or_default();
+                boots.insert(row.boot_id);
             }
             let head = RoomHead::decode(key).map(|RoomHead { room }| room);
             let room = head.or_else(|_| RoomEvent::decode(key).map(|RoomEvent { room, .. }| room));
@@ -96,7 +103,8 @@ impl Seen {
         let row = commit.before(&key).unwrap_or_default();
         let owner = v1::ShardOwner::decode(row).unwrap_or_default();
         let is = |node: u32| owner.node_id == node_id(node).as_bytes()[..];
-        if !is(client) || Some(&owner.boot_id) != self.boots.get(&client) {
+        let boots = self.boots.get(&client);
+        if !is(client) || !boots.is_some_and(|boots| boots.contains(&owner.boot_id)) {
             let (whose, epoch) = ((0..=u8::MAX.into()).find(|node| is(*node)), owner.epoch);
             let words = format!(
                 "node {client} wrote to a room of {shard:?}, which node {whose:?} had under epoch {epoch}"

@@ -119,8 +119,20 @@ async fn another_node_that_writes_is_found() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_earlier_life_of_the_owner_that_writes_is_found() {
+async fn what_an_evicted_node_has_under_way_may_be_written_until_somebody_else_owns_the_room() {
     let witnessed = Witnessed::new().await;
+    witnessed.enters(1, b"second").await;
+    witnessed.writes(1, true).await;
+    assert_eq!(witnessed.said(), []);
+    witnessed.owns(2, b"first").await;
+    witnessed.writes(1, true).await;
+    assert!(matches!(&witnessed.said()[..], [Happened::Stray(_)]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_started_anew_and_writes_for_its_earlier_life_is_found() {
+    let witnessed = Witnessed::new().await;
+    witnessed.owners.starts(1);
     witnessed.enters(1, b"second").await;
     witnessed.writes(1, true).await;
     assert!(matches!(&witnessed.said()[..], [Happened::Stray(_)]));
