@@ -42,7 +42,8 @@
 //!   members.
 //!
 //! A shard **falls to** the member of its pin; else to the one that [`Placement`] puts first; in both cases among
-//! members that are serving. It is handed to nobody whose heartbeat is late.
+//! members that are serving. It is handed to nobody whose heartbeat is late. While no member serves, what has no owner falls
+//! to those who drain, and nothing is handed over.
 //!
 //! A node **serves** its shards until [`Timing::serve_for`] after the beginning of its last round that is known to
 //! have succeeded. Then it is **suspended** until a round succeeds: it owns them, and says that nobody does.
@@ -69,7 +70,7 @@
 //!
 //! A member that dies is seen for the last time in the next round of each observer, evicted by one of them
 //! [`Timing::lease_rounds`] rounds later, and its shards are claimed in the round of each member after that, in batches
-//! ([`CLAIMS_AT_ONCE`]). That needs one member that is serving, whose transactions commit.
+//! ([`CLAIMS_AT_ONCE`]). That needs one member that is serving or drains, whose transactions commit.
 //!
 //! All nodes compute the same placement from the same members, so that once members stay, shards move until each is
 //! where it falls, and then stay. A newcomer is handed what falls to it, [`Timing::moves_at_once`] from each owner and
@@ -306,10 +307,15 @@ impl Algorithm {
         if self.hand_over.is_none() {
             view.releasing.clear();
         }
-        let serving = view.members.values();
-        let serving = serving.filter(|member| member.state == NodeState::Serving);
-        self.placement
-            .update(serving.map(|member| member.life.node));
+        // If nobody serves, those who drain take what has no owner.
+        let takes = if view.has_heirs() {
+            NodeState::Serving
+        } else {
+            NodeState::Draining
+        };
+        let takers = view.members.values();
+        let takers = takers.filter(|member| member.state == takes);
+        self.placement.update(takers.map(|member| member.life.node));
         if view != *self.view {
             self.view = Arc::new(view);
         }
@@ -378,7 +384,8 @@ impl Algorithm {
 
     fn moves(&mut self, round: Round, state: NodeState) -> Vec<Move> {
         let draining = state == NodeState::Draining;
-        if self.hand_over.is_some() || (!draining && self.has_just_moved(round)) {
+        let is_early = !draining && self.has_just_moved(round);
+        if self.hand_over.is_some() || is_early || !self.view.has_heirs() {
             return Vec::new();
         }
         let me = self.view.me;

@@ -93,6 +93,8 @@ struct Inner {
     wanted: Mutex<NodeState>,
     /// It reaches too few others.
     cut_off: AtomicBool,
+    /// An operator wants it drained, as was read last: in the next life of this process, too.
+    withdrawn: AtomicBool,
     rounds: Mutex<Rounds>,
     /// A round has ended. Whoever waits is woken in turn, so that a simulation is the same twice.
     round_ended: Notify,
@@ -177,6 +179,7 @@ impl Membership {
             serves_until: AtomicU64::new(0),
             wanted: Mutex::new(wanted),
             cut_off: AtomicBool::new(false),
+            withdrawn: AtomicBool::new(false),
             rounds: Mutex::default(),
             round_ended: Notify::new(),
             hurry: Notify::new(),
@@ -311,7 +314,7 @@ impl Membership {
         self.inner.until(drained).await;
     }
 
-    /// Has a node give everything away and take nothing until it starts anew, or take part again. Whichever node is
+    /// Has a node give everything away and take nothing until its process starts anew, or take part again. Whichever node is
     /// asked; that one does it within some rounds. It serves what nobody else takes.
     ///
     /// # Errors
@@ -331,11 +334,12 @@ impl Membership {
         }
     }
 
-    /// Whether this node gives its shards away and takes none, as all others know.
-    pub fn is_draining(&self) -> bool {
+    /// Whether this node gives its shards away and takes none, as all others know, and one of them takes them.
+    pub fn gives_away(&self) -> bool {
         let view = self.view();
         let me = view.living(view.me());
-        me.is_some_and(|member| member.state == NodeState::Draining)
+        let drains = me.is_some_and(|member| member.state == NodeState::Draining);
+        drains && view.has_heirs()
     }
 
     /// Moves a shard to a member, where it stays as long as that member lives and takes shards. Whichever node is
@@ -394,7 +398,7 @@ impl Inner {
             schema_version: SCHEMA_VERSION,
             state: self.due_state(),
             alone: self.alone,
-            withdrawn: false,
+            withdrawn: self.withdrawn.load(Ordering::Acquire),
         }
     }
 
@@ -405,10 +409,8 @@ impl Inner {
     /// What this node's row should say: who would serve drains if it is not to.
     fn due_state(&self) -> NodeState {
         let wanted = *self.wanted.lock();
-        let view = self.view();
-        let me = view.living(view.me());
-        let withdrawn = me.is_some_and(|member| member.withdrawn);
-        if wanted == NodeState::Serving && (withdrawn || self.cut_off.load(Ordering::Acquire)) {
+        let is = |flag: &AtomicBool| flag.load(Ordering::Acquire);
+        if wanted == NodeState::Serving && (is(&self.withdrawn) || is(&self.cut_off)) {
             NodeState::Draining
         } else {
             wanted

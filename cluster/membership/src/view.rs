@@ -102,6 +102,12 @@ impl View {
         }
     }
 
+    /// Whether somebody takes shards.
+    pub fn has_heirs(&self) -> bool {
+        let mut members = self.members.values();
+        members.any(|member| member.state == NodeState::Serving)
+    }
+
     /// This node, as of this view.
     pub const fn me(&self) -> Life {
         self.me

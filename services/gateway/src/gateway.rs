@@ -276,6 +276,11 @@ impl Handle {
         self.health.is_ready()
     }
 
+    /// Whether it [goes down](Handle::shutdown).
+    pub fn goes_down(&self) -> bool {
+        self.accepting.is_cancelled()
+    }
+
     /// Asks all connections to go that are there now, so that their clients connect anew and a load balancer sends
     /// them elsewhere. Those that do not go are cut after [`leave_within`](crate::ConnectionLimits::leave_within).
     pub fn send_away(&self) {

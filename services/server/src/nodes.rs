@@ -30,9 +30,12 @@ const JOIN_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How often it is looked whether this node serves. A load balancer asks less often.
 const READY_LOOKED_AT_EVERY: Duration = Duration::from_millis(100);
 
-/// How often a node that drains sends its clients away. A balancer that has not asked yet whether it is ready sends
-/// some of them back.
-const SEND_AWAY_EVERY: Duration = Duration::from_secs(1);
+/// How long after a node has said that it is not ready it sends its clients away, and how long after that again, since
+/// a balancer that has not asked meanwhile sends some of them back. Then after twice as long each time.
+const SEND_AWAY_AGAIN: Duration = Duration::from_secs(1);
+
+/// The longest between two times: who comes back for a day has nowhere else to go.
+const SEND_AWAY_AGAIN_MAX: Duration = Duration::from_mins(10);
 
 /// What a server shares with the others of its process.
 #[derive(Clone, Debug)]
@@ -136,17 +139,20 @@ impl Place {
         let (membership, hub) = (node.membership.clone(), node.hub.clone());
         let gateway = gateway.clone();
         let tell = async move {
-            let (mut ready, mut sent_away) = (true, Instant::now());
-            loop {
+            let (mut ready, mut next, mut pause) = (true, Instant::now(), SEND_AWAY_AGAIN);
+            // A stop says the same in an order of its own.
+            while !gateway.goes_down() {
                 sleep(READY_LOOKED_AT_EVERY).await;
-                let drains = membership.is_draining();
+                let drains = membership.gives_away();
                 let serves = membership.is_serving() && !drains;
                 if serves != ready {
                     ready = serves;
                     gateway.set_ready(ready).await;
+                    (next, pause) = (Instant::now() + SEND_AWAY_AGAIN, SEND_AWAY_AGAIN);
                 }
-                if drains && sent_away.elapsed() >= SEND_AWAY_EVERY {
-                    sent_away = Instant::now();
+                if drains && next <= Instant::now() {
+                    next = Instant::now() + pause;
+                    pause = (2 * pause).min(SEND_AWAY_AGAIN_MAX);
                     hub.send_away();
                     gateway.send_away();
                 }

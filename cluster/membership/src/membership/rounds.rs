@@ -158,6 +158,9 @@ impl Inner {
             self.say_handed();
         }
         say_strangers(&before, &view);
+        if let Some(me) = view.living(view.me()) {
+            self.withdrawn.store(me.withdrawn, Ordering::Release);
+        }
         plan
     }
 

@@ -95,14 +95,14 @@ async fn a_withdrawn_node_has_nothing_until_it_takes_part_again() {
         .until(|view| view.shards_of(view.me()).next().is_none())
         .await;
     settled(&nodes[1..]).await;
-    assert!(nodes[0].membership.is_draining());
-    assert!(!nodes[1].membership.is_draining());
+    assert!(nodes[0].membership.gives_away());
+    assert!(!nodes[1].membership.gives_away());
     asked
         .withdraw(nodes[0].id(), false)
         .await
         .expect("notes it");
     settled(&nodes).await;
-    assert!(nodes[0].owned() > ALL / 6 && !nodes[0].membership.is_draining());
+    assert!(nodes[0].owned() > ALL / 6 && !nodes[0].membership.gives_away());
 }
 
 #[tokio::test(start_paused = true)]
@@ -133,6 +133,29 @@ async fn if_all_nodes_are_withdrawn_each_keeps_what_it_has() {
     }
     sleep(LEASE).await;
     assert_eq!(nodes[0].here().len() + nodes[1].here().len(), ALL);
+    assert!(!nodes[0].membership.gives_away(), "nobody would take it");
+    nodes[1].kill();
+    nodes[0]
+        .until(|view| view.shards_of(view.me()).count() == ALL)
+        .await;
+    assert_eq!(nodes[0].here().len(), ALL);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_withdrawn_node_that_is_evicted_stays_withdrawn() {
+    let (_cluster, nodes) = Cluster::of(21, 3).await;
+    let (node, life) = (&nodes[0], nodes[0].membership.myself());
+    let asked = nodes[1].membership.withdraw(node.id(), true);
+    asked.await.expect("notes it");
+    settled(&nodes[1..]).await;
+    node.cut_off(true);
+    nodes[1].until(|view| view.members().len() == 2).await;
+    node.cut_off(false);
+    node.until(|view| view.me() != life && view.living(view.me()).is_some())
+        .await;
+    sleep(LEASE).await;
+    assert_eq!(node.owned(), 0);
+    assert!(node.membership.gives_away());
 }
 
 #[tokio::test(start_paused = true)]

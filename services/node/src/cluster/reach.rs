@@ -11,7 +11,7 @@
 
 use std::collections::BTreeSet;
 
-use cluster_membership::Membership;
+use cluster_membership::{Membership, NodeState};
 use cluster_types::NodeId;
 use tokio::time::{Instant, sleep};
 
@@ -21,16 +21,28 @@ use crate::limits::{CUT_OFF_AFTER, REACH_LOOKED_AT_EVERY};
 /// Keeps the membership up to date with what this node reaches.
 pub(super) async fn follow(membership: Membership, others: Others) {
     let (mut cut_off, mut since) = (false, Instant::now());
+    let mut cut_off_from = BTreeSet::new();
     loop {
         sleep(REACH_LOOKED_AT_EVERY).await;
         let view = membership.view();
-        let members: BTreeSet<NodeId> = peers(&view).into_keys().collect();
+        // Links of those who join begin later than their heartbeats.
+        let joins = |node: &NodeId| {
+            let member = view.members().find(|member| member.life.node == *node);
+            member.is_none_or(|member| member.state == NodeState::Joining)
+        };
+        let members = peers(&view).into_keys().filter(|node| !joins(node));
+        let members: BTreeSet<NodeId> = members.collect();
         let linked = others.links().map_or_else(Vec::new, |links| links.linked());
         let found = is_smaller(view.me().node, &members, &linked);
         if found == cut_off {
             since = Instant::now();
-        } else if since.elapsed() >= CUT_OFF_AFTER {
+            continue;
+        }
+        // Links may come and go; who is found dead does not.
+        let others_died = cut_off && members != cut_off_from;
+        if others_died || since.elapsed() >= CUT_OFF_AFTER {
             cut_off = found;
+            cut_off_from.clone_from(&members);
             membership.set_cut_off(cut_off);
             if cut_off {
                 let (reached, others) = (linked.len(), members.len());

@@ -181,9 +181,16 @@ impl Interests {
     }
 
     /// Some of the rooms whose turn it is, at most `max`. They wait until [`Interests::stand`] is told of
-    /// them.
+    /// them. Those that the node has still to be told that they are wanted no more go after that, or it would hear of it
+    /// the wrong way round.
     pub(super) fn next(&self, turn: Turn, max: usize) -> Vec<Waiting> {
+        let leaving = match turn {
+            Turn::Here => None,
+            Turn::There(node) => self.leaving.get(&node),
+        };
+        let leaves = |room: &RoomId| leaving.is_some_and(|leaving| leaving.contains(room));
         let waiting = self.waiting.get(&turn).into_iter().flatten();
+        let waiting = waiting.filter(|(_, room)| !leaves(room));
         let waiting = waiting.map(|(since, room)| Waiting {
             room: *room,
             since: *since,
@@ -305,6 +312,20 @@ mod tests {
         interests.stand(&asked);
         assert!(!waits(&interests, Turn::There(NEAR)));
         settle(&mut interests, Turn::There(FAR));
+    }
+
+    #[test]
+    fn who_leaves_and_comes_back_is_subscribed_for_after_the_leave_was_told() {
+        let (mut interests, turn) = (watched(THERE), Turn::There(NEAR));
+        settle(&mut interests, turn);
+        assert!(interests.take_leaving(NEAR).is_empty());
+        // Behind what the turn tells, and before it asks.
+        interests.fewer(ROOM);
+        interests.more(ROOM, |_| THERE);
+        assert!(!waits(&interests, turn), "the leave would be told after it");
+        assert_eq!(interests.turns(&[NEAR]), [turn].into());
+        assert_eq!(interests.take_leaving(NEAR), [ROOM].into());
+        settle(&mut interests, turn);
     }
 
     #[test]

@@ -34,7 +34,13 @@ impl State {
 
     /// The account has become a member of this room, by this event if that is known.
     pub(crate) fn gain(&mut self, id: RoomId, seq: Seq) {
-        if self.rooms.contains_key(&id) {
+        if let Some(room) = self.rooms.get_mut(&id) {
+            // It was gone meanwhile: what says so comes late, and is no news then.
+            if seq.previous() > room.head() {
+                room.reach(seq.previous());
+                room.doubt();
+                self.has_to_read(id);
+            }
             return;
         }
         if self.ready {

@@ -219,3 +219,16 @@ fn a_removal_that_is_told_after_a_newer_return_is_looked_up() {
     assert_eq!(read.what, ToRead::Counts);
     assert!(state.is_lost_by(ROOM, Seq(10)), "a newer one is believed");
 }
+
+#[test]
+fn a_loss_that_comes_after_the_gain_behind_it_takes_nobody_out() {
+    let mut state = greeted(11, 11);
+    // Removed by event 12 and added again by 14, of which another node tells first.
+    state.gain(ROOM, Seq(14));
+    assert!(state.wants_actor(), "what there is now is read");
+    assert!(!state.is_lost_by(ROOM, Seq(12)));
+    // Nothing is known of this one: it is held already.
+    let mut state = greeted(11, 11);
+    state.gain(ROOM, Seq::ZERO);
+    assert!(!state.wants_actor());
+}
