@@ -81,7 +81,7 @@ impl Promises {
             name: "P5",
             says: "a room has one owner",
             checked: format!(
-                "{} looks, {} former owners that try to write",
+                "{} looks, {} former owners at the fence",
                 grouped(witness.looks),
                 grouped(former)
             ),

@@ -180,6 +180,8 @@ fn table(promises: &Promises) -> String {
     for promise in &promises.0 {
         let held = if promise.held() {
             painted(GOOD, "held")
+        } else if promise.looked_at == 0 {
+            painted(BAD, "NOT CHECKED: there was nothing to look at")
         } else {
             painted(BAD, &format!("BROKEN {} times", grouped(promise.broken)))
         };

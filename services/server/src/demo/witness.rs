@@ -79,7 +79,8 @@ impl Witness {
         }
     }
 
-    /// Has all former owners try to write. Returns how many tried, and how many could.
+    /// Asks the fence, which every write of a room has to pass, about all former owners. Returns how many there are, and how
+    /// many would get through.
     pub(super) async fn try_former(&self, store: &Store) -> anyhow::Result<(u64, u64)> {
         let mut written = 0;
         for ownership in &self.former {
