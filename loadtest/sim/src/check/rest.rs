@@ -64,7 +64,8 @@ fn follows(
     }
 }
 
-/// Whoever gained or lost the room while the stream was open was told so.
+/// Whoever gained or lost the room while the stream was open was told so. Who lost it and gained it again before the
+/// stream's node had heard of either has it as before: there is nothing to tell but the events.
 fn knows(
     facts: &Facts<'_>,
     ready: usize,
@@ -77,6 +78,14 @@ fn knows(
     let known = facts.known(room, ready);
     let mut later = log.changes(track.by).iter().filter(|(seq, _)| *seq > known);
     let told = track.told.get(&room).copied();
+    let mut earlier = log
+        .changes(track.by)
+        .iter()
+        .filter(|(seq, _)| *seq <= known);
+    let had = earlier.next_back().is_some_and(|(_, is_in)| *is_in);
+    let here = later
+        .clone()
+        .all(|(seq, _)| facts.cause(room, *seq) > ready);
     match later.next_back() {
         // It may have happened just before the stream was greeted, and be known to nobody: then there
         // is nothing to tell. So only what was asked for afterwards counts.
@@ -84,7 +93,11 @@ fn knows(
             let what = format!("{} lost {room} at {lost}, and was told {told:?}", track.by);
             verdict.broken(Rule::Untold, about, what);
         }
-        Some((gained, true)) if told != Some(true) && facts.cause(room, *gained) > ready => {
+        Some((gained, true))
+            if told != Some(true)
+                && !(told.is_none() && had && here)
+                && facts.cause(room, *gained) > ready =>
+        {
             let what = format!(
                 "{} gained {room} at {gained}, and was told {told:?}",
                 track.by

@@ -329,6 +329,16 @@ fn whoever_gains_a_room_is_told() {
 }
 
 #[test]
+fn whoever_has_a_room_again_before_it_was_known_to_be_lost_need_not_be_told() {
+    let mut story = Story::new();
+    story.opens(B, &[]);
+    story.removes(A, B);
+    story.adds(A, B);
+    story.settles();
+    holds(story);
+}
+
+#[test]
 fn whoever_follows_a_room_that_is_lost_is_told() {
     let (mut story, stream) = talk();
     story.delivers(stream, 1..=5);
