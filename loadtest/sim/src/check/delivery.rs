@@ -142,7 +142,8 @@ impl Track {
                 if let Some(follow) = self.follows.get_mut(room) {
                     follow.is_answered = true;
                     // What can be followed is not lost, whatever was said before.
-                    self.told.entry(*room).and_modify(|told| *told = true);
+                    // Who may follow a room knows by that that it has it, also before it is told.
+                    self.told.insert(*room, true);
                 }
             }
             OnStream::Followed(room, Err(_)) => self.ended(*room),
