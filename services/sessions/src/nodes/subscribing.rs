@@ -106,6 +106,7 @@ async fn read(hub: &Inner, rooms: &Rooms, stand: &[Waiting]) -> Option<Heads> {
         match head {
             Some((head, message_count)) => {
                 let missed = Missed {
+                    first: head,
                     head,
                     message_count,
                     priority: None,

@@ -136,8 +136,10 @@ pub(crate) fn heard(told: Bytes) -> Option<Heard> {
     Some(match told.told? {
         Told::Event(event) => Heard::Event(read_event(event)?),
         Told::Missed(missed) => {
+            let head = Seq(missed.seq);
             let lost = Missed {
-                head: Seq(missed.seq),
+                first: head,
+                head,
                 message_count: missed.message_count,
                 priority: read_priority(missed.priority),
             };

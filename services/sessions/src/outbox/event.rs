@@ -29,6 +29,8 @@ pub(crate) struct Run {
 /// The end of a room's log, of which some events were lost on the way.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Missed {
+    /// The first of what was lost, as far as that is known.
+    pub(crate) first: Seq,
     pub(crate) head: Seq,
     pub(crate) message_count: u64,
     /// The loudest of what was lost.
@@ -98,6 +100,7 @@ impl Missed {
     /// More is lost.
     pub(crate) fn and(self, more: Self) -> Self {
         Self {
+            first: self.first.min(more.first),
             head: self.head.max(more.head),
             message_count: self.message_count.max(more.message_count),
             priority: self.priority.max(more.priority),
@@ -108,6 +111,7 @@ impl Missed {
 impl From<&Event> for Missed {
     fn from(event: &Event) -> Self {
         Self {
+            first: event.seq,
             head: event.seq,
             message_count: event.message_count,
             priority: event.priority,

@@ -66,6 +66,8 @@ pub(super) struct Room {
     // How often that was so since the room was entered: what was read before the last time says nothing.
     doubts: u32,
     pub(super) waits_for_counter: bool,
+    // A counter was due while the account may have lost the room.
+    held_back: bool,
     pub(super) waits_for_reader: bool,
     pub(super) follow: Option<Follow>,
 }
@@ -102,6 +104,7 @@ impl Room {
             to_check: true,
             doubts: 0,
             waits_for_counter: false,
+            held_back: false,
             waits_for_reader: false,
             follow: None,
         }
@@ -179,15 +182,18 @@ impl Room {
         is_news
     }
 
-    pub(super) fn take_counter(&mut self, room: RoomId) -> Counter {
+    /// The counter that waits. `None`: the account may have lost the room before what it would tell, so it is held
+    /// back until the store has been asked.
+    pub(super) fn take_counter(&mut self, room: RoomId) -> Option<Counter> {
         self.waits_for_counter = false;
-        Counter {
+        self.held_back = self.to_check;
+        (!self.to_check).then(|| Counter {
             room,
             head: self.head,
             messages: self.messages,
             unread: self.messages.saturating_sub(self.read),
             priority: self.priority.take(),
-        }
+        })
     }
 
     /// The counts are to be read, whatever is being read now.
@@ -200,9 +206,10 @@ impl Room {
         self.doubts
     }
 
-    /// The counts were read, when the room had been in doubt so often.
-    pub(super) fn checked(&mut self, doubts: u32) {
+    /// The counts were read, when the room had been in doubt so often. Returns whether a counter was held back for that.
+    pub(super) fn checked(&mut self, doubts: u32) -> bool {
         self.to_check &= self.doubts != doubts;
+        !self.to_check && std::mem::take(&mut self.held_back)
     }
 
     /// What is to be read, if anything is.

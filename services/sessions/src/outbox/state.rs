@@ -5,14 +5,15 @@
 //! actor, which asks with [`State::next_read`] what there is to read, and is woken when that changes.
 //!
 //! Invariants: of a followed room exactly the events from the cursor on enter the queue, in the order of
-//! `seq`; after [`State::leave`] nothing of the room enters it but the word that it is lost; events enter
+//! `seq`; after [`State::leave`] nothing of the room enters it but the word that it is lost; while it is not known
+//! whether the account has lost a room, no counter of it is sent, as that would tell what happened after; events enter
 //! only as far as the queue has room, and what is sent in any case as far as its own limits go. Where
 //! those are reached nothing enters any more, and the stream is to end.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use cluster_types::{AccountId, RoomId};
+use cluster_types::{AccountId, RoomId, Seq};
 
 use super::event::{Missed, Run};
 use super::hints::{Hint, Hints};
@@ -139,19 +140,29 @@ impl State {
         }
     }
 
-    /// Events of a room were lost on the way here.
+    /// Events of a room were lost on the last part of the way here, after all that they say of memberships was told.
     pub(crate) fn miss(&mut self, id: RoomId, missed: Missed) {
         let Some(room) = self.rooms.get_mut(&id) else {
             return;
         };
+        // Something before them was lost further away.
+        let is_gap = missed.first > room.head().next();
         let is_news = room.count_missed(missed);
-        match &mut room.follow {
-            None if is_news => self.count(id),
+        if is_gap {
+            room.doubt();
+        }
+        let is_behind = match &mut room.follow {
             Some(follow) if follow.live && follow.next <= missed.head => {
                 follow.live = false;
-                self.has_to_read(id);
+                true
             }
-            None | Some(_) => {}
+            None | Some(_) => false,
+        };
+        if is_news && room.follow.is_none() {
+            self.count(id);
+        }
+        if is_gap || is_behind {
+            self.has_to_read(id);
         }
     }
 
@@ -185,11 +196,14 @@ impl State {
     }
 
     /// Something ephemeral, unless too much of that waits already. What is about a room is for who
-    /// looks at it, and who writes there knows it.
+    /// looks at it, and who writes there knows it. How far another one has read is for who has got as far: before an
+    /// event that is missing here the account may have lost the room.
     pub(crate) fn hint(&mut self, hint: Hint) {
         let wanted = match hint {
             Hint::Typing { room, account } => account != self.account && self.is_live(room),
-            Hint::Read { room, .. } => self.is_live(room),
+            Hint::Read { room, account, seq } => {
+                self.is_live(room) && (account == self.account || self.has(room, seq))
+            }
             Hint::Presence { .. } => true,
         };
         if wanted && self.is_open() {
@@ -248,11 +262,9 @@ impl State {
             return self.queue.take(|| None);
         }
         let (rooms, counters, hints) = (&mut self.rooms, &mut self.counters, &mut self.hints);
-        let mut next_counter = || {
-            let id = counters.pop_front()?;
-            let room = rooms.get_mut(&id)?;
-            Some(item::counter(room.take_counter(id)))
-        };
+        let counter = |id: RoomId| rooms.get_mut(&id)?.take_counter(id);
+        let mut counted = std::iter::from_fn(|| counters.pop_front()).filter_map(counter);
+        let mut next_counter = || counted.next().map(item::counter);
         self.queue.take(|| next_counter().or_else(|| hints.take()))
     }
 
@@ -277,6 +289,13 @@ impl State {
         let room = self.rooms.get(&id);
         room.and_then(|room| room.follow.as_ref())
             .is_some_and(|follow| follow.live)
+    }
+
+    /// Whether a followed room was sent up to this event.
+    fn has(&self, id: RoomId, seq: Seq) -> bool {
+        let room = self.rooms.get(&id);
+        room.and_then(|room| room.follow.as_ref())
+            .is_some_and(|follow| seq < follow.next)
     }
 
     fn has_extras(&self) -> bool {

@@ -210,6 +210,11 @@ async fn hints_are_for_small_rooms() {
     let (relay, _tasks) = start(2);
     let reader = follower(&relay, 1);
     let others: Vec<_> = (0..MARKER_WATCHERS_MAX).map(|_| session(2)).collect();
+    for seq in 1..=5 {
+        relay.event(ROOM, event(ROOM, seq));
+    }
+    settle().await;
+    assert_eq!(seqs(&reader), [1, 2, 3, 4, 5]);
     relay.read(ROOM, account(7), Seq(3));
     settle().await;
     assert!(matches!(items(&reader)[..], [Item::ReadMarker(_)]));
@@ -263,6 +268,7 @@ async fn what_was_on_its_way_before_a_doubt_is_not_read() {
     let (relay, _tasks) = start(1);
     let session = follower(&relay, 1);
     let missed = |head| Missed {
+        first: Seq(head),
         head: Seq(head),
         message_count: 0,
         priority: None,
@@ -284,8 +290,10 @@ async fn a_doubt_outlives_a_queue_that_is_full() {
     for seq in 1..=RELAY_QUEUE_MAX as u64 {
         relay.event(ROOM, event(ROOM, seq));
     }
+    let head = Seq(RELAY_QUEUE_MAX as u64 + 1);
     let missed = Missed {
-        head: Seq(RELAY_QUEUE_MAX as u64 + 1),
+        first: head,
+        head,
         message_count: 0,
         priority: None,
     };

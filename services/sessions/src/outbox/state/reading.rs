@@ -80,7 +80,10 @@ impl State {
     /// The counts that were to be read.
     pub(crate) fn checked(&mut self, read: Read, counts: Counts) {
         let Some(room) = self.stay(read) else { return };
-        room.checked(read.doubts);
+        let was_held_back = room.checked(read.doubts) && room.follow.is_none();
+        if was_held_back {
+            self.count(read.room);
+        }
         self.learn(read.room, counts);
         self.has_to_read(read.room);
     }

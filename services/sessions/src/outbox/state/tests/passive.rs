@@ -42,7 +42,7 @@ fn after_a_gap_the_store_says_what_is_unread() {
     deliver(&mut state, [5]);
     assert!(!state.wants_actor(), "nothing is missing");
     deliver(&mut state, [9]);
-    assert_eq!(texts(&drain(&mut state)), ["5 of 9 unread"]);
+    assert!(drain(&mut state).is_empty(), "of whom the store is asked");
     assert!(state.wants_actor());
     let read = state.next_read().expect("a read");
     assert_eq!(read.what, ToRead::Counts);
@@ -81,11 +81,67 @@ fn a_counter_tells_the_loudest_message_since_the_last_one() {
 #[test]
 fn who_stops_following_hears_how_far_the_room_is() {
     let mut state = live_at(4);
-    deliver(&mut state, [6]);
+    deliver(&mut state, [5]);
     state.unfollow(ROOM);
+    assert_eq!(texts(&drain(&mut state)), ["event 5", "1 of 5 unread"]);
+    deliver(&mut state, [6]);
     assert_eq!(texts(&drain(&mut state)), ["2 of 6 unread"]);
-    deliver(&mut state, [7]);
-    assert_eq!(texts(&drain(&mut state)), ["3 of 7 unread"]);
+}
+
+#[test]
+fn who_was_removed_inside_a_gap_is_told_no_counter() {
+    let doubt = |state: &mut State| state.doubt(ROOM, (&message(6)).into());
+    let miss = |state: &mut State| state.miss(ROOM, (&message(6)).into());
+    let deliver_over = |state: &mut State| deliver(state, [6]);
+    let unfollow = |state: &mut State| {
+        assert_eq!(state.follow(cursor(ROOM, 5, false)), Followed::Yes);
+        deliver(state, [6]);
+        state.unfollow(ROOM);
+    };
+    for tells in [doubt, miss, deliver_over, unfollow] {
+        let mut state = greeted(4, 2);
+        // A counter that waits would tell what came after, too.
+        state.mark(ROOM, 3);
+        tells(&mut state);
+        deliver(&mut state, [7]);
+        assert!(drain(&mut state).is_empty());
+        assert!(state.wants_actor());
+        let read = state.next_read().expect("a read");
+        assert_eq!(read.what, ToRead::Counts);
+        assert!(state.leave(ROOM, Some(read.stay)), "the store says so");
+        assert_eq!(texts(&drain(&mut state)), ["lost"]);
+    }
+}
+
+#[test]
+fn who_is_still_in_the_room_behind_a_gap_gets_the_counter_that_was_held_back() {
+    let mut state = greeted(4, 2);
+    deliver(&mut state, [6]);
+    assert!(drain(&mut state).is_empty());
+    assert!(state.wants_actor());
+    let read = state.next_read().expect("a read");
+    // In doubt once more, while it was read.
+    deliver(&mut state, [8]);
+    assert!(drain(&mut state).is_empty());
+    state.checked(read, counts(6, 2));
+    assert!(drain(&mut state).is_empty());
+    let read = state.next_read().expect("a read");
+    state.checked(read, counts(8, 2));
+    assert_eq!(texts(&drain(&mut state)), ["6 of 8 unread"]);
+}
+
+#[test]
+fn how_far_others_have_read_is_told_to_who_has_got_as_far() {
+    let mut state = live_at(4);
+    for (account, seq) in [(PEER, 5), (ME, 6)] {
+        let (room, seq) = (ROOM, Seq(seq));
+        state.hint(Hint::Read { room, account, seq });
+    }
+    assert_eq!(texts(&drain(&mut state)), ["read 6"]);
+    deliver(&mut state, [5]);
+    let (room, account, seq) = (ROOM, PEER, Seq(5));
+    state.hint(Hint::Read { room, account, seq });
+    assert_eq!(texts(&drain(&mut state)), ["event 5", "read 5"]);
 }
 
 #[test]
@@ -115,7 +171,7 @@ fn what_was_lost_on_the_way_is_counted_or_read() {
 
 #[test]
 fn hints_are_coalesced_and_bounded() {
-    let mut state = live_at(0);
+    let mut state = live_at(5);
     for seq in 1..=5 {
         let (room, account, seq) = (ROOM, PEER, Seq(seq));
         state.hint(Hint::Read { room, account, seq });

@@ -51,7 +51,7 @@ fn nothing_is_said_of_rooms_before_the_session_stands() {
     let new = RoomId::from_bytes([9; 16]);
     let stay = state.enter(ROOM);
     state.gain(new, Seq::ZERO);
-    deliver(&mut state, [3]);
+    deliver(&mut state, [1]);
     state.gain(RoomId::from_bytes([8; 16]), Seq::ZERO);
     state.leave(RoomId::from_bytes([8; 16]), None);
     assert!(state.is_idle() && !state.wants_actor());
