@@ -11,11 +11,10 @@
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use bytes::BytesMut;
 use cluster_types::FileId;
 use services_vault::{Broken, KeyBytes};
 
-use crate::layout::PREFIX_BYTES;
+use crate::layout::{PREFIX_BYTES, TAG_BYTES};
 
 /// What a chunk is bound to, beside its nonce: this use of the key, and the file.
 const PURPOSE: &[u8; 6] = b"file 1";
@@ -49,17 +48,18 @@ impl FileCipher {
         }
     }
 
-    /// Seals what stands in `segment` from `from` on, where it stands, and appends its tag.
-    pub(crate) fn seal(&self, place: Place, segment: &mut BytesMut, from: usize) {
-        let chunk = &mut segment[from..];
+    /// Seals a chunk where it stands. Its tag, which belongs behind it.
+    pub(crate) fn seal(&self, place: Place, chunk: &mut [u8]) -> [u8; TAG_BYTES] {
         let tag = self
             .key
             .seal_in_place_separate_tag(place.nonce(), Aad::from(self.beside), chunk)
             .expect("AES-GCM seals whatever is shorter than 64 GiB");
-        segment.extend_from_slice(tag.as_ref());
+        tag.as_ref()
+            .try_into()
+            .expect("tags of AES-GCM are as long")
     }
 
-    /// Opens a chunk with its tag where it stands, and returns its bytes.
+    /// Opens a chunk with its tag where it stands, and returns its bytes, without the tag.
     pub(crate) fn open<'a>(&self, place: Place, sealed: &'a mut [u8]) -> Result<&'a [u8], Broken> {
         let opened = self
             .key
@@ -101,9 +101,9 @@ mod tests {
             chunk: 3,
             is_last: false,
         };
-        let mut sealed = BytesMut::from(&b"before hello"[..]);
-        cipher.seal(place, &mut sealed, 7);
-        let sealed = sealed.split_off(7);
+        let mut sealed = b"hello".to_vec();
+        let tag = cipher.seal(place, &mut sealed);
+        sealed.extend_from_slice(&tag);
         assert_ne!(&sealed[..5], b"hello");
         let opens = |cipher: &FileCipher, place, bytes: &[u8]| {
             let mut bytes = bytes.to_vec();

@@ -36,6 +36,7 @@ mod grpc;
 mod kind;
 mod layout;
 pub mod limits;
+mod memory;
 mod neighbours;
 mod objects;
 mod place;

@@ -24,8 +24,7 @@ pub const WRITERS_MAX: usize = 32;
 /// what one account can take of the two limits around it.
 pub const TRANSFERS_PER_ACCOUNT_MAX: usize = 8;
 
-/// Transfers at a time on one node. One that is fetched holds [`READ_CHUNKS`] sealed and opened: 128 MiB
-/// in all.
+/// Transfers at a time on one node. One that is fetched holds [`READ_CHUNKS`]: 64 MiB in all.
 pub const TRANSFERS_MAX: usize = 128;
 
 /// When to come back to a node that has as many transfers as it can.

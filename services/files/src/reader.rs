@@ -1,4 +1,5 @@
-//! [`Reader`]: the bytes of a file, or of a range of it, a few chunks at a time.
+//! [`Reader`]: the bytes of a file, or of a range of it, a chunk at a time. A few are read together, and each is
+//! opened where it lies: what goes out to the client is the memory that was read into.
 //!
 //! Invariant: what is handed out was checked, chunk by chunk, under the key of the descriptor.
 
@@ -23,6 +24,8 @@ pub struct Reader {
     range: Range<u64>,
     /// The segment that was read last, and the prefix of its nonces.
     prefix: Option<(u64, Prefix)>,
+    /// Chunks that were read and not opened: the next ones of the range.
+    sealed: BytesMut,
 }
 
 impl Files {
@@ -41,12 +44,13 @@ impl Files {
             size: of.size,
             range,
             prefix: None,
+            sealed: BytesMut::new(),
         })
     }
 }
 
 impl Reader {
-    /// The next bytes; `None` at the end of the range.
+    /// The next bytes, of one chunk; `None` at the end of the range.
     ///
     /// # Errors
     /// If the file is gone, does not open, or the object store fails.
@@ -54,31 +58,40 @@ impl Reader {
         if self.range.is_empty() {
             return Ok(None);
         }
-        let first = layout::chunk_at(self.range.start);
+        let chunk = layout::chunk_at(self.range.start);
+        if self.sealed.is_empty() {
+            self.sealed = self.read(chunk).await?;
+        }
+        let (_segment, prefix) = self.prefix.ok_or(Broken)?;
+        let place = Place {
+            prefix,
+            chunk,
+            is_last: chunk == layout::chunks(self.size) - 1,
+        };
+        let most = self.sealed.len().min(CHUNK_BYTES + TAG_BYTES);
+        let mut opened = self.sealed.split_to(most);
+        let bytes = self.cipher.open(place, &mut opened)?.len();
+        let (begin, end) = (layout::begin(chunk), layout::begin(chunk + 1));
+        let within = |at: u64| usize::try_from(at - begin).expect("a chunk fits into memory");
+        if bytes != within(self.size.min(end)) {
+            return Err(Broken.into());
+        }
+        opened.truncate(within(self.range.end.min(end)));
+        let wanted = opened.split_off(within(self.range.start));
+        self.range.start = self.range.end.min(end);
+        Ok(Some(wanted.freeze()))
+    }
+
+    /// Some chunks of one segment from this one on, sealed. The prefix of their nonces is known then.
+    async fn read(&mut self, first: u64) -> Result<BytesMut, ReadError> {
         let end = (layout::chunk_at(self.range.end - 1) + 1)
             .min(first + READ_CHUNKS as u64)
             .min(layout::next_segment(first));
-        let (prefix, sealed) = self.read(&(first..end)).await?;
-        let mut opened = self.open(prefix, first, sealed)?;
-        let read_to = layout::begin(end).min(self.range.end);
-        let skipped = self.range.start - layout::begin(first);
-        let wanted = read_to - self.range.start;
-        let fits = |bytes: u64| usize::try_from(bytes).expect("a few chunks fit into memory");
-        let mut opened = opened.split_off(fits(skipped));
-        opened.truncate(fits(wanted));
-        self.range.start = read_to;
-        Ok(Some(opened.freeze()))
-    }
-
-    /// These chunks of one segment, sealed, and the prefix of their nonces.
-    async fn read(&mut self, chunks: &Range<u64>) -> Result<(Prefix, Bytes), ReadError> {
-        let segment = layout::segment_of(chunks.start);
-        let sealed = layout::sealed(chunks, self.size);
-        if let Some((of, prefix)) = self.prefix
-            && of == segment
-        {
+        let segment = layout::segment_of(first);
+        let sealed = layout::sealed(&(first..end), self.size);
+        if self.prefix.is_some_and(|(of, _)| of == segment) {
             let mut read = self.objects.read(self.file, segment, &[sealed]).await?;
-            return Ok((prefix, read.pop().ok_or(Broken)?));
+            return Ok(read.pop().ok_or(Broken)?.into());
         }
         let ranges = [0..HEADER_BYTES as u64, sealed];
         let mut read = self.objects.read(self.file, segment, &ranges).await?;
@@ -86,24 +99,7 @@ impl Reader {
         let Some((&VERSION, prefix)) = header.split_first() else {
             return Err(Broken.into());
         };
-        let prefix = prefix.try_into().map_err(|_| Broken)?;
-        self.prefix = Some((segment, prefix));
-        Ok((prefix, sealed))
-    }
-
-    /// Opens chunks from `first` on.
-    fn open(&self, prefix: Prefix, first: u64, sealed: Bytes) -> Result<BytesMut, ReadError> {
-        let last = layout::chunks(self.size) - 1;
-        let mut opened = BytesMut::with_capacity(sealed.len());
-        let mut sealed = BytesMut::from(sealed);
-        for (chunk, sealed) in (first..).zip(sealed.chunks_mut(CHUNK_BYTES + TAG_BYTES)) {
-            let place = Place {
-                prefix,
-                chunk,
-                is_last: chunk == last,
-            };
-            opened.extend_from_slice(self.cipher.open(place, sealed)?);
-        }
-        Ok(opened)
+        self.prefix = Some((segment, prefix.try_into().map_err(|_| Broken)?));
+        Ok(sealed.into())
     }
 }

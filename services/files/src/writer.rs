@@ -13,7 +13,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use cluster_runtime::TaskKind;
 use cluster_store::schema::{Table, Upload as UploadRow};
 use cluster_store::{MaybeCommitted, StoreError, Transaction};
@@ -24,8 +24,9 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::cipher::{FileCipher, Place, Prefix};
-use crate::layout::{self, HEADER_BYTES, PREFIX_BYTES, TAG_BYTES, VERSION};
-use crate::limits::{CHUNK_BYTES, SEGMENT_BYTES, SEGMENT_CHUNKS};
+use crate::layout::{self, PREFIX_BYTES, VERSION};
+use crate::limits::{CHUNK_BYTES, SEGMENT_BYTES};
+use crate::memory::Memory;
 use crate::store::{self, Private, Progress};
 use crate::{Files, WriteError, kind};
 
@@ -41,7 +42,7 @@ pub struct Writer {
     /// Has taken what is sealed.
     hasher: Sha256,
     /// The segment that grows, sealed up to `open`.
-    segment: BytesMut,
+    segment: Memory,
     prefix: Prefix,
     open: usize,
     /// Bytes taken, durable or not.
@@ -51,9 +52,9 @@ pub struct Writer {
     writing: Arc<tokio::sync::Mutex<()>>,
     place: Arc<OwnedSemaphorePermit>,
     /// The segment before the one that grows, and where the upload stands once that is counted.
-    underway: Option<(oneshot::Receiver<Result<BytesMut, WriteError>>, Progress)>,
+    underway: Option<(oneshot::Receiver<Result<Memory, WriteError>>, Progress)>,
     /// The memory of the segment before that, for the next one: two are enough for a file of any size.
-    spare: BytesMut,
+    spare: Memory,
 }
 
 /// A segment on its way, or the tail of one.
@@ -65,7 +66,7 @@ struct Segment {
     /// Says where it stands after it.
     row: v1::Upload,
     is_tail: bool,
-    bytes: Bytes,
+    bytes: Arc<Memory>,
 }
 
 impl Files {
@@ -96,7 +97,7 @@ impl Files {
             hasher: resumed(&private.hashing)?,
             taken: progress.received,
             sealed: progress.received,
-            segment: BytesMut::new(),
+            segment: Memory::default(),
             prefix: [0; PREFIX_BYTES],
             open: 0,
             key,
@@ -105,7 +106,7 @@ impl Files {
             writing: self.writing(file),
             place: Arc::new(place),
             underway: None,
-            spare: BytesMut::new(),
+            spare: Memory::default(),
         })
     }
 }
@@ -149,7 +150,7 @@ impl Writer {
             let room = CHUNK_BYTES - (self.segment.len() - self.open);
             let (some, rest) = bytes.split_at(bytes.len().min(room));
             bytes = rest;
-            self.segment.extend_from_slice(some);
+            self.segment.push(some);
             self.taken += some.len() as u64;
             let is_last = self.taken == size;
             if self.segment.len() - self.open == CHUNK_BYTES || is_last {
@@ -169,14 +170,13 @@ impl Writer {
     async fn begin_segment(&mut self) -> Result<(), WriteError> {
         let chunks = layout::tail(self.taken);
         let tail = self.read_tail(&chunks).await?;
-        let left = self.progress.size - layout::begin(chunks.start);
-        let bytes = usize::try_from(left).map_or(SEGMENT_BYTES, |left| left.min(SEGMENT_BYTES));
         self.segment = std::mem::take(&mut self.spare);
         self.segment
-            .reserve(HEADER_BYTES + bytes + SEGMENT_CHUNKS * TAG_BYTES);
+            .begin()
+            .map_err(|_no_memory| WriteError::Busy)?;
         self.prefix = self.files.inner.rng.bytes();
-        self.segment.extend_from_slice(&[VERSION]);
-        self.segment.extend_from_slice(&self.prefix);
+        self.segment.push(&[VERSION]);
+        self.segment.push(&self.prefix);
         self.open = self.segment.len();
         self.seal_anew(chunks, tail)
     }
@@ -194,7 +194,8 @@ impl Writer {
             is_last,
         };
         self.hasher.update(&self.segment[self.open..]);
-        self.cipher.seal(place, &mut self.segment, self.open);
+        let tag = self.cipher.seal(place, &mut self.segment[self.open..]);
+        self.segment.push(&tag);
         self.open = self.segment.len();
         self.sealed = self.taken;
         Ok(())
@@ -219,7 +220,7 @@ impl Writer {
             received: self.progress.received,
             row: store::sealed(&sealer, &self.key, progress, &self.private)?,
             is_tail: !is_full && self.sealed < self.progress.size,
-            bytes: std::mem::take(&mut self.segment).freeze(),
+            bytes: Arc::new(std::mem::take(&mut self.segment)),
         };
         let (sender, ended) = oneshot::channel();
         let (writing, place) = (Arc::clone(&self.writing), Arc::clone(&self.place));
@@ -258,11 +259,11 @@ impl Writer {
 impl Segment {
     /// Makes it durable, and then counts it; gives back its memory, empty. Nobody else writes this upload here, and
     /// whoever has done so meanwhile has moved it on.
-    async fn write(self) -> Result<BytesMut, WriteError> {
+    async fn write(self) -> Result<Memory, WriteError> {
         let (inner, key, received, row) = (&self.files.inner, &self.key, self.received, &self.row);
         let stands = |tx: Transaction| async move { is_at(&tx, key, received).await };
         inner.store.read(stands).await?;
-        let bytes = self.bytes.clone();
+        let bytes = self.bytes.lend();
         if self.is_tail {
             let put = inner.objects.put_tail(key.file, row.received, bytes);
             put.await?;
@@ -279,10 +280,7 @@ impl Segment {
         };
         inner.store.run(count).await?;
         self.files.drop_tail(key.file, received).await;
-        // An object store that keeps what it was given keeps the memory as well.
-        let mut memory = self.bytes.try_into_mut().unwrap_or_default();
-        memory.clear();
-        Ok(memory)
+        Ok(self.bytes.take_back())
     }
 }
 

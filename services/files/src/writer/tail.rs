@@ -96,8 +96,11 @@ impl Writer {
                 is_last,
             };
             let opened = self.cipher.open(place(prefix), piece)?;
-            self.segment.extend_from_slice(opened);
-            self.cipher.seal(place(anew), &mut self.segment, self.open);
+            self.segment.push(opened);
+            let tag = self
+                .cipher
+                .seal(place(anew), &mut self.segment[self.open..]);
+            self.segment.push(&tag);
             self.open = self.segment.len();
         }
         Ok(())
