@@ -3,7 +3,8 @@
 //! An actor is found by its inbox. It may go to sleep at any time, by closing an empty inbox: whoever
 //! finds it closed starts another. So no message is ever lost to an actor that was about to end.
 //!
-//! Invariant: at most one actor of a room has an open inbox, and none gives way to one of an earlier ownership.
+//! Invariant: at most one actor of a room has an open inbox, and none is started but under the ownership of now: once
+//! a shard is let go of, nothing starts behind it.
 //!
 //! Leaves out: asking it (`asking`).
 
@@ -150,11 +151,11 @@ impl Rooms {
         if active.stopping || active.keeps_failing(room) {
             return Err(CommandError::Unavailable);
         }
+        // Under the lock: whoever lets go of a shard has said before that it is not here, and takes the lock then.
+        if self.place(room) != Place::Here(ownership) {
+            return Err(CommandError::Moving);
+        }
         if let Some(slot) = active.rooms.get_mut(&room) {
-            if slot.ownership.epoch > ownership.epoch {
-                // The shard has gone and come back since this was asked.
-                return Err(CommandError::Moving);
-            }
             if !slot.inbox.is_closed() && slot.ownership == ownership {
                 slot.used = Instant::now();
                 return Ok((slot.inbox.clone(), slot.actor.clone()));

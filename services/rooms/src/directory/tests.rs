@@ -4,7 +4,8 @@ use super::*;
 use crate::Command;
 use crate::limits::IDLE_AFTER;
 use crate::testing::{OWNER, World, send};
-use cluster_membership::Place;
+use cluster_membership::{Owner, Tenant as _};
+use cluster_types::{Epoch, Life, NodeId};
 
 /// A sender and a sweeper that finds every actor idle, on two threads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -41,6 +42,17 @@ async fn a_room_that_falls_asleep_while_it_is_asked_answers_all_the_same() {
     assert_eq!(world.bodies(room, OWNER).await.len(), 2_000);
 }
 
+/// Has the node believe that a room's shard has another owner.
+fn hand_over(world: &World, room: RoomId, life: Life, epoch: Epoch) {
+    let owner = Owner {
+        life: Some(life),
+        epoch,
+        pin: None,
+    };
+    let membership = &world.rooms.with.membership;
+    membership.hear(&[(Shard::of_room(room), owner)]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_actor_gives_way_to_none_of_an_earlier_ownership() {
     let (world, _disk) = World::simulated().await;
@@ -48,12 +60,33 @@ async fn an_actor_gives_way_to_none_of_an_earlier_ownership() {
     let Place::Here(first) = world.rooms.place(room) else {
         panic!("all rooms are here");
     };
-    let later = Ownership {
-        epoch: first.epoch.next(),
-        ..first
+    world.rooms.find_or_start(room, first).expect("starts");
+    hand_over(&world, room, first.life, first.epoch.next());
+    let Place::Here(later) = world.rooms.place(room) else {
+        panic!("it is here again");
     };
     let (inbox, _) = world.rooms.find_or_start(room, later).expect("starts");
     let refused = world.rooms.find_or_start(room, first).map(drop);
     assert_eq!(refused, Err(CommandError::Moving));
     assert!(!inbox.is_closed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_actor_starts_behind_a_shard_that_was_let_go_of() {
+    let (world, _disk) = World::simulated().await;
+    let room = world.lonely_room().await;
+    let Place::Here(before) = world.rooms.place(room) else {
+        panic!("all rooms are here");
+    };
+    let heir = Life {
+        node: NodeId::from_bytes([9; 16]),
+        ..before.life
+    };
+    // Of two messages the first is in the inbox, and the second not yet.
+    world.rooms.find_or_start(room, before).expect("starts");
+    hand_over(&world, room, heir, before.epoch.next());
+    world.rooms.release(&[before.shard]).await;
+    let second = world.rooms.find_or_start(room, before).map(drop);
+    assert_eq!(second, Err(CommandError::Moving));
+    assert_eq!(world.rooms.active(), 0);
 }
