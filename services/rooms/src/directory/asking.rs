@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use cluster_membership::{Ownership, Place};
-use cluster_runtime::{AskError, PushError, Reply, Wake};
+use cluster_runtime::{AskError, PushError, Reply, TaskKind, Wake};
 use cluster_types::{Epoch, Life, RoomId};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
@@ -18,7 +18,7 @@ use super::Rooms;
 use super::turns::Turn;
 use crate::actor::{self, Request};
 use crate::limits::{COMMAND_ATTEMPTS_MAX, COMMAND_DEADLINE, MOVING_RETRY};
-use crate::{Command, CommandError, Outcome};
+use crate::{Action, Command, CommandError, Outcome};
 
 /// A command that has no outcome yet.
 #[derive(Debug)]
@@ -60,15 +60,14 @@ impl Rooms {
             let (asked, given_up): (Vec<_>, _) = open
                 .drain(..)
                 .partition(|open: &Open| open.may_be_asked(&place));
-            let mut done = |at, outcome| {
+            let mut done = |of: &Open, outcome| {
                 if outcome == Err(CommandError::OutcomeUnknown) {
-                    // If it has happened, those whom it concerns have to hear of it.
-                    self.wake(room);
+                    self.tell_if_it_happened(room, &of.command);
                 }
-                done(at, outcome);
+                done(of.at, outcome);
             };
             for open in given_up {
-                done(open.at, Err(CommandError::OutcomeUnknown));
+                done(&open, Err(CommandError::OutcomeUnknown));
             }
             // Asked in this order, and answered in any.
             let mut under_way: FuturesUnordered<_> = asked
@@ -79,7 +78,7 @@ impl Rooms {
             while let Some((mut asked, outcome)) = under_way.next().await {
                 is_moving |= outcome == Err(CommandError::Moving);
                 match asked.take(outcome, &place, by) {
-                    Some(outcome) => done(asked.at, outcome),
+                    Some(outcome) => done(&asked, outcome),
                     None => open.push(asked),
                 }
             }
@@ -88,6 +87,23 @@ impl Rooms {
                 self.settle(room, &place).await;
             }
         }
+    }
+
+    /// If it has happened, those whom it concerns have to hear of it, wherever the room is by now. Its newest event is
+    /// told anew by an actor here, and found elsewhere by whoever watches the room; who has come does not watch it yet.
+    pub(super) fn tell_if_it_happened(&self, room: RoomId, command: &Command) {
+        self.wake(room);
+        let Some(account) = command.comer() else {
+            return;
+        };
+        let (rooms, tasks) = (self.clone(), &self.with.tasks);
+        let stopping = tasks.stopping().clone();
+        tasks.spawn(TaskKind::Housekeeping, "rooms: tell again", async move {
+            let action = Action::TellAgain;
+            let told = rooms.command(room, Command { account, action });
+            // Who is no member is told nothing.
+            let _told = stopping.run_until_cancelled(told).await;
+        });
     }
 
     async fn ask_by(
@@ -273,7 +289,6 @@ mod tests {
     use cluster_types::{AccountId, BootId, NodeId, Seq, Shard};
 
     use super::*;
-    use crate::Action;
 
     fn place(epoch: u64) -> Place {
         let life = Life {

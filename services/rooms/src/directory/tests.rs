@@ -1,9 +1,9 @@
 //! What cannot be seen through the handle: actors that fall asleep in the middle of everything, and earlier owners.
 
 use super::*;
-use crate::Command;
 use crate::limits::IDLE_AFTER;
-use crate::testing::{OWNER, World, send};
+use crate::testing::{OWNER, STRANGER, Told, World, send};
+use crate::{Action, Command, Role};
 use cluster_membership::{Owner, Tenant as _};
 use cluster_types::{Epoch, Life, NodeId};
 
@@ -89,4 +89,27 @@ async fn no_actor_starts_behind_a_shard_that_was_let_go_of() {
     let second = world.rooms.find_or_start(room, before).map(drop);
     assert_eq!(second, Err(CommandError::Moving));
     assert_eq!(world.rooms.active(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_have_come_is_told_so_by_whoever_has_the_room_then() {
+    let (world, _disk) = World::simulated().await;
+    let room = world.lonely_room().await;
+    let add = Command {
+        account: OWNER,
+        action: Action::Add {
+            account: STRANGER,
+            role: Role::Member,
+        },
+    };
+    let is_told = |world: &World| world.heard.told().contains(&Told::Gained(room, STRANGER));
+    world.rooms.tell_if_it_happened(room, &add);
+    world.says(room, OWNER, "it has not happened").await;
+    assert!(!is_told(&world));
+    world.does(room, OWNER, add.action.clone()).await;
+    // The next owner has gone on before anybody knew.
+    world.says(room, OWNER, "newer than that").await;
+    assert!(!is_told(&world), "by its event alone");
+    world.rooms.tell_if_it_happened(room, &add);
+    world.until(is_told).await;
 }
