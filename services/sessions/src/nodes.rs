@@ -133,12 +133,19 @@ impl Between {
         wants
     }
 
-    /// Rooms have other homes than before.
-    pub(crate) fn moved(&self) {
+    /// Rooms have other homes than before. Returns whether some were where nothing was heard of what happened there.
+    pub(crate) fn moved(&self) -> bool {
         let home = |shard| self.nodes.home(shard);
-        self.news_of(self.interests.lock().moved(home));
+        let linked = self.nodes.linked();
+        let (turns, unheard) = {
+            let mut interests = self.interests.lock();
+            let turns = interests.moved(home);
+            (turns, interests.have_moved_unheard(&linked))
+        };
+        self.news_of(turns);
         self.subscribers
             .keep(|shard| matches!(home(shard), Home::Here(_)));
+        unheard
     }
 
     /// A link stands.

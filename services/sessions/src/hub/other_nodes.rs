@@ -79,7 +79,10 @@ impl Hub {
 
     /// Rooms have other homes than before.
     pub fn moved(&self) {
-        self.0.between.moved();
+        if self.0.between.moved() {
+            // Until then somebody may have become a member there, of which nobody here was told.
+            self.doubt_rooms();
+        }
     }
 }
 

@@ -42,6 +42,8 @@ pub(super) struct Interests {
     rooms: BTreeMap<(Shard, RoomId), Interest>,
     // Where all rooms of a shard are that are watched, if that is one place.
     homes: BTreeMap<Shard, Home>,
+    // Where shards were that have another home since: a turn there, or none if it was nowhere.
+    left: BTreeSet<Option<Turn>>,
     // Who has waited longest goes first.
     waiting: BTreeMap<Turn, BTreeSet<(u64, RoomId)>>,
     leaving: BTreeMap<NodeId, BTreeSet<RoomId>>,
@@ -78,6 +80,16 @@ impl Home {
     }
 }
 
+impl Turn {
+    /// Whether it is this node's, or that of one of those to which there is a link.
+    fn is_reached(self, linked: &[NodeId]) -> bool {
+        match self {
+            Self::Here => true,
+            Self::There(node) => linked.contains(&node),
+        }
+    }
+}
+
 impl Interests {
     /// One more part of the relay watches a room. Returns whose turn it is now, if that is news.
     pub(super) fn more(&mut self, room: RoomId, home: impl FnOnce(Shard) -> Home) -> Option<Turn> {
@@ -87,9 +99,13 @@ impl Interests {
             return None;
         }
         let home = home(key.0);
-        if self.homes.get(&key.0) != Some(&home) {
-            // The others are looked at when it is said that rooms have moved.
-            self.homes.remove(&key.0);
+        // The others are looked at when it is said that rooms have moved.
+        if let Some(former) = self.homes.remove(&key.0) {
+            if former == home {
+                self.homes.insert(key.0, former);
+            } else {
+                self.left.insert(former.turn());
+            }
         }
         let interest = Interest {
             watchers: 1,
@@ -133,9 +149,11 @@ impl Interests {
         let mut turns = BTreeSet::new();
         for shard in Shard::all() {
             let now = home(shard);
-            if self.homes.insert(shard, now) == Some(now) {
+            let former = self.homes.insert(shard, now);
+            if former == Some(now) {
                 continue;
             }
+            self.left.extend(former.map(Home::turn));
             let rooms = self.rooms.range(rooms_of(shard));
             let moved = rooms.filter(|(_, interest)| interest.home != now);
             let moved: Vec<_> = moved.map(|((_, room), _)| *room).collect();
@@ -148,6 +166,13 @@ impl Interests {
             }
         }
         turns
+    }
+
+    /// Whether shards have moved, since this was asked last, from where nothing was heard of what happened there: a node
+    /// to which there is no link, or none that is known.
+    pub(super) fn have_moved_unheard(&mut self, linked: &[NodeId]) -> bool {
+        let is_heard = |left: Option<Turn>| left.is_some_and(|turn| turn.is_reached(linked));
+        !std::mem::take(&mut self.left).into_iter().all(is_heard)
     }
 
     /// The link to a node has broken, or stands anew: what was subscribed for there is so no more. Returns
@@ -168,11 +193,8 @@ impl Interests {
         self.leaving.retain(|node, _| linked.contains(node));
         let waiting = self.waiting.keys().copied();
         let leaving = self.leaving.keys().map(|node| Turn::There(*node));
-        let is_reached = |turn: &Turn| match turn {
-            Turn::Here => true,
-            Turn::There(node) => linked.contains(node),
-        };
-        waiting.chain(leaving).filter(is_reached).collect()
+        let turns = waiting.chain(leaving);
+        turns.filter(|turn| turn.is_reached(linked)).collect()
     }
 
     /// Rooms that a node is to be told of no more; whoever takes them tells it so before it subscribes there.
@@ -326,6 +348,28 @@ mod tests {
         assert_eq!(interests.turns(&[NEAR]), [turn].into());
         assert_eq!(interests.take_leaving(NEAR), [ROOM].into());
         settle(&mut interests, turn);
+    }
+
+    #[test]
+    fn shards_that_leave_a_node_without_a_link_have_moved_unheard() {
+        let mut interests = Interests::default();
+        interests.moved(|_| THERE);
+        assert!(
+            !interests.have_moved_unheard(&[]),
+            "where it was is not known"
+        );
+        interests.moved(|_| Home::There(FAR, Epoch(2)));
+        assert!(!interests.have_moved_unheard(&[NEAR]));
+        // Also if somebody watches one of its rooms before it is said that it has moved.
+        interests.more(ROOM, |_| Home::Nowhere);
+        assert!(interests.have_moved_unheard(&[NEAR]));
+        assert!(!interests.have_moved_unheard(&[NEAR]), "asked once");
+        interests.moved(|_| Home::Nowhere);
+        assert!(interests.have_moved_unheard(&[NEAR]));
+        interests.moved(|_| Home::Here(Epoch(3)));
+        assert!(interests.have_moved_unheard(&[NEAR, FAR]), "after a death");
+        interests.moved(|_| THERE);
+        assert!(!interests.have_moved_unheard(&[]), "it was here");
     }
 
     #[test]

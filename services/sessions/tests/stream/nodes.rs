@@ -222,6 +222,22 @@ async fn memberships_that_changed_while_there_was_no_link_are_found() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_added_where_no_link_leads_hears_of_it_when_the_room_moves_from_there() {
+    let nodes = Neighbours::new().await;
+    let (ann, bob) = (nodes.home.person(), nodes.home.person());
+    let room = nodes.home.room(&[ann]).await;
+    let mut bobs = nodes.away.client(bob, vec![]).await;
+    nodes.believes(1, room, Some((0, 1)));
+    nodes.cut();
+    // All sessions have looked.
+    is_quiet(&mut bobs).await;
+    nodes.home.add(ann, room, bob).await;
+    is_quiet(&mut bobs).await;
+    nodes.believes(1, room, Some((1, 2)));
+    assert_eq!(next(&mut bobs).await, "gained");
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_is_told_of_a_room_that_nobody_watches() {
     let nodes = Neighbours::new().await;
     let (ann, bob) = (nodes.home.person(), nodes.home.person());
