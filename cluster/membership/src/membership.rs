@@ -100,6 +100,8 @@ struct Inner {
     round_ended: Notify,
     /// A round should begin before its time.
     hurry: Notify,
+    /// Why it has not taken the store yet that it is to have alone.
+    kept_out: Mutex<Option<StoreError>>,
     /// Shards handed over that no line in the log has told of, by who has them now.
     handed: Mutex<BTreeMap<NodeId, usize>>,
     tenant: OnceLock<Arc<dyn Tenant>>,
@@ -148,7 +150,8 @@ impl Membership {
         let inner = &membership.inner;
         match inner.take_store().await {
             Ok(()) => inner.ended.cancel(),
-            Err(JoinError::Store(StoreError::Full)) => {
+            Err(JoinError::Store(full @ StoreError::Full)) => {
+                *inner.kept_out.lock() = Some(full);
                 tracing::error!(
                     "no space is left in the store: rooms can be read, and written once there is some"
                 );
@@ -183,6 +186,7 @@ impl Membership {
             rounds: Mutex::default(),
             round_ended: Notify::new(),
             hurry: Notify::new(),
+            kept_out: Mutex::default(),
             handed: Mutex::default(),
             tenant: OnceLock::new(),
             stop: parts.tasks.stopping().child_token(),
@@ -203,6 +207,12 @@ impl Membership {
     pub fn place(&self, shard: Shard) -> Place {
         let serves = self.is_serving();
         self.view().place(shard, serves)
+    }
+
+    /// Why this node, which is [alone](Membership::alone), owns nothing yet. Until that is over there is no place
+    /// for any room, and no use in waiting for one.
+    pub fn kept_out(&self) -> Option<StoreError> {
+        self.inner.kept_out.lock().clone()
     }
 
     /// Whether this node serves what it owns: it has renewed its row lately.

@@ -320,9 +320,13 @@ impl Inner {
         let taken = async {
             loop {
                 sleep(TAKE_AGAIN_EVERY).await;
-                if self.counted(self.take_store()).await.is_ok() {
-                    tracing::info!("has found space in the store: rooms can be written");
-                    return;
+                match self.counted(self.take_store()).await {
+                    Ok(()) => {
+                        *self.kept_out.lock() = None;
+                        tracing::info!("has taken the store: rooms can be written");
+                        return;
+                    }
+                    Err(error) => self.stays_out(error),
                 }
             }
         };
@@ -330,6 +334,24 @@ impl Inner {
             biased;
             () = self.stop.cancelled() => {}
             () = taken => {}
+        }
+    }
+
+    /// The store is still not taken. Says why when that is another reason than before.
+    fn stays_out(&self, error: JoinError) {
+        let because = match &error {
+            JoinError::Store(error) => error.clone(),
+            // Nobody can have entered since: the process has the store to itself.
+            JoinError::InUse { .. }
+            | JoinError::Alone { .. }
+            | JoinError::Cluster { .. }
+            | JoinError::Schema { .. } => StoreError::Unavailable,
+        };
+        let mut kept_out = self.kept_out.lock();
+        if kept_out.as_ref() != Some(&because) {
+            let error = &error as &dyn Error;
+            tracing::error!(error, "cannot take the store, and goes on trying");
+            *kept_out = Some(because);
         }
     }
 

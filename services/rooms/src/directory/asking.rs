@@ -146,7 +146,10 @@ impl Rooms {
                 let node = member.life.node;
                 self.with.nodes.command(node, room, command).await
             }
-            Place::Nobody => Err(CommandError::Moving),
+            Place::Nobody => {
+                let kept_out = self.with.membership.kept_out();
+                Err(kept_out.map_or(CommandError::Moving, CommandError::Store))
+            }
         }
     }
 

@@ -368,6 +368,23 @@ async fn a_full_disk_refuses_and_leaves_no_gap() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_that_was_started_on_a_full_disk_refuses_at_once() {
+    let (before, disk) = World::simulated().await;
+    let room = before.room().await;
+    before.stop().await;
+    disk.set_full(true);
+    let world = World::on_disk(&disk, 1).await;
+    let started = Instant::now();
+    let refused = world.act(room, OWNER, send(world.id(), "x")).await;
+    assert_eq!(refused, Err(CommandError::Store(StoreError::Full)));
+    assert_eq!(started.elapsed().as_millis(), 0);
+    assert_eq!(world.log(room, OWNER).await.len(), 3, "reading goes on");
+    disk.set_full(false);
+    world.rooms.with.membership.look().await;
+    assert_eq!(world.says(room, OWNER, "hello").await, Seq(4));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_store_that_is_contended_for_long_says_so_and_nothing_has_happened() {
     let (world, disk) = World::simulated().await;
     let room = world.room().await;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cluster_store::{Faults, StoreError};
 use cluster_types::{NodeId, Shard};
 use tokio::time::Instant;
 
@@ -46,10 +47,19 @@ async fn without_space_a_node_that_is_alone_starts_and_takes_its_shards_once_the
     membership.look().await;
     assert_eq!((here(&membership), membership.is_caretaker()), (0, false));
     assert_eq!(rooms.told.lock().gained.len(), 0);
-
+    assert_eq!(membership.kept_out(), Some(StoreError::Full));
+    // Another reason takes the place of the first.
+    cluster.disk.set_faults(Faults {
+        conflict: 1_000_000,
+        ..Faults::NONE
+    });
     cluster.disk.set_full(false);
     membership.look().await;
+    assert_eq!(membership.kept_out(), Some(StoreError::Contended));
+    cluster.disk.set_faults(Faults::NONE);
+    membership.look().await;
     assert_eq!((here(&membership), membership.is_caretaker()), (ALL, true));
+    assert_eq!(membership.kept_out(), None);
     assert_eq!(rooms.told.lock().gained.len(), ALL);
     // Nobody waits for rounds that there will never be.
     membership.look().await;
