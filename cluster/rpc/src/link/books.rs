@@ -61,7 +61,7 @@ pub(super) struct Books {
     sender: Option<Waker>,
 }
 
-/// Asks of this node that have no outcome.
+/// Asks of this node that wait to be sent or for their answer, whether or not anybody waits for it.
 #[derive(Debug, Default)]
 struct Asks {
     open: BTreeMap<u64, (Asker, usize)>,
@@ -234,9 +234,10 @@ impl Books {
         Ok(id)
     }
 
-    /// Nobody waits for the answer to an ask any more. Returns whether it may have happened.
+    /// Nobody waits for the answer to an ask any more. Returns whether it may have happened: then it keeps its place
+    /// until it is answered, as the other node has its credit until then.
     pub(super) fn forget(&mut self, id: u64) -> bool {
-        if self.asks.remove(id).is_none() || id <= self.asked_sent {
+        if id <= self.asked_sent || self.asks.remove(id).is_none() {
             return true;
         }
         let is_it = |waiting: &Waiting| matches!(waiting, Waiting::Ask { id: at, .. } if *at == id);

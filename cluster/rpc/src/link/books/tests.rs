@@ -192,7 +192,24 @@ fn a_forgotten_ask_makes_room_and_is_not_sent() {
         Some(ask.id)
     });
     assert_eq!(sent.collect::<Vec<_>>(), [1, 3, 4, 5]);
+}
+
+#[test]
+fn a_forgotten_ask_that_was_sent_keeps_its_place_until_it_is_answered() {
+    let mut books = books();
+    let _answers: Vec<_> = (0..4).map(|_| ask(&mut books)).collect();
+    take_all(&mut books);
     assert!(books.forget(3), "it was sent");
+    let another = |books: &mut Books| {
+        let (asker, _) = oneshot::channel();
+        books.ask(Bytes::new(), Instant::now(), asker)
+    };
+    assert_eq!(another(&mut books), Err(AskError::Full));
+    books.answered(wire::Answer {
+        id: 3,
+        outcome: None,
+    });
+    assert_eq!(another(&mut books), Ok(5));
 }
 
 #[test]
