@@ -234,9 +234,10 @@ impl Open {
     }
 
     /// Whether it may be asked at this place. What may have happened under another owner is only asked again if
-    /// that undoes nothing that came between.
+    /// that undoes nothing that came between. While nobody has the room, nobody is asked, and whoever has it then may
+    /// be the same as before: what makes an outcome unknown mostly suspends the owner, too.
     fn may_be_asked(&self, place: &Place) -> bool {
-        let is_same = |owner: Option<_>| owner.is_some() && owner == self::owner(place);
+        let is_same = |owner| self::owner(place).is_none_or(|now| Some(now) == owner);
         let repeats = |owner| self.command.is_the_same_later() || is_same(owner);
         self.unknown.is_none_or(repeats)
     }
@@ -320,7 +321,23 @@ mod tests {
             assert_eq!(open.take(unknown, &place(2), by), None);
             assert!(open.may_be_asked(&place(2)));
             assert_eq!(open.may_be_asked(&place(3)), repeats);
-            assert_eq!(open.may_be_asked(&Place::Nobody), repeats);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_have_happened_waits_for_its_owner_while_nobody_has_the_room() {
+        let account = AccountId::from_bytes([2; 16]);
+        let (nobody, moving) = (Place::Nobody, Err(CommandError::Moving));
+        let by = Instant::now() + COMMAND_DEADLINE;
+        let action = Action::Unban(account);
+        let mut open = Open::new((0, Command { account, action }));
+        let unknown = Err(CommandError::OutcomeUnknown);
+        assert_eq!(open.take(unknown.clone(), &place(2), by), None);
+        // Of which nobody is asked.
+        assert!(open.may_be_asked(&nobody));
+        assert_eq!(open.take(moving.clone(), &nobody, by), None);
+        assert!(open.may_be_asked(&place(2)) && !open.may_be_asked(&place(3)));
+        let late = open.take(moving, &nobody, Instant::now());
+        assert_eq!(late, Some(unknown), "nobody has said that nothing happened");
     }
 }
