@@ -145,6 +145,7 @@ impl Between {
         self.news_of(turns);
         self.subscribers
             .keep(|shard| matches!(home(shard), Home::Here(_)));
+        self.retry_owed();
         unheard
     }
 
@@ -152,6 +153,7 @@ impl Between {
     pub(crate) fn linked(&self, node: NodeId) {
         self.unknowing.add(node);
         self.news_of(self.interests.lock().relinked(node));
+        self.retry_owed();
     }
 
     /// A link has broken.
@@ -252,8 +254,27 @@ impl Between {
 
     /// Tells how far a member has read: whoever subscribes, or the room's home.
     pub(crate) fn read(&self, room: RoomId, account: AccountId, mark: ReadMark) {
-        if !self.tell_read(room, account, mark) {
-            self.owed.mark(room, account, mark);
+        if self.tell_read(room, account, mark) {
+            return;
+        }
+        self.owed.mark(room, account, mark);
+        // In this order: a way that opens behind this look says so itself.
+        if self.leads_home(room, &self.nodes.linked()) {
+            self.retry_owed();
+        }
+    }
+
+    /// Whether what is told of a room can go where it is, once there is a place on the way.
+    fn leads_home(&self, room: RoomId, linked: &[NodeId]) -> bool {
+        match self.home(room) {
+            Home::Here(_) => true,
+            Home::There(node, _) => linked.contains(&node),
+            Home::Nowhere => false,
+        }
+    }
+
+    fn retry_owed(&self) {
+        if self.owed.retry() {
             self.news.notify_one();
         }
     }
@@ -321,13 +342,20 @@ impl Between {
     fn tell_owed(&self) {
         let tell = |node, room, missed: Missed| self.nodes.tell(node, wire::missed(room, missed));
         self.subscribers.catch_up(tell);
+        let linked = self.nodes.linked();
         let doubt = |node| self.nodes.tell(node, wire::doubt());
         let read = |room, account, mark| self.tell_read(room, account, mark);
-        self.owed.tell(doubt, read);
+        self.owed.tell(
+            |node| linked.contains(&node),
+            doubt,
+            |room| self.leads_home(room, &linked),
+            read,
+        );
     }
 
+    /// Whether something was not told that may have a place soon.
     fn owes(&self) -> bool {
-        self.subscribers.has_missed() || self.owed.is_some()
+        self.subscribers.has_missed() || self.owed.is_due()
     }
 
     /// Tells every node who has become how present here; `all` is everybody, for those who do not know yet.
