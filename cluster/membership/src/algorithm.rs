@@ -163,6 +163,10 @@ pub(crate) struct Algorithm {
     sightings: BTreeMap<NodeId, Sighting>,
     /// What it owned in the last reading.
     held: BTreeMap<Shard, Epoch>,
+    /// The owners that `held` was made of, and as whom.
+    compared: Option<(Life, Arc<[Owner]>)>,
+    /// The last view in which nothing was left to claim: most rounds see the same.
+    claimed: Option<Arc<View>>,
     /// When its last heartbeat began that succeeded, in this life.
     renewed: Option<Duration>,
     /// When the round began in which shards were handed over last.
@@ -190,6 +194,8 @@ impl Algorithm {
             placement: Placement::default(),
             sightings: BTreeMap::new(),
             held: BTreeMap::new(),
+            compared: None,
+            claimed: None,
             renewed: None,
             moved: None,
             hand_over: None,
@@ -335,6 +341,12 @@ impl Algorithm {
     /// What this node owns now against what it owned before.
     fn compare(&mut self, released: &BTreeSet<Shard>) -> Changes {
         let me = self.view.me;
+        let owners = &self.view.owners;
+        let is_same = |(as_whom, of): &(Life, _)| *as_whom == me && Arc::ptr_eq(of, owners);
+        if self.compared.as_ref().is_some_and(is_same) {
+            return Changes::default();
+        }
+        self.compared = Some((me, Arc::clone(owners)));
         let held = self.view.shards_of(me);
         let held: BTreeMap<_, _> = held
             .map(|shard| (shard, self.view.owner(shard).epoch))
@@ -368,10 +380,14 @@ impl Algorithm {
             .collect()
     }
 
-    fn claims(&self) -> Vec<(Shard, Owner)> {
+    fn claims(&mut self) -> Vec<(Shard, Owner)> {
+        let is_same = |claimed: &Arc<View>| Arc::ptr_eq(claimed, &self.view);
+        if self.claimed.as_ref().is_some_and(is_same) {
+            return Vec::new();
+        }
         let me = Some(self.view.me);
         let orphans = Shard::all().map(|shard| (shard, self.view.owner(shard)));
-        orphans
+        let claims: Vec<_> = orphans
             .filter(|(_, owner)| {
                 owner
                     .life
@@ -379,7 +395,9 @@ impl Algorithm {
             })
             .filter(|(shard, owner)| self.falls_to(*shard, *owner) == me)
             .take(CLAIMS_AT_ONCE)
-            .collect()
+            .collect();
+        self.claimed = claims.is_empty().then(|| Arc::clone(&self.view));
+        claims
     }
 
     fn moves(&mut self, round: Round, state: NodeState) -> Vec<Move> {
