@@ -194,6 +194,26 @@ impl Rooms {
         Ok((mark, unread))
     }
 
+    /// How far an account has read these rooms, at most [`ROOMS_PAGE_MAX`]; of one that it is not in, nothing.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn marks(
+        &self,
+        account: AccountId,
+        rooms: &[RoomId],
+    ) -> Result<Vec<ReadMark>, ReadError> {
+        let marks = keys(rooms, |room| ReadMarkRow { room, account });
+        let marks = marks.as_slice();
+        let read = |tx: Transaction| async move { tx.rows(marks).await };
+        let rows = self.with.store.read(read).await?;
+        let mark = |row: &Option<v1::ReadMark>| row.as_ref().map(store::read_mark);
+        Ok(rows
+            .iter()
+            .map(|row| mark(row).unwrap_or_default())
+            .collect())
+    }
+
     /// Tells those who follow the room that a member writes.
     ///
     /// # Errors

@@ -145,8 +145,8 @@ pub const MARKS_OWED_MAX: usize = 10_000;
 /// People whose presence is told to a node in one go: about 20 kB.
 pub const PRESENCE_TOLD_MAX: usize = 1_000;
 
-/// After a link has broken or stands, all sessions look which rooms they are in after this long: the links of a node
-/// that comes or goes do so together.
+/// After a link has broken or stands, all sessions look which rooms they are in, and what is read there, after this
+/// long: the links of a node that comes or goes do so together.
 pub const DOUBT_AFTER: Duration = Duration::from_millis(100);
 
 /// Sessions that do so at a time.

@@ -162,6 +162,8 @@ impl Between {
         self.owed.remove(node);
         self.unknowing.remove(node);
         self.news_of(self.interests.lock().relinked(node));
+        // A mark that was on its way through that node was for others.
+        self.tell_or_doubt(&self.nodes.linked(), wire::doubt);
     }
 
     fn news_of(&self, turns: impl IntoIterator<Item = Turn>) {
@@ -376,5 +378,50 @@ pub(crate) fn event(published: &Published) -> Event {
         actor: published.actor,
         priority: published.priority,
         frame: Frame::of_encoded(&published.frame),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEAR: NodeId = NodeId::from_bytes([1; 16]);
+    const FAR: NodeId = NodeId::from_bytes([2; 16]);
+
+    /// A link to one node, and what went over it.
+    #[derive(Debug, Default)]
+    struct Link(Mutex<Vec<Bytes>>);
+
+    #[async_trait]
+    impl Nodes for Link {
+        fn home(&self, _shard: Shard) -> Home {
+            Home::Nowhere
+        }
+
+        async fn look(&self) {}
+
+        fn linked(&self) -> Vec<NodeId> {
+            vec![NEAR]
+        }
+
+        fn tell(&self, node: NodeId, told: Bytes) -> bool {
+            assert_eq!(node, NEAR);
+            self.0.lock().push(told);
+            true
+        }
+
+        async fn subscribe(&self, _node: NodeId, _rooms: v1::Subscribe) -> Option<v1::Subscribed> {
+            None
+        }
+    }
+
+    #[test]
+    fn what_was_on_its_way_through_a_node_that_is_gone_is_looked_up_by_the_others() {
+        let link = std::sync::Arc::new(Link::default());
+        let between = Between::new(std::sync::Arc::clone(&link) as _);
+        between.linked(FAR);
+        assert!(link.0.lock().is_empty());
+        between.unlinked(FAR);
+        assert_eq!(*link.0.lock(), [wire::doubt()]);
     }
 }

@@ -1,8 +1,11 @@
 //! Reading from the store what an outbox is missing, pages of logs and counts; and who of those that
 //! are watched may be.
 
-use cluster_types::Seq;
-use services_rooms::{Direction, Event, EventPage, ReadError, Start};
+use std::collections::BTreeSet;
+
+use cluster_types::{RoomId, Seq};
+use services_rooms::limits::ROOMS_PAGE_MAX;
+use services_rooms::{Direction, Event, EventPage, ReadError, ReadMark, Start};
 
 use super::greeting::{counts, standing};
 use super::{Reading, SessionActor};
@@ -12,14 +15,19 @@ use crate::outbox::{Filled, Read, ToRead};
 use crate::wire::item;
 
 impl SessionActor {
-    /// Looks which rooms the account is in, if some may have come without a word.
+    /// Looks which rooms the account is in and how far it has read them, if word of that may have been lost.
     pub(super) async fn check_rooms(&self) -> Reading {
         if !self.session.change(|state| state.takes_rooms_doubted()) {
             return Reading::Done;
         }
-        match self.sessions.rooms().room_ids(self.session.account()).await {
-            Ok(rooms) => {
-                self.session.change(|state| state.doubt_others(&rooms));
+        match self.look().await {
+            Ok((rooms, marks)) => {
+                self.session.change(|state| {
+                    state.doubt_others(&rooms);
+                    for (room, mark) in marks {
+                        state.mark(room, mark.message_count);
+                    }
+                });
                 for room in rooms {
                     self.sessions.hub().gain(room, &self.session, Seq::ZERO);
                 }
@@ -31,6 +39,19 @@ impl SessionActor {
                 Reading::Later
             }
         }
+    }
+
+    /// The rooms that the account is in, and its marks where something is unread: nowhere else is a lost one missed.
+    async fn look(&self) -> Result<(BTreeSet<RoomId>, Vec<(RoomId, ReadMark)>), ReadError> {
+        let (account, rooms) = (self.session.account(), self.sessions.rooms());
+        let ids = rooms.room_ids(account).await?;
+        let unread = self.session.change(|state| state.unread());
+        let mut marks = Vec::with_capacity(unread.len());
+        for page in unread.chunks(ROOMS_PAGE_MAX) {
+            let read = rooms.marks(account, page).await?;
+            marks.extend(page.iter().copied().zip(read));
+        }
+        Ok((ids, marks))
     }
 
     /// Reads what the outbox wants next.

@@ -168,6 +168,10 @@ impl Room {
         is_news && self.known
     }
 
+    pub(super) const fn is_unread(&self) -> bool {
+        self.known && self.messages > self.read
+    }
+
     // Returns whether there is news: events come late, and again after the store was read.
     fn advance(&mut self, counts: Counts, priority: Option<Priority>) -> bool {
         let is_news = counts.messages > self.messages || counts.read > self.read;

@@ -225,6 +225,12 @@ impl State {
         }
     }
 
+    /// Rooms of which something is unread, as far as is known here.
+    pub(crate) fn unread(&self) -> Vec<RoomId> {
+        let unread = self.rooms.iter().filter(|(_, room)| room.is_unread());
+        unread.map(|(id, _)| *id).collect()
+    }
+
     /// Ends the stream, after `last`. What waits is not sent if it is `at_once`, also where the stream
     /// was to end after that. Returns the rooms.
     pub(crate) fn close(&mut self, end: End, last: Option<Frame>, at_once: bool) -> Vec<RoomId> {

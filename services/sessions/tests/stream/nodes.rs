@@ -303,6 +303,31 @@ async fn a_read_mark_waits_until_its_room_has_a_home() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_read_mark_that_was_made_while_there_was_no_link_is_found() {
+    let nodes = Neighbours::new().await;
+    let (ann, bob) = (nodes.home.person(), nodes.home.person());
+    let room = nodes.home.room(&[ann, bob]).await;
+    let mut near = nodes.home.client(bob, vec![]).await;
+    let mut far = nodes.away.client(bob, vec![]).await;
+    settle().await;
+    nodes.home.say(ann, room, "read this").await;
+    for device in [&mut near, &mut far] {
+        assert_eq!(next(device).await, "1 of 1 unread");
+    }
+    nodes.cut();
+    // All sessions have looked.
+    is_quiet(&mut far).await;
+    let mark = MarkReadRequest {
+        room: name::of_room(room),
+        seq: 3,
+    };
+    near.done(Command::MarkRead(mark)).await;
+    is_quiet(&mut far).await;
+    nodes.link();
+    assert_eq!(next(&mut far).await, "0 of 1 unread");
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_is_at_another_node_is_seen_to_come_and_go() {
     let nodes = Neighbours::new().await;
     let (ann, bob) = (nodes.home.person(), nodes.home.person());
