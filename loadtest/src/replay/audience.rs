@@ -1,18 +1,14 @@
 //! Who listens: everybody, each with a session of the SDK on a connection of its own, in all rooms that
 //! they spoke in.
 //!
-//! Invariant: of each room, a session is given every event after the room's head at the beginning, once
-//! and in order. What is not so is counted.
+//! Leaves out: what they should be given, and whether they are, which [`Hearing`] counts.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use parking_lot::Mutex;
-use rookery_client::{Backoff, Error, Follow, Incoming, Item, Server, Session, SessionOptions};
+use loadtest_conversations::{Hearing, Line};
+use rookery_client::{Backoff, Follow, Server, Session, SessionOptions};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -20,7 +16,6 @@ use super::speakers::{PROGRESS_POLL, Room};
 use crate::console::{Console, Stage};
 use crate::limits::{OPENING_AT_ONCE, SETTLE_WITHIN};
 use crate::people::Person;
-use loadtest_conversations::Line;
 
 /// How sessions come back. Thousands do so at once, to a server that has just started.
 const BACKOFF: Backoff = Backoff {
@@ -36,17 +31,8 @@ const COMMAND_DEADLINE: Duration = Duration::from_secs(120);
 pub(super) struct Audience {
     accounts: Vec<String>,
     sessions: Vec<Session>,
-    ears: Arc<Ears>,
+    hearing: Hearing,
     _tasks: JoinSet<()>,
-}
-
-/// What all sessions together have heard.
-#[derive(Debug, Default)]
-struct Ears {
-    events: AtomicU64,
-    broken: AtomicU64,
-    reconnects: AtomicU64,
-    failure: Mutex<Option<Error>>,
 }
 
 /// What was heard in the end.
@@ -73,7 +59,6 @@ impl Audience {
         rooms: &[Room],
         stage: &Stage,
     ) -> anyhow::Result<Self> {
-        let ears = Arc::new(Ears::default());
         let open = async |(place, person): (usize, &Person)| {
             let options = SessionOptions::new()
                 .backoff(BACKOFF)
@@ -92,21 +77,17 @@ impl Audience {
             .buffered(OPENING_AT_ONCE)
             .try_collect()
             .await?;
-        let heads: Arc<HashMap<String, u64>> = Arc::new(
-            rooms
-                .iter()
-                .map(|room| (room.name.clone(), room.head))
-                .collect(),
-        );
+        let heads = rooms.iter().map(|room| (room.name.clone(), room.head));
+        let hearing = Hearing::new(heads.collect());
         let (mut sessions, mut tasks) = (Vec::with_capacity(people.len()), JoinSet::new());
         for (session, incoming) in opened {
             sessions.push(session);
-            tasks.spawn(listen(incoming, Arc::clone(&ears), Arc::clone(&heads)));
+            tasks.spawn(hearing.clone().listen(incoming));
         }
         Ok(Self {
             accounts: people.iter().map(|person| person.account.clone()).collect(),
             sessions,
-            ears,
+            hearing,
             _tasks: tasks,
         })
     }
@@ -138,9 +119,9 @@ impl Audience {
         let stage = console.stage("replay: until everybody has heard it", expected);
         let (mut last, mut since) = (0, Instant::now());
         loop {
-            let events = self.ears.events.load(Ordering::Relaxed);
+            let events = self.hearing.events();
             stage.set(events);
-            if let Some(error) = self.ears.failure.lock().take() {
+            if let Some(error) = self.hearing.take_end() {
                 return Err(error).context("a session ended");
             }
             if events != last {
@@ -151,54 +132,11 @@ impl Audience {
                 return Ok(Heard {
                     events,
                     expected,
-                    broken: self.ears.broken.load(Ordering::Relaxed),
-                    reconnects: self.ears.reconnects.load(Ordering::Relaxed),
+                    broken: self.hearing.broken(),
+                    reconnects: self.hearing.reconnects(),
                 });
             }
             sleep(PROGRESS_POLL).await;
-        }
-    }
-}
-
-/// Hears what one session is given.
-async fn listen(mut incoming: Incoming, ears: Arc<Ears>, heads: Arc<HashMap<String, u64>>) {
-    let mut heard: HashMap<String, u64> = HashMap::new();
-    while let Some(item) = incoming.next().await {
-        match item {
-            Item::Event(event) => {
-                let last = match heard.get_mut(&event.room) {
-                    Some(last) => last,
-                    None => {
-                        let head = heads.get(&event.room).copied().unwrap_or_default();
-                        heard.entry(event.room).or_insert(head)
-                    }
-                };
-                if event.seq != *last + 1 {
-                    ears.broken.fetch_add(1, Ordering::Relaxed);
-                }
-                *last = event.seq;
-                ears.events.fetch_add(1, Ordering::Relaxed);
-            }
-            Item::Gap { .. } | Item::Rebuilt { .. } | Item::RoomLost { .. } => {
-                ears.broken.fetch_add(1, Ordering::Relaxed);
-            }
-            Item::Reconnected => {
-                ears.reconnects.fetch_add(1, Ordering::Relaxed);
-            }
-            Item::Ended(error) => {
-                ears.failure.lock().get_or_insert(error);
-            }
-            Item::SignedOut => {
-                ears.failure.lock().get_or_insert(Error::SignedOut);
-            }
-            Item::Ready { .. }
-            | Item::Live { .. }
-            | Item::RoomCounter(_)
-            | Item::RoomGained { .. }
-            | Item::Typing(_)
-            | Item::Presence(_)
-            | Item::ReadMarker(_)
-            | Item::Reconnecting { .. } => {}
         }
     }
 }

@@ -129,7 +129,7 @@ pub const ROWS: &[Row] = &[
     Row::new("rookery-client", &["proto"]),
     Row::new("proto-clients-terminal", &["proto", "rookery-client"]),
     // Load: a client, plus the bare store as the baseline of `append` and the subject of `power`.
-    Row::new("loadtest-conversations", &[]),
+    Row::new("loadtest-conversations", &["rookery-client"]),
     Row::new(
         "loadtest",
         &[

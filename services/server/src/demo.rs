@@ -218,12 +218,16 @@ impl Stage<'_> {
     /// Watches while something happens, and tells what became of the conversations.
     async fn act<T>(&mut self, what: &str, happens: impl Future<Output = T>) -> T {
         self.screen.begin(what);
-        let (began, said, heard) = (Instant::now(), self.speakers.said(), self.audience.heard());
+        let (began, said, heard) = (
+            Instant::now(),
+            self.speakers.said(),
+            self.audience.hearing.events(),
+        );
         self.speakers.forget_pauses();
         let so_far = |stage: &Self| Act {
             took: began.elapsed(),
             messages: Some(stage.speakers.said() - said),
-            deliveries: Some(stage.audience.heard() - heard),
+            deliveries: Some(stage.audience.hearing.events() - heard),
             pause: Some(stage.speakers.longest_pause()),
         };
         let mut ticks = interval(LOOK_EVERY);

@@ -1,15 +1,12 @@
 //! Who listens: everybody, with a session on a connection of their own, in all rooms that they are in.
 //!
-//! Invariant: of each room a session is to be given every event after the head at which it began, once and in
-//! order. What is not so is counted.
+//! Leaves out: what they should be given, and whether they are, which [`Hearing`] counts.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use rookery_client::{Backoff, Follow, Incoming, Item, Session, SessionOptions};
+use loadtest_conversations::Hearing;
+use rookery_client::{Backoff, Follow, Session, SessionOptions};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -37,25 +34,17 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub(super) struct Audience {
     /// By the places of their people.
     pub(super) sessions: Vec<Session>,
-    ears: Arc<Ears>,
+    /// What all of them together have been given.
+    pub(super) hearing: Hearing,
     _tasks: JoinSet<()>,
-}
-
-/// What all sessions together have been given.
-#[derive(Debug, Default)]
-struct Ears {
-    events: AtomicU64,
-    broken: AtomicU64,
-    reconnects: AtomicU64,
 }
 
 impl Audience {
     /// Opens a session for everybody, which follows all their rooms.
     pub(super) async fn gather(cast: &Cast) -> anyhow::Result<Self> {
-        let ears = Arc::new(Ears::default());
         let heads = cast.scenes.iter();
         let heads = heads.map(|scene| (scene.room.clone(), scene.head));
-        let heads: Arc<HashMap<String, u64>> = Arc::new(heads.collect());
+        let hearing = Hearing::new(heads.collect());
         let open = async |(place, person): (usize, &Person)| {
             let options = SessionOptions::new()
                 .backoff(BACKOFF)
@@ -77,74 +66,24 @@ impl Audience {
         let (mut sessions, mut tasks) = (Vec::new(), JoinSet::new());
         for (session, incoming) in opened {
             sessions.push(session);
-            tasks.spawn(listen(incoming, Arc::clone(&ears), Arc::clone(&heads)));
+            tasks.spawn(hearing.clone().listen(incoming));
         }
         Ok(Self {
             sessions,
-            ears,
+            hearing,
             _tasks: tasks,
         })
     }
 
-    /// Events that were given to sessions.
-    pub(super) fn heard(&self) -> u64 {
-        self.ears.events.load(Ordering::Relaxed)
-    }
-
-    /// Events that came twice, or before one that was to come first, and sessions that ended.
-    pub(super) fn broken(&self) -> u64 {
-        self.ears.broken.load(Ordering::Relaxed)
-    }
-
-    /// How often a session came back.
-    pub(super) fn reconnects(&self) -> u64 {
-        self.ears.reconnects.load(Ordering::Relaxed)
-    }
-
     /// Waits until so many events have been given, or nothing comes any more.
     pub(super) async fn hears(&self, expected: u64) {
-        let (mut last, mut since) = (self.heard(), Instant::now());
+        let (mut last, mut since) = (self.hearing.events(), Instant::now());
         while last < expected && since.elapsed() < SILENCE_MAX {
             sleep(LOOK_EVERY).await;
-            let heard = self.heard();
+            let heard = self.hearing.events();
             if heard != last {
                 (last, since) = (heard, Instant::now());
             }
-        }
-    }
-}
-
-/// Counts what one session is given.
-async fn listen(mut incoming: Incoming, ears: Arc<Ears>, heads: Arc<HashMap<String, u64>>) {
-    let mut heard = HashMap::clone(&heads);
-    while let Some(item) = incoming.next().await {
-        match item {
-            Item::Event(event) => {
-                let last = heard.entry(event.room).or_default();
-                if event.seq != *last + 1 {
-                    ears.broken.fetch_add(1, Ordering::Relaxed);
-                }
-                *last = event.seq;
-                ears.events.fetch_add(1, Ordering::Relaxed);
-            }
-            Item::Gap { .. }
-            | Item::Rebuilt { .. }
-            | Item::RoomLost { .. }
-            | Item::Ended(_)
-            | Item::SignedOut => {
-                ears.broken.fetch_add(1, Ordering::Relaxed);
-            }
-            Item::Reconnected => {
-                ears.reconnects.fetch_add(1, Ordering::Relaxed);
-            }
-            Item::Ready { .. }
-            | Item::Live { .. }
-            | Item::RoomCounter(_)
-            | Item::RoomGained { .. }
-            | Item::Typing(_)
-            | Item::Presence(_)
-            | Item::ReadMarker(_)
-            | Item::Reconnecting { .. } => {}
         }
     }
 }

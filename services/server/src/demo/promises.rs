@@ -63,6 +63,7 @@ impl Promises {
         };
         let expected = heads.map(deliveries).sum();
         audience.hears(expected).await;
+        let hearing = &audience.hearing;
         witness.look();
         let (former, written) = witness.try_former(cluster.store()).await?;
         let mut promises = of_logs(&logs, said);
@@ -72,10 +73,10 @@ impl Promises {
             checked: format!(
                 "{} deliveries, {} sessions that came back",
                 grouped(expected),
-                grouped(audience.reconnects())
+                grouped(hearing.reconnects())
             ),
             looked_at: expected,
-            broken: audience.broken() + expected.abs_diff(audience.heard()),
+            broken: hearing.broken() + expected.abs_diff(hearing.events()),
         });
         promises.push(Promise {
             name: "P5",

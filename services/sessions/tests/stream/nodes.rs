@@ -1,5 +1,7 @@
 //! A room on one node and its readers on another: what they see is what they would see there.
 
+use std::collections::BTreeMap;
+
 use cluster_rpc::name;
 use cluster_types::RoomId;
 use proto::v1::{MarkReadRequest, SetTypingRequest, WatchPresence};
@@ -24,6 +26,25 @@ async fn is_quiet(client: &mut Client) {
 /// Until a subscription, if one is due, stands.
 async fn settle() {
     sleep(SUBSCRIBE_RETRY * 4).await;
+}
+
+/// What becomes of so many rooms for a client, by their names.
+async fn changes(client: &mut Client, rooms: usize) -> BTreeMap<String, &'static str> {
+    let mut changes = BTreeMap::new();
+    while changes.len() < rooms {
+        match client.item().await {
+            Item::RoomGained(room) => _ = changes.insert(room.room, "gained"),
+            Item::RoomLost(room) => _ = changes.insert(room.room, "lost"),
+            Item::RoomCounter(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    changes
+}
+
+/// One of them.
+fn change(room: RoomId, what: &'static str) -> (String, &'static str) {
+    (name::of_room(room), what)
 }
 
 #[tokio::test(start_paused = true)]
@@ -120,20 +141,8 @@ async fn who_is_added_or_removed_while_the_link_is_full_hears_of_it() {
     nodes.home.remove(ann, lost, bob).await;
     let gained = nodes.home.room(&[ann, bob]).await;
     nodes.fill(false);
-    let mut changes = std::collections::BTreeMap::new();
-    while changes.len() < 2 {
-        match bobs.item().await {
-            Item::RoomGained(room) => _ = changes.insert(room.room, "gained"),
-            Item::RoomLost(room) => _ = changes.insert(room.room, "lost"),
-            Item::RoomCounter(_) => {}
-            other => panic!("{other:?}"),
-        }
-    }
-    let named = |room: RoomId, what| (name::of_room(room), what);
-    assert_eq!(
-        changes,
-        [named(lost, "lost"), named(gained, "gained")].into()
-    );
+    let expected = [change(lost, "lost"), change(gained, "gained")];
+    assert_eq!(changes(&mut bobs, 2).await, expected.into());
 }
 
 #[tokio::test(start_paused = true)]
@@ -203,21 +212,12 @@ async fn memberships_that_changed_while_there_was_no_link_are_found() {
     let delete = services_rooms::Action::DeleteRoom { by_administrator };
     nodes.home.act(ann, deleted, delete).await;
     nodes.link();
-    let mut changes = std::collections::BTreeMap::new();
-    while changes.len() < 3 {
-        match bobs.item().await {
-            Item::RoomGained(room) => _ = changes.insert(room.room, "gained"),
-            Item::RoomLost(room) => _ = changes.insert(room.room, "lost"),
-            Item::RoomCounter(_) => {}
-            other => panic!("{other:?}"),
-        }
-    }
-    let named = |room: RoomId, what| (name::of_room(room), what);
     let expected = [
-        named(lost, "lost"),
-        named(gained, "gained"),
-        named(deleted, "lost"),
+        change(lost, "lost"),
+        change(gained, "gained"),
+        change(deleted, "lost"),
     ];
+    let changes = changes(&mut bobs, 3).await;
     assert_eq!(changes, expected.into(), "and {kept} stays");
 }
 
