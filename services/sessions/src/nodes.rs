@@ -256,9 +256,13 @@ impl Between {
 
     /// Tells how far a member has read: whoever subscribes, or the room's home.
     pub(crate) fn read(&self, room: RoomId, account: AccountId, mark: ReadMark) {
-        if self.tell_read(room, account, mark) {
-            return;
+        if !self.tell_read(room, account, mark) {
+            self.owe_read(room, account, mark);
         }
+    }
+
+    /// Owes word of how far a member has read to those who have to hear it.
+    pub(crate) fn owe_read(&self, room: RoomId, account: AccountId, mark: ReadMark) {
         self.owed.mark(room, account, mark);
         // In this order: a way that opens behind this look says so itself.
         if self.leads_home(room, &self.nodes.linked()) {
@@ -294,11 +298,12 @@ impl Between {
         let _told = self.tell_all(&nodes, || wire::typing(room, account));
     }
 
-    /// Tells on what was said in passing on another node, if this is the room's home.
-    pub(crate) fn pass_on(&self, room: RoomId, from: NodeId, told: Bytes) {
-        if let Home::Here(_) = self.home(room) {
-            let nodes = self.hint_to(room, Some(from));
-            let _told = self.tell_all(&nodes, || told);
+    /// Tells on what was said in passing on another node, if this is the room's home. Returns whether whoever is to hear
+    /// it is told.
+    pub(crate) fn pass_on(&self, room: RoomId, from: NodeId, told: Bytes) -> bool {
+        match self.home(room) {
+            Home::Here(_) => self.tell_all(&self.hint_to(room, Some(from)), || told),
+            Home::There(..) | Home::Nowhere => true,
         }
     }
 
@@ -383,19 +388,21 @@ pub(crate) fn event(published: &Published) -> Event {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     const NEAR: NodeId = NodeId::from_bytes([1; 16]);
     const FAR: NodeId = NodeId::from_bytes([2; 16]);
 
-    /// A link to one node, and what went over it.
+    /// A link to one node, whether it is full, and what went over it. All rooms are here.
     #[derive(Debug, Default)]
-    struct Link(Mutex<Vec<Bytes>>);
+    struct Link(Mutex<(bool, Vec<Bytes>)>);
 
     #[async_trait]
     impl Nodes for Link {
         fn home(&self, _shard: Shard) -> Home {
-            Home::Nowhere
+            Home::Here(cluster_types::Epoch(1))
         }
 
         async fn look(&self) {}
@@ -406,8 +413,11 @@ mod tests {
 
         fn tell(&self, node: NodeId, told: Bytes) -> bool {
             assert_eq!(node, NEAR);
-            self.0.lock().push(told);
-            true
+            let (is_full, went) = &mut *self.0.lock();
+            if !*is_full {
+                went.push(told);
+            }
+            !*is_full
         }
 
         async fn subscribe(&self, _node: NodeId, _rooms: v1::Subscribe) -> Option<v1::Subscribed> {
@@ -415,13 +425,37 @@ mod tests {
         }
     }
 
+    fn between() -> (Arc<Link>, Between) {
+        let link = Arc::new(Link::default());
+        (Arc::clone(&link), Between::new(link))
+    }
+
     #[test]
     fn what_was_on_its_way_through_a_node_that_is_gone_is_looked_up_by_the_others() {
-        let link = std::sync::Arc::new(Link::default());
-        let between = Between::new(std::sync::Arc::clone(&link) as _);
+        let (link, between) = between();
         between.linked(FAR);
-        assert!(link.0.lock().is_empty());
+        assert!(link.0.lock().1.is_empty());
         between.unlinked(FAR);
-        assert_eq!(*link.0.lock(), [wire::doubt()]);
+        assert_eq!(link.0.lock().1, [wire::doubt()]);
+    }
+
+    #[test]
+    fn a_mark_of_another_node_waits_for_a_place_on_the_way_to_the_next() {
+        let (link, between) = between();
+        let (room, account) = (RoomId::from_bytes([3; 16]), AccountId::from_bytes([4; 16]));
+        let mark = ReadMark {
+            seq: Seq(1),
+            message_count: 1,
+        };
+        let told = wire::read(room, account, mark);
+        assert!(between.subscribe(NEAR, &[room]).is_empty());
+        link.0.lock().0 = true;
+        assert!(!between.pass_on(room, FAR, told.clone()));
+        between.owe_read(room, account, mark);
+        assert!(between.owes());
+        link.0.lock().0 = false;
+        between.tell_owed();
+        assert_eq!(link.0.lock().1, [told]);
+        assert!(!between.owes());
     }
 }

@@ -40,11 +40,13 @@ impl Hub {
             Heard::Deleted(room) => inner.gone(room),
             Heard::Read(room, account, mark) => {
                 inner.read(room, account, mark);
-                inner.between.pass_on(room, from, told);
+                if !inner.between.pass_on(room, from, told) {
+                    inner.between.owe_read(room, account, mark);
+                }
             }
             Heard::Typing(room, account) => {
                 inner.typing(room, account);
-                inner.between.pass_on(room, from, told);
+                let _told = inner.between.pass_on(room, from, told);
             }
             Heard::Doubt => self.doubt_rooms(),
             Heard::Presence(people, is_all) => inner.presence.told(from, &people, is_all),
