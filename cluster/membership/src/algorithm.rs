@@ -28,7 +28,7 @@
 //! ```
 //!
 //! A serving node drains too while an operator has **withdrawn** it, or while it reaches too few of the others to be
-//! of use to them, and serves again afterwards.
+//! of use to them or does not know yet whether it does, and serves again afterwards.
 //!
 //! A **round** begins every [`Timing::heartbeat_every`]. In one transaction the node checks that its `Node` row has
 //! its boot id, counts its heartbeat up, and reads all members with their heartbeats, and the owners if the mark is

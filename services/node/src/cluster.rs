@@ -43,6 +43,8 @@ impl Cluster {
     /// Keeps links and services in step with the membership, until the node stops.
     pub(crate) fn follow(self, others: Others, answering: Arc<Answering>, hub: Hub) {
         if self.network.is_some() {
+            // Until it is known, and before the membership is told to serve.
+            self.membership.set_cut_off(true);
             let reach = reach::follow(self.membership.clone(), others.clone());
             let stopping = self.tasks.stopping().clone();
             let reach = async move { _ = stopping.run_until_cancelled(reach).await };

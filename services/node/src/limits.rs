@@ -29,7 +29,7 @@ pub(crate) const REACH_LOOKED_AT_EVERY: Duration = Duration::from_millis(100);
 
 /// How long a node has to reach too few others before it gives its rooms away, and enough of them before it takes
 /// some again. Longer than a dead one stays a member, so that nobody leaves because others have died; and than a
-/// link takes that was broken and comes back.
+/// link takes that was broken and comes back. Whoever starts takes some as soon as it reaches enough of them.
 pub(crate) const CUT_OFF_AFTER: Duration = Duration::from_secs(2);
 
 /// How long a start waits for the place of files to say whose it is. A folder answers at once, and a bucket that

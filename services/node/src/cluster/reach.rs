@@ -4,6 +4,9 @@
 //! nobody else's clients could reach them. So the smaller side of a cut gives its rooms to the larger one, through the
 //! store, and sends its clients there. Of two equal sides the one with the lowest node id counts as the larger.
 //!
+//! Whoever starts is taken for cut off until its first links stand, so that a node that nobody reaches is handed nothing
+//! each time it is restarted.
+//!
 //! Invariant: at most one side of a cut keeps its rooms. If every node is on its own, none is larger, and as nobody
 //! is there to take them each keeps its own.
 //!
@@ -18,13 +21,55 @@ use tokio::time::{Instant, sleep};
 use super::{Others, peers};
 use crate::limits::{CUT_OFF_AFTER, REACH_LOOKED_AT_EVERY};
 
-/// Keeps the membership up to date with what this node reaches.
+/// What is believed of it. Links may come and go; who is found dead does not.
+#[derive(Debug)]
+struct Belief {
+    cut_off: bool,
+    /// Since when every look has said otherwise.
+    since: Instant,
+    /// The other nodes as they were when it was believed; none before the first look that counts.
+    among: Option<BTreeSet<NodeId>>,
+}
+
+impl Belief {
+    /// Of a node that starts: it serves once it reaches enough of the others, or those that it does not are dead.
+    fn at_start() -> Self {
+        Self {
+            cut_off: true,
+            since: Instant::now(),
+            among: None,
+        }
+    }
+
+    /// Takes in a look at the other nodes. Returns whether something is believed that was not.
+    fn look(&mut self, found: bool, others: &BTreeSet<NodeId>) -> bool {
+        let is_first = self.among.is_none();
+        if found == self.cut_off && !is_first {
+            self.since = Instant::now();
+            return false;
+        }
+        let others_died = !found && self.cut_off && self.among.as_ref() != Some(others);
+        let changes = others_died || self.since.elapsed() >= CUT_OFF_AFTER;
+        if changes {
+            self.since = Instant::now();
+            (self.cut_off, self.among) = (found, Some(others.clone()));
+        }
+        changes
+    }
+}
+
+/// Keeps the membership up to date with what this node reaches. Until that is known for the first time, it has been
+/// told that this is too little.
 pub(super) async fn follow(membership: Membership, others: Others) {
-    let (mut cut_off, mut since) = (false, Instant::now());
-    let mut cut_off_from = BTreeSet::new();
+    let mut belief = Belief::at_start();
     loop {
         sleep(REACH_LOOKED_AT_EVERY).await;
         let view = membership.view();
+        if view.living(view.me()).is_none() {
+            // Who else is there has not been read yet in this life, whose links are new.
+            belief.since = Instant::now();
+            continue;
+        }
         // Links of those who join begin later than their heartbeats.
         let joins = |node: &NodeId| {
             let member = view.members().find(|member| member.life.node == *node);
@@ -34,26 +79,23 @@ pub(super) async fn follow(membership: Membership, others: Others) {
         let members: BTreeSet<NodeId> = members.collect();
         let linked = others.links().map_or_else(Vec::new, |links| links.linked());
         let found = is_smaller(view.me().node, &members, &linked);
-        if found == cut_off {
-            since = Instant::now();
+        if !belief.look(found, &members) {
             continue;
         }
-        // Links may come and go; who is found dead does not.
-        let others_died = cut_off && members != cut_off_from;
-        if others_died || since.elapsed() >= CUT_OFF_AFTER {
-            cut_off = found;
-            cut_off_from.clone_from(&members);
-            membership.set_cut_off(cut_off);
-            if cut_off {
-                let (reached, others) = (linked.len(), members.len());
-                tracing::warn!(
-                    reached,
-                    others,
-                    "reaches too few other nodes, and gives its rooms to those who reach each other"
-                );
-            } else {
-                tracing::info!("reaches the other nodes again, and takes its part of the rooms");
-            }
+        membership.set_cut_off(found);
+        let (reached, others) = (linked.len(), members.len());
+        if found {
+            tracing::warn!(
+                reached,
+                others,
+                "reaches too few other nodes, and gives its rooms to those who reach each other"
+            );
+        } else {
+            tracing::info!(
+                reached,
+                others,
+                "reaches the other nodes, and takes its part of the rooms"
+            );
         }
     }
 }
@@ -99,6 +141,37 @@ mod tests {
         assert!(smaller(1, 5, &[2]));
         assert!(smaller(2, 2, &[]) && !smaller(1, 2, &[]));
         assert!(smaller(3, 4, &[4]) && !smaller(2, 4, &[1]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_starts_serves_once_it_reaches_the_others_or_they_are_dead() {
+        let (three, two) = (
+            nodes(&[1, 2]).into_iter().collect(),
+            nodes(&[1]).into_iter(),
+        );
+        let mut reaches = Belief::at_start();
+        assert!(!reaches.look(true, &three));
+        sleep(CUT_OFF_AFTER / 2).await;
+        assert!(reaches.look(false, &three) && !reaches.cut_off);
+        let mut does_not = Belief::at_start();
+        sleep(CUT_OFF_AFTER).await;
+        assert!(does_not.look(true, &three) && does_not.cut_off);
+        assert!(does_not.look(false, &two.collect()) && !does_not.cut_off);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cut_is_believed_after_a_while_and_its_end_too() {
+        let three = nodes(&[1, 2]).into_iter().collect();
+        let mut belief = Belief::at_start();
+        assert!(belief.look(false, &three));
+        for cut_off in [true, false] {
+            sleep(CUT_OFF_AFTER).await;
+            assert!(!belief.look(!cut_off, &three), "as before");
+            sleep(CUT_OFF_AFTER / 2).await;
+            assert!(!belief.look(cut_off, &three));
+            sleep(CUT_OFF_AFTER / 2).await;
+            assert!(belief.look(cut_off, &three));
+        }
     }
 
     #[test]

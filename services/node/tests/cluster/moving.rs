@@ -1,11 +1,13 @@
 //! Rooms that are asked on any node, and that outlive theirs.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::time::Duration;
 
+use cluster_membership::Member;
 use cluster_types::{RoomId, Seq};
 use futures::future::join_all;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::world::World;
 
@@ -143,7 +145,7 @@ async fn nodes_that_cannot_reach_each_other_still_take_every_message_once_they_c
     let (one, other) = (world.nodes[0].id, world.nodes[1].id);
     world.network.part(one, other);
     let heal = async {
-        tokio::time::sleep(Duration::from_secs(4)).await;
+        sleep(Duration::from_secs(4)).await;
         world.network.heal(one, other);
     };
     let (said, ()) = tokio::join!(world.say(1, room, 1), heal);
@@ -181,4 +183,29 @@ async fn rooms_of_a_node_that_no_other_reaches_move_to_where_clients_reach_them_
         world.said(1, room).await,
         ["message 0", "message 1", "message 2"]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_starts_without_links_is_given_nothing_before_it_has_some() {
+    let mut world = World::new(3).await;
+    let id = world.nodes[0].id;
+    // Its links stay cut.
+    world.kill(0);
+    sleep(FAILOVER_WITHIN).await;
+    world.add(id).await;
+    let owns = |world: &World| {
+        let view = world.nodes[0].node.membership.view();
+        let shards = |member: &Arc<Member>| view.shards_of(member.life).count();
+        view.member(id).map_or(0, shards)
+    };
+    let began = Instant::now();
+    while began.elapsed() < 2 * CUT_OFF_WITHIN {
+        assert_eq!(owns(&world), 0, "after {:?}", began.elapsed());
+        sleep(Duration::from_millis(50)).await;
+    }
+    for place in 0..2 {
+        world.network.heal(id, world.nodes[place].id);
+    }
+    world.settle().await;
+    assert!(owns(&world) > 0);
 }

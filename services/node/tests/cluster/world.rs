@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster_membership::{Addresses, Membership, Myself, Place, Timing};
+use cluster_membership::{Addresses, Membership, Myself, NodeState, Place, Timing};
 use cluster_rpc::link::MemoryNetwork;
 use cluster_runtime::Tasks;
 use cluster_store::{Faults, Simulated, SimulatedDisk, Store};
@@ -141,7 +141,7 @@ impl World {
         self.nodes.push(Member { id, node, tasks });
     }
 
-    /// Until every shard has an owner whom all nodes know, and all are linked.
+    /// Until every shard has an owner whom all nodes know, and all are linked and take part.
     pub(crate) async fn settle(&self) {
         let is_settled = |member: &Member| {
             let view = member.node.membership.view();
@@ -153,7 +153,7 @@ impl World {
             });
             let moved = view.members().all(|of| {
                 let shards = view.shards_of(of.life).count();
-                shards > 1_024 / self.nodes.len() / 2
+                of.state == NodeState::Serving && shards > 1_024 / self.nodes.len() / 2
             });
             others && linked && owned && moved
         };
