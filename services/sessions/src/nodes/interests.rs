@@ -179,11 +179,14 @@ impl Interests {
     /// whose turn it is, if that is news.
     pub(super) fn relinked(&mut self, node: NodeId) -> Option<Turn> {
         self.leaving.remove(&node);
-        let is_there =
-            |interest: &Interest| matches!(interest.home, Home::There(at, _) if at == node);
-        let rooms = self.rooms.iter().filter(|(_, of)| is_there(of));
-        let rooms: Vec<_> = rooms.map(|((_, room), _)| *room).collect();
-        let turns = rooms.into_iter().filter_map(|room| self.wait(room));
+        let is_there = |home: Home| matches!(home, Home::There(at, _) if at == node);
+        // Under a lock that each event takes: rooms of shards that are elsewhere are not looked at.
+        let may_be_there = |shard: &Shard| self.homes.get(shard).copied().is_none_or(is_there);
+        let shards = Shard::all().filter(may_be_there);
+        let rooms = shards.flat_map(|shard| self.rooms.range(rooms_of(shard)));
+        let there = rooms.filter(|(_, interest)| is_there(interest.home));
+        let there: Vec<_> = there.map(|((_, room), _)| *room).collect();
+        let turns = there.into_iter().filter_map(|room| self.wait(room));
         turns.last()
     }
 
@@ -324,6 +327,10 @@ mod tests {
         interests.stand(&asked);
         settle(&mut interests, Turn::There(NEAR));
         assert_eq!(interests.relinked(FAR), None, "nothing is there");
+        // And once it is known where all shards are.
+        interests.moved(|_| THERE);
+        assert_eq!(interests.relinked(FAR), None);
+        assert_eq!(interests.relinked(NEAR), Some(Turn::There(NEAR)));
     }
 
     #[test]
