@@ -56,8 +56,9 @@ export const options = {
     failures: ['rate<=0'],
     broken: [brokenMax],
     acknowledged_ms: ['max<=20000'],
-    // On each node that went there was somebody.
-    came_back: ['count>=2'],
+    // Of each node that went somebody came back: of one that was killed, of one that said so.
+    'came_back{after:break}': ['count>=1'],
+    'came_back{after:farewell}': ['count>=1'],
   },
 };
 
@@ -149,6 +150,8 @@ class Conversation {
     this.over = false;
     this.last = undefined;
     this.comeBackAfter = pause;
+    // What ends the stream, if it does.
+    this.endsBy = 'break';
     this.requests = 1;
     this.byRequest = new Map();
     this.byId = new Map();
@@ -180,9 +183,10 @@ class Conversation {
     client.close();
     this.live = false;
     if (!this.over) {
-      cameBack.add(1);
+      cameBack.add(1, { after: this.endsBy });
       setTimeout(() => this.open(), this.comeBackAfter);
       this.comeBackAfter = pause;
+      this.endsBy = 'break';
     }
   }
 
@@ -201,6 +205,7 @@ class Conversation {
       this.answer(item.reply);
     } else if (item.farewell) {
       this.live = false;
+      this.endsBy = 'farewell';
       this.comeBackAfter = (item.farewell.retryAfterMs || pause) * (1 + Math.random());
     }
   }

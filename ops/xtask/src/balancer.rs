@@ -111,7 +111,7 @@ fn trouble(console: &Console, nodes: &mut Nodes, haproxy: &mut Haproxy) -> anyho
     nodes.have("restart", 1)?;
     haproxy.until(1, true)?;
     nodes.settle()?;
-    tell("node 1 is back, with rooms and clients");
+    tell("node 1 is back, with its rooms");
     nodes.have("drain", 2)?;
     tell("node 2 has left in good order");
     haproxy.until(2, false)?;
