@@ -7,7 +7,8 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::{env, fs, io::IsTerminal};
+use std::time::Duration;
+use std::{env, fs, io::IsTerminal, thread};
 
 use anyhow::{Context, bail, ensure};
 
@@ -17,6 +18,12 @@ use crate::stopwatch::{Stopwatch, for_people};
 
 /// What Debian calls the one thing we need from it.
 const DEBIAN_PACKAGES: [&str; 2] = ["python3", "python3-venv"];
+
+/// How often apt-get is tried while another one is at work: a machine that has just started brings itself up to date.
+const APT_TRIES: u32 = 100;
+
+/// How long to wait between two tries. With [`APT_TRIES`] it is five minutes in all.
+const APT_EVERY: Duration = Duration::from_secs(3);
 
 /// Installs one package of `tools.txt` below `target/tools`.
 ///
@@ -147,13 +154,37 @@ pub(crate) fn install_debian(
         let mut command = as_administrator(root, &by_hand)?;
         command
             .args(&arguments)
+            // So that it is known by what it says that another one is at work.
+            .env("LC_ALL", "C")
             .env("DEBIAN_FRONTEND", "noninteractive");
         if arguments.len() > 1 {
             command.args(names);
         }
-        quietly(&mut command).context(by_hand.clone())?;
+        in_turn(console, APT_EVERY, || quietly(&mut command)).context(by_hand.clone())?;
     }
     Ok(())
+}
+
+/// Tries again for as long as another apt-get is at work, which it does not wait for by itself.
+fn in_turn(
+    console: &Console,
+    every: Duration,
+    mut apt_get: impl FnMut() -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let is_locked = |error: &anyhow::Error| error.to_string().contains("Could not get lock");
+    let mut tries = 1;
+    loop {
+        match apt_get() {
+            Err(error) if tries < APT_TRIES && is_locked(&error) => {}
+            outcome => return outcome,
+        }
+        if tries == 1 {
+            let title = console.paint(Tone::Quiet, "waiting");
+            console.line(&format!("{title}     for another apt-get to end"));
+        }
+        tries += 1;
+        thread::sleep(every);
+    }
 }
 
 /// `apt-get` with the rights it needs: as root, or through sudo, which may ask only a person.
@@ -240,6 +271,24 @@ mod tests {
             "{error}"
         );
         assert!(quietly(&mut Command::new("true")).is_ok());
+    }
+
+    #[test]
+    fn whoever_finds_another_apt_get_at_work_waits_for_it_and_for_nothing_else() {
+        let locked =
+            "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 3078 (apt-get)";
+        let run = |said: &'static str, times: u32| {
+            let mut tries = 0;
+            let outcome = in_turn(&Console::new(), Duration::ZERO, || {
+                tries += 1;
+                ensure!(tries > times, "apt-get failed (exit status: 100)\n{said}");
+                Ok(())
+            });
+            (outcome.is_ok(), tries)
+        };
+        assert_eq!(run(locked, 2), (true, 3));
+        assert_eq!(run(locked, u32::MAX), (false, APT_TRIES));
+        assert_eq!(run("E: Unable to locate package", 1), (false, 1));
     }
 
     #[test]
