@@ -19,6 +19,7 @@ use cluster_types::{DeploymentId, Life, NodeId, Rng};
 use services_sessions::Hub;
 
 use crate::limits::FAREWELL_WITHIN;
+use crate::ties::Weakly;
 
 mod answering;
 mod others;
@@ -91,7 +92,7 @@ impl Cluster {
             myself,
             deployment: self.deployment,
             network: Arc::clone(network),
-            handler: Arc::clone(answering) as Arc<dyn cluster_rpc::link::Handler>,
+            handler: Weakly::of(answering),
             tasks: self.tasks.clone(),
             rng: self.rng.fork(),
             limits: Limits::default(),

@@ -72,6 +72,7 @@ impl Known {
 }
 
 /// Ends the streams of a sign-in with it.
+#[derive(Debug)]
 pub(crate) struct EndStreams {
     pub(crate) hub: Hub,
     pub(crate) transfers: Transfers,

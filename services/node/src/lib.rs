@@ -12,6 +12,7 @@ mod files;
 mod known;
 mod limits;
 mod node;
+mod ties;
 
 pub use known::Known;
 pub use node::{Node, NodeError, Parts};

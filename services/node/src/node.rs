@@ -19,6 +19,7 @@ use crate::cluster::{Answering, Cluster, Others};
 use crate::files::{Carried, Members};
 use crate::known::{EndStreams, Known};
 use crate::limits::{LEAVE_WITHIN, LINKS_END_WITHIN, PLACE_ANSWERS_WITHIN};
+use crate::ties::{Ties, Weakly};
 
 /// What a node is made of.
 pub struct Parts {
@@ -93,6 +94,7 @@ pub struct Node {
     /// Who else is there, and who has which rooms.
     pub membership: Membership,
     others: Others,
+    _ties: Arc<Ties>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -119,19 +121,7 @@ impl Node {
         let hub = Hub::start(parts.relay_shards, Arc::new(others.clone()), &parts.tasks);
         let files = files(&parts, &known);
         check_place(&files).await?;
-        let rooms = Rooms::start(services_rooms::Dependencies {
-            store: parts.store.clone(),
-            vault: parts.vault.clone(),
-            clock: Arc::clone(&parts.clock),
-            rng: parts.rng.fork(),
-            people: known.clone(),
-            attachments: Arc::new(Carried(files.clone())),
-            publisher: Arc::new(hub.clone()),
-            membership: parts.membership.clone(),
-            nodes: Arc::new(others.clone()),
-            tasks: parts.tasks.clone(),
-        })
-        .await?;
+        let rooms = rooms(&parts, &known, &files, &hub, &others).await?;
         let transfers = Transfers::new(services_files::Dependencies {
             files: files.clone(),
             carriers: Arc::new(Members(rooms.clone())),
@@ -139,12 +129,12 @@ impl Node {
             pace: parts.file_pace,
         });
         transfers.sweep(&parts.membership, &parts.tasks);
-        let streams = EndStreams {
+        let streams = Arc::new(EndStreams {
             hub: hub.clone(),
             transfers: transfers.clone(),
             others: others.clone(),
-        };
-        end_streams(&accounts, streams, parts.network.is_some()).await?;
+        });
+        end_streams(&accounts, &streams, parts.network.is_some()).await?;
         let dependencies = services_sessions::Dependencies {
             rooms: rooms.clone(),
             sign_ins: known.clone(),
@@ -153,13 +143,17 @@ impl Node {
             frame_bytes_max: parts.frame_bytes_max,
         };
         let sessions = Sessions::start(hub.clone(), dependencies).await?;
-        let answering = Arc::new(Answering {
-            accounts: accounts.clone(),
-            rooms: rooms.clone(),
-            hub: hub.clone(),
-            membership: parts.membership.clone(),
-            tasks: parts.tasks.clone(),
-        });
+        let ties = Ties {
+            streams,
+            rooms: Arc::new(rooms.clone()),
+            answering: Arc::new(Answering {
+                accounts: accounts.clone(),
+                rooms: rooms.clone(),
+                hub: hub.clone(),
+                membership: parts.membership.clone(),
+                tasks: parts.tasks.clone(),
+            }),
+        };
         let cluster = Cluster {
             membership: parts.membership.clone(),
             network: parts.network,
@@ -167,8 +161,8 @@ impl Node {
             tasks: parts.tasks,
             rng: parts.rng,
         };
-        cluster.follow(others.clone(), answering, hub.clone());
-        parts.membership.serve(Arc::new(rooms.clone()));
+        cluster.follow(others.clone(), Arc::clone(&ties.answering), hub.clone());
+        parts.membership.serve(Weakly::of(&ties.rooms));
         Ok(Self {
             accounts,
             known,
@@ -179,6 +173,7 @@ impl Node {
             sessions,
             membership: parts.membership,
             others,
+            _ties: Arc::new(ties),
         })
     }
 
@@ -236,11 +231,11 @@ async fn accounts(parts: &Parts) -> Result<Accounts, HashError> {
 /// Has streams end with their sign-ins, also with those that other nodes end, if there are any.
 async fn end_streams(
     accounts: &Accounts,
-    streams: EndStreams,
+    streams: &Arc<EndStreams>,
     is_shared: bool,
 ) -> Result<(), StoreError> {
     // Nobody else has had the chance to be told, and nobody has a stream yet.
-    let _first = accounts.on_sign_in_ended(Arc::new(streams));
+    let _first = accounts.on_sign_in_ended(Weakly::of(streams));
     if is_shared {
         accounts.follow_other_nodes().await?;
     }
@@ -259,6 +254,28 @@ fn files(parts: &Parts, known: &Arc<Known>) -> Files {
         policy: parts.files.clone(),
         tasks: parts.tasks.clone(),
     })
+}
+
+async fn rooms(
+    parts: &Parts,
+    known: &Arc<Known>,
+    files: &Files,
+    hub: &Hub,
+    others: &Others,
+) -> Result<Rooms, StoreError> {
+    let dependencies = services_rooms::Dependencies {
+        store: parts.store.clone(),
+        vault: parts.vault.clone(),
+        clock: Arc::clone(&parts.clock),
+        rng: parts.rng.fork(),
+        people: known.clone(),
+        attachments: Arc::new(Carried(files.clone())),
+        publisher: Arc::new(hub.clone()),
+        membership: parts.membership.clone(),
+        nodes: Arc::new(others.clone()),
+        tasks: parts.tasks.clone(),
+    };
+    Rooms::start(dependencies).await
 }
 
 /// Refuses a place of files that is another store's. One that does not answer is asked again by whoever needs it, and

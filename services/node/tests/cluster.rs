@@ -1,5 +1,7 @@
 //! Three nodes on one simulated store, linked in memory. Time is paused: it passes only where everybody waits.
 
+#[path = "cluster/dropping.rs"]
+mod dropping;
 #[path = "cluster/moving.rs"]
 mod moving;
 #[path = "cluster/signing_out.rs"]

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use cluster_membership::{Addresses, Membership, Myself, NodeState, Place, Timing};
@@ -46,6 +46,8 @@ pub(crate) struct World {
 pub(crate) struct Member {
     pub(crate) id: NodeId,
     pub(crate) node: Node,
+    /// Its place for files, which goes with it.
+    pub(crate) objects: Weak<InMemory>,
     tasks: Tasks,
 }
 
@@ -115,11 +117,12 @@ impl World {
             },
             timing: Timing::default(),
         });
+        let objects = Arc::new(InMemory::new());
         let node = Node::start(Parts {
             store,
             deployment: DEPLOYMENT,
             vault: vault.await.expect("a vault opens"),
-            objects: Arc::new(InMemory::new()),
+            objects: objects.clone(),
             clock: Arc::new(ManualClock::at(UnixMillis(1_000_000_000))),
             rng: self.rng.fork(),
             tasks: tasks.clone(),
@@ -138,7 +141,12 @@ impl World {
             network: Some(Arc::new(self.network.node(id))),
         });
         let node = node.await.expect("starts");
-        self.nodes.push(Member { id, node, tasks });
+        self.nodes.push(Member {
+            id,
+            node,
+            objects: Arc::downgrade(&objects),
+            tasks,
+        });
     }
 
     /// Until every shard has an owner whom all nodes know, and all are linked and take part.
@@ -245,7 +253,9 @@ impl World {
 
     /// Ends a node as a kill does: nobody hears a word of it.
     pub(crate) fn kill(&mut self, place: usize) {
-        let Member { id, node, tasks } = self.nodes.remove(place);
+        let Member {
+            id, node, tasks, ..
+        } = self.nodes.remove(place);
         for other in &self.nodes {
             self.network.part(id, other.id);
             self.network.sever(id, other.id);
