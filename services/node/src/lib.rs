@@ -11,8 +11,10 @@ mod cluster;
 mod files;
 mod known;
 mod limits;
+mod load;
 mod node;
 mod ties;
 
 pub use known::Known;
+pub use load::Load;
 pub use node::{Node, NodeError, Parts};

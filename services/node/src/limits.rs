@@ -15,6 +15,13 @@ pub(crate) const HANDED_WITHIN: Duration = Duration::from_secs(1);
 /// How long another node has to look what was done to sign-ins. It finds out by itself in about as long.
 pub(crate) const LOOK_WITHIN: Duration = Duration::from_secs(1);
 
+/// How long another node has to say what it has to do, which it knows without waiting for anything. An operator
+/// waits for the one that says nothing.
+pub(crate) const LOAD_WITHIN: Duration = Duration::from_secs(1);
+
+/// How many of its rooms a node names as the hottest: those that an operator would think of moving.
+pub(crate) const HOT_ROOMS: usize = 5;
+
 /// How long the links of a life that is over have to end.
 pub(crate) const FAREWELL_WITHIN: Duration = Duration::from_millis(100);
 

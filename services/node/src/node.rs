@@ -93,7 +93,7 @@ pub struct Node {
     pub sessions: Sessions,
     /// Who else is there, and who has which rooms.
     pub membership: Membership,
-    others: Others,
+    pub(crate) others: Others,
     _ties: Arc<Ties>,
 }
 

@@ -2,6 +2,8 @@
 
 #[path = "cluster/dropping.rs"]
 mod dropping;
+#[path = "cluster/loads.rs"]
+mod loads;
 #[path = "cluster/moving.rs"]
 mod moving;
 #[path = "cluster/signing_out.rs"]

@@ -17,10 +17,13 @@ use cluster_runtime::{Inbox, Reply, Taken};
 use cluster_store::{AsStoreError, StoreError};
 use cluster_types::RoomId;
 use futures::future::join;
+use parking_lot::Mutex;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::time::Instant;
 
 use crate::clearing::Clearing;
 use crate::directory::Dependencies;
+use crate::heat::Heat;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_COUNT_MAX};
 use crate::state::{Change, Head, Prepared, SALT_BYTES, Salt, State};
 use crate::store::Opener;
@@ -60,11 +63,12 @@ pub(crate) struct RoomActor {
     pub(crate) progress: Arc<Progress>,
 }
 
-/// How far an actor has come. Its directory looks at it when the actor has ended.
+/// How far an actor has come. Its directory looks at it when the actor has ended, and at how much happens meanwhile.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     told_newest: AtomicBool,
     useful: AtomicBool,
+    heat: Mutex<Heat>,
 }
 
 impl Progress {
@@ -76,6 +80,11 @@ impl Progress {
     /// Whether a command has got through to the store and back.
     pub(crate) fn is_useful(&self) -> bool {
         self.useful.load(Ordering::Relaxed)
+    }
+
+    /// Events of the last minute.
+    pub(crate) fn events(&self, now: Instant) -> u32 {
+        self.heat.lock().events(now)
     }
 }
 
@@ -233,6 +242,7 @@ impl RoomActor {
         };
         self.progress.useful.store(true, Ordering::Relaxed);
         let requests = std::mem::take(&mut taken.requests);
+        let before = state.head.seq;
         for (request, decision) in requests.into_iter().zip(decisions) {
             match decision {
                 Ok(prepared) => {
@@ -243,6 +253,8 @@ impl RoomActor {
                 Err(error) => request.reply.send(Err(error)),
             }
         }
+        let events = u32::try_from(state.head.seq.0 - before.0).unwrap_or(u32::MAX);
+        self.progress.heat.lock().add(events, Instant::now());
         Ok(())
     }
 

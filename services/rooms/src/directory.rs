@@ -25,7 +25,7 @@ use crate::actor::{self, Progress, Request, RoomActor};
 use crate::clearing::Clearing;
 use crate::limits::{ACTIVE_ROOMS_MAX, IDLE_SWEEP_EVERY, INBOX};
 use crate::nodes::OtherNodes;
-use crate::{Attachments, CommandError, Publisher};
+use crate::{Attachments, CommandError, HotRoom, Publisher};
 
 mod active;
 mod asking;
@@ -115,6 +115,19 @@ impl Rooms {
     /// Rooms in memory now.
     pub fn active(&self) -> usize {
         self.local.active.lock().rooms.len()
+    }
+
+    /// How much has happened in each of them.
+    pub(crate) fn heats(&self, now: Instant) -> Vec<HotRoom> {
+        let active = self.local.active.lock();
+        let heat = |slot: &Slot| {
+            let running = active.by_actor.get(&slot.actor.get_id())?;
+            Some(HotRoom {
+                room: running.room,
+                events: running.progress.events(now),
+            })
+        };
+        active.rooms.values().filter_map(heat).collect()
     }
 
     /// Takes nothing more, finishes what is under way, ends all actors. What waits is answered with

@@ -20,6 +20,7 @@ mod command;
 mod directory;
 mod error;
 pub mod grpc;
+mod heat;
 pub mod limits;
 mod lobby;
 mod model;
@@ -40,6 +41,7 @@ pub use attachments::{AttachError, Attachment, Attachments, NoFiles, Unattachabl
 pub use command::{Action, Command, Draft, Outcome};
 pub use directory::{Dependencies, People, Rooms};
 pub use error::{CommandError, FutureSeq, ReadError};
+pub use heat::HotRoom;
 pub use lobby::NewRoom;
 pub use model::{
     ClientMessageId, Event, EventKind, Format, Kind, LinkHash, Member, MembershipChange,

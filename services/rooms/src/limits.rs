@@ -71,6 +71,10 @@ pub const COMMAND_ATTEMPTS_MAX: usize = 3;
 /// Rooms in memory at a time on one node.
 pub const ACTIVE_ROOMS_MAX: usize = 100_000;
 
+/// How long it is seen in a room's heat that something has happened: an operator who looks wants to know who is busy now,
+/// and not who was for a moment. Shorter than an actor stays awake after the last command.
+pub const HEAT_SPAN: Duration = Duration::from_secs(60);
+
 /// An actor that was not asked anything for this long goes to sleep.
 pub const IDLE_AFTER: Duration = Duration::from_secs(120);
 

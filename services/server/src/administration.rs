@@ -1,17 +1,17 @@
 //! The Administration service: what administrators may do, about accounts, rooms and the node.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cluster_membership::Membership;
 use cluster_rpc::{name, page, status};
 use cluster_types::{Caller, NodeId, RoomId, Shard};
 use proto::v1;
 use proto::v1::administration_server::Administration as Service;
-use services_accounts::{Accounts, AdministerError, administration};
-use services_files::Transfers;
+use proto::v1::list_server_nodes_request::View;
+use services_accounts::{AdministerError, administration};
 use services_gateway::Certificates;
-use services_rooms::{Action, Command, Rooms, wire};
-use services_sessions::Hub;
+use services_node::Node;
+use services_rooms::{Action, Command, wire};
 use tonic::{Request, Response, Status};
 
 use crate::rotation::Rotations;
@@ -30,11 +30,7 @@ type Answer<T> = Result<Response<T>, Status>;
 /// What the service is about.
 #[derive(Clone)]
 pub(crate) struct Administration {
-    pub(crate) accounts: Accounts,
-    pub(crate) membership: Membership,
-    pub(crate) rooms: Rooms,
-    pub(crate) hub: Hub,
-    pub(crate) transfers: Transfers,
+    pub(crate) node: Node,
     pub(crate) certificates: Arc<Certificates>,
     pub(crate) rotations: Rotations,
     pub(crate) upgrading: Upgrading,
@@ -46,46 +42,46 @@ impl Service for Administration {
         &self,
         request: Request<v1::ListAccountsRequest>,
     ) -> Answer<v1::ListAccountsResponse> {
-        administration::list_accounts(&self.accounts, request).await
+        administration::list_accounts(&self.node.accounts, request).await
     }
 
     async fn suspend_account(
         &self,
         request: Request<v1::SuspendAccountRequest>,
     ) -> Answer<v1::Account> {
-        administration::suspend_account(&self.accounts, request).await
+        administration::suspend_account(&self.node.accounts, request).await
     }
 
     async fn resume_account(
         &self,
         request: Request<v1::ResumeAccountRequest>,
     ) -> Answer<v1::Account> {
-        administration::resume_account(&self.accounts, request).await
+        administration::resume_account(&self.node.accounts, request).await
     }
 
     async fn set_account_role(
         &self,
         request: Request<v1::SetAccountRoleRequest>,
     ) -> Answer<v1::Account> {
-        administration::set_account_role(&self.accounts, request).await
+        administration::set_account_role(&self.node.accounts, request).await
     }
 
     async fn create_invitation(
         &self,
         request: Request<v1::CreateInvitationRequest>,
     ) -> Answer<v1::CreateInvitationResponse> {
-        administration::create_invitation(&self.accounts, request).await
+        administration::create_invitation(&self.node.accounts, request).await
     }
 
     async fn list_invitations(
         &self,
         request: Request<v1::ListInvitationsRequest>,
     ) -> Answer<v1::ListInvitationsResponse> {
-        administration::list_invitations(&self.accounts, request).await
+        administration::list_invitations(&self.node.accounts, request).await
     }
 
     async fn delete_invitation(&self, request: Request<v1::DeleteInvitationRequest>) -> Answer<()> {
-        administration::delete_invitation(&self.accounts, request).await
+        administration::delete_invitation(&self.node.accounts, request).await
     }
 
     async fn list_server_rooms(
@@ -97,7 +93,7 @@ impl Service for Administration {
         let request = request.into_inner();
         let limit = page::size(request.page_size, PAGE_DEFAULT, PAGE_MAX)?;
         let after = page::fixed_cursor(CALL, b"", &request.page_token)?.map(RoomId::from_bytes);
-        let found = self.rooms.list_server(after, limit).await;
+        let found = self.node.rooms.list_server(after, limit).await;
         let (rooms, next) = found.map_err(|error| status(&error))?;
         Ok(Response::new(v1::ListServerRoomsResponse {
             rooms: rooms.into_iter().map(wire::server_room).collect(),
@@ -120,7 +116,8 @@ impl Service for Administration {
             account: caller.account,
             action,
         };
-        self.rooms
+        self.node
+            .rooms
             .command(room, command)
             .await
             .map_err(|error| status(&error))?;
@@ -136,7 +133,11 @@ impl Service for Administration {
         let request = request.into_inner();
         let limit = page::size(request.page_size, PAGE_DEFAULT, PAGE_MAX)?;
         let after = page::fixed_cursor(CALL, b"", &request.page_token)?.map(NodeId::from_bytes);
-        let (nodes, next) = nodes::page(&self.membership.view(), after, limit);
+        let loads = match request.view() {
+            View::Full => self.node.loads().await,
+            View::Basic | View::Unspecified => BTreeMap::new(),
+        };
+        let (nodes, next) = nodes::page(&self.node.membership.view(), &loads, after, limit);
         Ok(Response::new(v1::ListServerNodesResponse {
             nodes,
             next_page_token: next
@@ -150,7 +151,7 @@ impl Service for Administration {
         let request = request.into_inner();
         let room = name::room(&request.name, "name")?;
         let node = name::node(&request.node, "node")?;
-        let moved = self.membership.move_shard(Shard::of_room(room), node);
+        let moved = self.node.membership.move_shard(Shard::of_room(room), node);
         moved.await.map_err(|error| status(&error))?;
         tracing::info!(by = %caller.account, %room, %node, "a room was moved");
         Ok(Response::new(()))
@@ -159,7 +160,7 @@ impl Service for Administration {
     async fn drain_server_node(&self, request: Request<v1::DrainServerNodeRequest>) -> Answer<()> {
         let caller = administrator(&request)?;
         let node = name::node(&request.into_inner().name, "name")?;
-        let withdrawn = self.membership.withdraw(node, true).await;
+        let withdrawn = self.node.membership.withdraw(node, true).await;
         withdrawn.map_err(|error| status(&error))?;
         tracing::info!(by = %caller.account, %node, "a node drains");
         Ok(Response::new(()))
@@ -171,7 +172,7 @@ impl Service for Administration {
     ) -> Answer<()> {
         let caller = administrator(&request)?;
         let node = name::node(&request.into_inner().name, "name")?;
-        let resumed = self.membership.withdraw(node, false).await;
+        let resumed = self.node.membership.withdraw(node, false).await;
         resumed.map_err(|error| status(&error))?;
         tracing::info!(by = %caller.account, %node, "a node takes part again");
         Ok(Response::new(()))
@@ -203,9 +204,9 @@ impl Service for Administration {
         administrator(&request)?;
         Ok(Response::new(v1::ServerStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            sessions: self.hub.count(),
-            active_rooms: self.rooms.active() as u64,
-            file_transfers: self.transfers.count(),
+            sessions: self.node.hub.count(),
+            active_rooms: self.node.rooms.active() as u64,
+            file_transfers: self.node.transfers.count(),
             certificate_sha256: self.certificates.fingerprint().to_string(),
             upgrading_from_schema: self.upgrading.from(),
             unreadable_rows: self.upgrading.unreadable(),

@@ -205,11 +205,7 @@ impl App {
         keys::take_care(&base.vault, &config, &base.tasks, &services.node.membership);
         let upgrading = Upgrading::start(&base.store, &services.node, &base.tasks).await?;
         let administration = Administration {
-            accounts: services.node.accounts.clone(),
-            membership: services.node.membership.clone(),
-            rooms: services.node.rooms.clone(),
-            hub: services.node.hub.clone(),
-            transfers: services.node.transfers.clone(),
+            node: services.node.clone(),
             certificates: Arc::clone(&certificates),
             upgrading,
             rotations: Rotations::new(base.vault.clone(), base.tasks.clone()),

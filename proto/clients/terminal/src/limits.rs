@@ -102,3 +102,6 @@ pub(crate) const SECRET_BYTES_MAX: u64 = 4 * 1024;
 
 /// How often a rotation that is watched is asked how far it is: often enough for a bar that moves.
 pub(crate) const WATCH_EVERY: Duration = Duration::from_millis(250);
+
+/// Rooms that `admin cluster` names as the hottest of all nodes: those that an operator would think of moving.
+pub(crate) const HOTTEST_SHOWN: usize = 5;

@@ -21,6 +21,7 @@ use services_rooms::{CommandError, Rooms};
 use services_sessions::Hub;
 
 use super::wire;
+use crate::Load;
 
 /// Hears what other nodes say.
 #[derive(Debug)]
@@ -66,6 +67,12 @@ impl Handler for Answering {
                     accounts.look().await;
                     answer.send(wire::looked());
                 });
+            }
+            Some(Asked::LookAtLoad(_)) => {
+                let (hub, rooms) = (self.hub.clone(), self.rooms.clone());
+                // It looks at each room, and the link has to be read meanwhile.
+                let say = async move { answer.send(wire::answer_load(&Load::of(&hub, &rooms))) };
+                self.tasks.spawn(TaskKind::Link, "node: load", say);
             }
             None => {}
         }

@@ -18,7 +18,8 @@ use services_rooms::{Command, CommandError, OtherNodes, Outcome};
 use services_sessions::{Home, Nodes};
 
 use super::wire;
-use crate::limits::{COMMAND_WITHIN, HANDED_WITHIN, LOOK_WITHIN, SUBSCRIBE_WITHIN};
+use crate::Load;
+use crate::limits::{COMMAND_WITHIN, HANDED_WITHIN, LOAD_WITHIN, LOOK_WITHIN, SUBSCRIBE_WITHIN};
 
 /// The other nodes. Clones are the same.
 #[derive(Clone)]
@@ -64,6 +65,12 @@ impl Others {
         let linked = self.links().map_or_else(Vec::new, |links| links.linked());
         let ask = |node| self.ask(node, wire::look_at_sign_ins(), LOOK_WITHIN);
         let _answers = join_all(linked.into_iter().map(ask)).await;
+    }
+
+    /// What another node has to do, if it says so.
+    pub(crate) async fn load(&self, node: NodeId) -> Option<Load> {
+        let answer = self.ask(node, wire::look_at_load(), LOAD_WITHIN).await;
+        wire::load(answer.ok()?)
     }
 
     async fn ask(&self, node: NodeId, asked: Bytes, within: Duration) -> Result<Bytes, AskError> {

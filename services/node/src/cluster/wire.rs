@@ -7,7 +7,10 @@ use prost::Message as _;
 use proto::cluster::v1;
 use proto::cluster::v1::asked::Asked;
 use services_rooms::wire::nodes;
-use services_rooms::{Command, CommandError, Outcome};
+use services_rooms::{Command, CommandError, HotRoom, Outcome};
+
+use crate::Load;
+use crate::limits::HOT_ROOMS;
 
 fn asked(asked: Asked) -> Bytes {
     encoded(&v1::Asked { asked: Some(asked) })
@@ -85,6 +88,38 @@ pub(super) fn read_handed(handed: &v1::Handed) -> Vec<(Shard, Owner)> {
 
 pub(super) fn look_at_sign_ins() -> Bytes {
     asked(Asked::LookAtSignIns(v1::LookAtSignIns {}))
+}
+
+pub(super) fn look_at_load() -> Bytes {
+    asked(Asked::LookAtLoad(v1::LookAtLoad {}))
+}
+
+pub(super) fn answer_load(load: &Load) -> Bytes {
+    let hot = |hot: &HotRoom| v1::load::HotRoom {
+        room_id: hot.room.as_bytes().to_vec(),
+        events: hot.events,
+    };
+    encoded(&v1::Load {
+        sessions: load.sessions,
+        active_rooms: load.active_rooms,
+        hottest_rooms: load.hottest.iter().map(hot).collect(),
+    })
+}
+
+/// Reads what another node has to do. What is not understood is left out.
+pub(super) fn load(answer: Bytes) -> Option<Load> {
+    let load = v1::Load::decode(answer).ok()?;
+    let hot = |hot: v1::load::HotRoom| {
+        let room = RoomId::try_from(&hot.room_id[..]).ok()?;
+        let events = hot.events;
+        Some(HotRoom { room, events })
+    };
+    let hottest = load.hottest_rooms.into_iter().take(HOT_ROOMS);
+    Some(Load {
+        sessions: load.sessions,
+        active_rooms: load.active_rooms,
+        hottest: hottest.filter_map(hot).collect(),
+    })
 }
 
 pub(super) fn looked() -> Bytes {

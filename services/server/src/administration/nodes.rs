@@ -1,14 +1,19 @@
 //! Nodes, as operators see them.
 
+use std::collections::BTreeMap;
+
 use cluster_membership::{Member, NodeState, View};
 use cluster_rpc::name;
 use cluster_types::NodeId;
 use proto::v1;
 use proto::v1::server_node::State;
+use services_node::Load;
+use services_rooms::HotRoom;
 
 /// The members after one, by their ids, and after which the next page begins.
 pub(super) fn page(
     view: &View,
+    loads: &BTreeMap<NodeId, Load>,
     after: Option<NodeId>,
     limit: usize,
 ) -> (Vec<v1::ServerNode>, Option<NodeId>) {
@@ -18,12 +23,15 @@ pub(super) fn page(
     let last = found.last().map(|member| id(member));
     let next = last.filter(|_| rest.next().is_some());
     (
-        found.into_iter().map(|member| node(view, member)).collect(),
+        found
+            .into_iter()
+            .map(|member| node(view, member, loads.get(&id(member))))
+            .collect(),
         next,
     )
 }
 
-fn node(view: &View, member: &Member) -> v1::ServerNode {
+fn node(view: &View, member: &Member, load: Option<&Load>) -> v1::ServerNode {
     let epochs: Vec<u64> = view
         .shards_of(member.life)
         .map(|shard| view.owner(shard).epoch.0)
@@ -43,6 +51,19 @@ fn node(view: &View, member: &Member) -> v1::ServerNode {
         shards: u32::try_from(epochs.len()).unwrap_or(u32::MAX),
         epoch_max: epochs.into_iter().max().unwrap_or_default(),
         answering: member.life == view.me(),
+        load: load.map(of_load),
+    }
+}
+
+fn of_load(load: &Load) -> v1::NodeLoad {
+    let hot = |hot: &HotRoom| v1::HotRoom {
+        name: name::of_room(hot.room),
+        events_per_minute: hot.events,
+    };
+    v1::NodeLoad {
+        sessions: load.sessions,
+        active_rooms: load.active_rooms,
+        hottest_rooms: load.hottest.iter().map(hot).collect(),
     }
 }
 
@@ -63,7 +84,7 @@ mod tests {
         );
         let parts = Parts::unreachable(store, id, Rng::seeded(1), Tasks::new());
         let membership = Membership::alone(parts).await.expect("is alone");
-        let (nodes, next) = page(&membership.view(), None, 10);
+        let (nodes, next) = page(&membership.view(), &BTreeMap::new(), None, 10);
         assert_eq!(next, None);
         let [node] = &nodes[..] else {
             panic!("not one: {nodes:?}");
@@ -72,7 +93,7 @@ mod tests {
         assert_eq!((node.shards, node.epoch_max), (u32::from(SHARDS), 1));
         assert_eq!(node.state(), State::Serving);
         assert!(node.answering);
-        let (nodes, _) = page(&membership.view(), Some(id), 10);
+        let (nodes, _) = page(&membership.view(), &BTreeMap::new(), Some(id), 10);
         assert!(nodes.is_empty(), "behind the last");
     }
 }

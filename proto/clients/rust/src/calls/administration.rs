@@ -2,6 +2,7 @@
 
 use proto::v1::account::Role;
 use proto::v1::administration_client::AdministrationClient;
+use proto::v1::list_server_nodes_request::View;
 use proto::v1::{
     Account, CreateInvitationRequest, CreateInvitationResponse, DeleteInvitationRequest,
     DeleteServerRoomRequest, DrainServerNodeRequest, GetKeyRotationRequest, GetServerStatusRequest,
@@ -195,10 +196,23 @@ impl Client {
     /// # Errors
     /// As any call of an administrator.
     pub async fn server_nodes(&self) -> Result<Vec<ServerNode>, Error> {
+        self.nodes(View::Basic).await
+    }
+
+    /// The nodes of the cluster, and what each has to do, if it says so within a second.
+    ///
+    /// # Errors
+    /// As any call of an administrator.
+    pub async fn server_nodes_and_load(&self) -> Result<Vec<ServerNode>, Error> {
+        self.nodes(View::Full).await
+    }
+
+    async fn nodes(&self, view: View) -> Result<Vec<ServerNode>, Error> {
         pages::all(|page_token| async move {
             let request = ListServerNodesRequest {
                 page_size: PAGE_SIZE,
                 page_token,
+                view: view.into(),
             };
             let page: ListServerNodesResponse = call!(
                 self,
