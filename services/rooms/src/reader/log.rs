@@ -61,9 +61,12 @@ impl Rooms {
     ) -> Result<EventPage, ReadError> {
         let read = |tx: Transaction| async move {
             let (opener, head) = self.enter_log(&tx, account, room).await?;
-            page(&tx, &opener, head, start, direction, limit).await
+            let page = page(&tx, &opener, head, start, direction, limit).await?;
+            Ok::<_, ReadError>((page, opener.has_forgotten()))
         };
-        self.with.store.read(read).await
+        let (page, has_forgotten) = self.with.store.read(read).await?;
+        self.check_kept(room, has_forgotten).await?;
+        Ok(page)
     }
 
     /// One event.
@@ -79,9 +82,26 @@ impl Rooms {
         let read = |tx: Transaction| async move {
             let opener = self.enter(&tx, account, room).await?.opener;
             let event = event_at(&tx, &opener, seq).await?;
-            event.ok_or(ReadError::NoSuchEvent)
+            let event = event.ok_or(ReadError::NoSuchEvent)?;
+            Ok::<_, ReadError>((event, opener.has_forgotten()))
         };
-        self.with.store.read(read).await
+        let (event, has_forgotten) = self.with.store.read(read).await?;
+        self.check_kept(room, has_forgotten).await?;
+        Ok(event)
+    }
+
+    /// The keys of a room go with it, and are looked for outside of the snapshot that is read. So if some were not there, the
+    /// room is looked at once more: to whoever read it while it was deleted it does not exist, and nobody is shown
+    /// messages of it as if each had been deleted.
+    async fn check_kept(&self, room: RoomId, has_forgotten: bool) -> Result<(), ReadError> {
+        if !has_forgotten {
+            return Ok(());
+        }
+        let read = |tx: Transaction| async move { store::exists(&tx, room).await };
+        match self.with.store.read(read).await? {
+            true => Ok(()),
+            false => Err(ReadError::NoSuchRoom),
+        }
     }
 
     /// What is needed to read a file that the message at `seq` carries.

@@ -12,6 +12,7 @@
 //! Leaves out: which fields are whose secret. That is [`Sealable`], in `secrets`.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use cluster_store::schema::{Row, Table};
@@ -43,6 +44,8 @@ pub(crate) struct Opener<'a> {
     room: RoomId,
     /// `None` if the room has no key: it was deleted, or nothing of it was sealed yet.
     fields: Option<Sealer>,
+    /// A message was read whose key is not there.
+    forgot: AtomicBool,
 }
 
 /// Why a row does not open.
@@ -72,6 +75,7 @@ impl<'a> Opener<'a> {
             vault,
             room,
             fields,
+            forgot: AtomicBool::new(false),
         })
     }
 
@@ -88,6 +92,7 @@ impl<'a> Opener<'a> {
             vault,
             room: *room,
             fields,
+            forgot: AtomicBool::new(false),
         });
         Ok(openers.collect())
     }
@@ -95,6 +100,12 @@ impl<'a> Opener<'a> {
     /// Whose rows it opens.
     pub(crate) const fn room(&self) -> RoomId {
         self.room
+    }
+
+    /// Whether a message was read whose key is not there: its author was erased, or the room has been deleted since the
+    /// snapshot.
+    pub(crate) fn has_forgotten(&self) -> bool {
+        self.forgot.load(Ordering::Relaxed)
     }
 
     /// Opens a row that is no message.
@@ -148,7 +159,10 @@ impl<'a> Opener<'a> {
                 }
                 Some(name) => match pairs.get(&name).and_then(Option::as_ref) {
                     Some(pair) => self.open_message(name.author, seq, row, pair)?,
-                    None => return forgotten(seq, row),
+                    None => {
+                        self.forgot.store(true, Ordering::Relaxed);
+                        return forgotten(seq, row);
+                    }
                 },
             };
             values::salted_event(seq, row)
