@@ -6,7 +6,7 @@ use cluster_types::Seq;
 
 use super::log::{Log, Stand};
 use super::{About, Rule, Verdict, numbered};
-use crate::history::{Answer, Ask, Done, Event, History, Item, Kind, OnStream, What, World};
+use crate::history::{Answer, Ask, Done, Event, History, Item, Kind, OnStream, What, Why, World};
 use crate::names::{Device, Op, Person, Room, Stream};
 
 /// What there is to know.
@@ -365,10 +365,19 @@ impl Order<'_> {
     /// Whether any attempt may have done it: its answer says so, says nothing, or never came.
     pub(super) fn may_have_happened(&self) -> bool {
         self.attempts.iter().any(|attempt| {
-            attempt
-                .answer
-                .is_none_or(|(_, answer)| !answer.says_nothing_happened())
+            let nothing = |(_, answer): (usize, &Answer)| {
+                answer.says_nothing_happened() && !self.is_of_afterwards(answer)
+            };
+            !attempt.answer.is_some_and(nothing)
         })
+    }
+
+    /// Whether an answer tells of what was there once the order had been done: who joins is shown the room, and may be
+    /// out of it by then.
+    fn is_of_afterwards(&self, answer: &Answer) -> bool {
+        let is_no_room = |why: &Why| why.reason == "ROOM_NOT_FOUND";
+        matches!(self.ask, Ask::Join { .. })
+            && matches!(answer, Answer::Refused(why) if is_no_room(why))
     }
 
     /// The answers that say that it is done, each with its entry.

@@ -34,7 +34,9 @@ pub(super) fn check(facts: &Facts<'_>, verdict: &mut Verdict) {
 fn shown(facts: &Facts<'_>, by: Person, room: Room, seq: Seq, at: usize) -> Option<String> {
     let log = facts.logs.get(&room).filter(|log| seq <= log.whole)?;
     let (lost, gained) = log.outside(by, seq)?;
-    let again = gained.is_some() && facts.may_gain(by, room, lost, at);
+    // Of a room that is gone, nobody has read the end of the log: it may have been gained there.
+    let again = gained.is_some() || !log.is_complete;
+    let again = again && facts.may_gain(by, room, lost, at);
     (!again).then(|| format!("{by} lost {room} at {lost}, and is shown {seq}"))
 }
 

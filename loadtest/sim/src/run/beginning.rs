@@ -72,13 +72,14 @@ impl Run {
             person
         };
         for _ in 1..self.plan.devices {
-            self.sign_in(&Reach::here(node.clone()), person).await?;
+            let is_signed_in = self.sign_in(&Reach::here(node.clone()), person).await?;
+            anyhow::ensure!(is_signed_in, "the node died");
         }
         Ok(())
     }
 
-    /// On one more device.
-    pub(super) async fn sign_in(&self, reach: &Reach, person: Person) -> anyhow::Result<()> {
+    /// On one more device. `false`: the node died.
+    pub(super) async fn sign_in(&self, reach: &Reach, person: Person) -> anyhow::Result<bool> {
         let request = v1::SignInRequest {
             user_name: user_name(person.0.into()),
             password: PASSWORD.to_owned(),
@@ -91,10 +92,12 @@ impl Run {
             let request = tonic::Request::new(request);
             v1::accounts_server::Accounts::sign_in(&accounts, request).await
         };
-        let signed_in = reach.run(sign_in).await.context("the node died")?;
+        let Some(signed_in) = reach.run(sign_in).await else {
+            return Ok(false);
+        };
         let token = signed_in?.into_inner().token;
         self.world.lock().add_device(person, token);
-        Ok(())
+        Ok(true)
     }
 
     async fn add(

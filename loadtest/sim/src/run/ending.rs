@@ -14,7 +14,7 @@ use crate::calls::{Order, Wire};
 use crate::clients::{Clients, Ending};
 use crate::files;
 use crate::history::{Ask, Cursor, Done, What, World as Happened};
-use crate::limits::{CATCH_UP, SETTLE, UPLOADS_GONE_DAYS};
+use crate::limits::{ALONE, CATCH_UP, SETTLE, UPLOADS_GONE_DAYS};
 use crate::names::{Device, Person, Room};
 use crate::node::Node;
 use crate::people::{all_rooms, page};
@@ -202,17 +202,19 @@ impl Run {
         for clock in &*self.clocks.lock() {
             clock.jump_to(UPLOADS_GONE_DAYS * 24 * 60 * 60 * 1_000);
         }
-        let reach = clients.nodes.any(&self.rng).context("no node")?;
-        let store = reach.node.store.clone();
-        loop {
+        let store = loop {
+            let reach = clients.nodes.any(&self.rng).context("no node")?;
             let files = reach.node.services.files.clone();
-            let swept = reach.run(async move { files.sweep().await }).await;
-            let swept = swept.context("the node died")?;
+            // One that was told to drain before the weather was fair may end meanwhile.
+            let Some(swept) = reach.run(async move { files.sweep().await }).await else {
+                sleep(ALONE).await;
+                continue;
+            };
             anyhow::ensure!(swept.failures == 0, "files are not swept in fair weather");
             if swept == Swept::default() {
-                break;
+                break reach.node.store.clone();
             }
-        }
+        };
         let kept = files::kept(&store, &self.ground.objects, &self.world).await?;
         self.world.note_world(kept);
         Ok(())
@@ -223,8 +225,13 @@ impl Run {
         if let Some(device) = self.world.lock().device_mut(order.device) {
             device.is_signed_out = true;
         }
-        let reach = clients.nodes.any(&self.rng).context("no node")?;
-        self.sign_in(&reach, order.by).await
+        loop {
+            let reach = clients.nodes.any(&self.rng).context("no node")?;
+            // As above.
+            if self.sign_in(&reach, order.by).await? {
+                return Ok(());
+            }
+        }
     }
 
     fn is_signed_out(&self, device: Device) -> bool {

@@ -281,6 +281,22 @@ fn whoever_is_added_again_may_see_what_was_said_in_between_and_not_before_that()
 }
 
 #[test]
+fn where_nobody_reads_the_end_of_a_log_somebody_may_have_been_added_there() {
+    let mut story = shown_after_removal();
+    story.readers.clear();
+    breaks(story, Rule::Removed);
+
+    let (mut story, stream) = talk();
+    story.delivers(stream, 1..=5);
+    story.removes(A, B);
+    story.says(A, "about B");
+    story.adds(A, B);
+    story.delivers(stream, 6..=7);
+    story.readers.clear();
+    holds(story);
+}
+
+#[test]
 fn a_page_that_is_read_by_somebody_removed_is_found() {
     let (mut story, _) = talk();
     story.removes(A, B);

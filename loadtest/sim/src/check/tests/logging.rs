@@ -8,7 +8,7 @@ use tonic::Code;
 use super::story::{A, B, C, ROOM, Story, edit, id, membership, message, said, send, why, words};
 use super::{breaks, holds};
 use crate::check::Rule;
-use crate::history::{Answer, Ask, Done, Item, Kind, What, World};
+use crate::history::{Answer, Ask, Done, Item, Kind, What, Why, World};
 use crate::names::{Op, Room};
 
 pub(super) fn stories() -> Vec<Story> {
@@ -36,6 +36,28 @@ fn written_by_a_stranger() -> Story {
     let stray = World::Stray("node 1 wrote where node 2 was".to_owned());
     story.entries.push(What::World(stray));
     story
+}
+
+/// B joins and is removed before it is shown the room, and is told this reason.
+fn joined_and_removed(reason: &str) -> Story {
+    let mut story = Story::new();
+    story.removes(A, B);
+    let op = story.asks(B, Ask::Join { room: ROOM });
+    story.append(B, membership(B, Change::Joined, Role::Member));
+    story.removes(A, B);
+    let why = Why {
+        code: Code::NotFound,
+        reason: reason.to_owned(),
+    };
+    story.answers(op, 1, Answer::Refused(why));
+    story.readers = vec![A, C];
+    story
+}
+
+#[test]
+fn who_joins_and_is_removed_at_once_may_be_told_that_there_is_no_room() {
+    holds(joined_and_removed("ROOM_NOT_FOUND"));
+    breaks(joined_and_removed("LINK_NOT_FOUND"), Rule::Unasked);
 }
 
 #[test]
