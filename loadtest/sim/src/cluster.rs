@@ -255,7 +255,7 @@ impl Cluster {
                 match process.news() {
                     None => {}
                     Some(News::Serves(reach)) => {
-                        self.nodes.set(place, Some(reach));
+                        self.nodes.set(place, Some(*reach));
                         self.note(place, OnNode::Serves);
                     }
                     Some(News::Failed(why)) => {

@@ -445,7 +445,8 @@ impl Ask {
             | (Self::Ban { whom: w, .. }, Change::Banned)
             | (Self::Unban { whom: w, .. }, Change::Unbanned) => *w == whom,
             (Self::Join { .. }, Change::Joined) | (Self::Leave { .. }, Change::Left) => by == whom,
-            (Self::CreateRoom { .. } | Self::OpenDirect { .. }, Change::Added) => true,
+            (Self::CreateRoom { .. }, Change::Added) => by == whom,
+            (Self::OpenDirect { peer }, Change::Added) => by == whom || *peer == whom,
             _ => false,
         }
     }

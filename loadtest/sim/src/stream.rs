@@ -63,6 +63,8 @@ struct Shared {
     is_paused: AtomicBool,
     changed: Notify,
     gone: CancellationToken,
+    /// Of the node, if it can die without its clients.
+    died: Option<CancellationToken>,
 }
 
 /// Who waits for a reply.
@@ -125,13 +127,13 @@ impl Client {
                 is_paused: AtomicBool::new(false),
                 changed: Notify::new(),
                 gone: CancellationToken::new(),
+                died: reach.is_remote().then(|| reach.died().clone()),
             }),
         };
-        let died = reach.is_remote().then(|| reach.died().clone());
         tasks.spawn(
             TaskKind::Connection,
             "sim: stream",
-            client.clone().read(body, died),
+            client.clone().read(body),
         );
         if let Some(cursors) = cursors {
             client.hello(&cursors);
@@ -226,7 +228,12 @@ impl Client {
         let (answer, answered) = oneshot::channel();
         let (frame, _) = self.frame(command, Waiting::Order(answer));
         let input = self.shared.input.lock().clone()?;
-        input.send(frame).await.ok()?;
+        tokio::select! {
+            biased;
+            // Whoever waits for a place hears of a death in turn, and not as the node's tasks happen to be dropped.
+            () = cut(self.shared.died.as_ref()) => return None,
+            sent = input.send(frame) => sent.ok()?,
+        }
         answered.await.ok()
     }
 
@@ -287,7 +294,7 @@ impl Client {
     }
 
     /// Reads until the stream ends or the client leaves.
-    async fn read(self, mut body: tonic::body::Body, died: Option<CancellationToken>) {
+    async fn read(self, mut body: tonic::body::Body) {
         let mut unread = BytesMut::new();
         loop {
             let (gone, changed) = (self.shared.gone.cancelled(), self.shared.changed.notified());
@@ -295,7 +302,7 @@ impl Client {
             let frame = tokio::select! {
                 biased;
                 () = gone => break,
-                () = cut(died.as_ref()) => {
+                () = cut(self.shared.died.as_ref()) => {
                     self.note(OnStream::Cut);
                     self.shared.gone.cancel();
                     break;

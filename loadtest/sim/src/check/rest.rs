@@ -64,8 +64,8 @@ fn follows(
     }
 }
 
-/// Whoever gained or lost the room while the stream was open was told so. Who lost it and gained it again before the
-/// stream's node had heard of either has it as before: there is nothing to tell but the events.
+/// Whoever gained or lost the room while the stream was open was told so. Who lost it and gained it again, or gained it and
+/// lost it again, before the stream's node had heard of either stands as before: there is nothing to tell but the events.
 fn knows(
     facts: &Facts<'_>,
     ready: usize,
@@ -86,17 +86,18 @@ fn knows(
     let here = later
         .clone()
         .all(|(seq, _)| facts.cause(room, *seq) > ready);
+    let is_as_before = |is_in| told.is_none() && had == is_in && here;
     match later.next_back() {
         // It may have happened just before the stream was greeted, and be known to nobody: then there
         // is nothing to tell. So only what was asked for afterwards counts.
-        Some((lost, false)) if told != Some(false) && facts.cause(room, *lost) > ready => {
+        Some((lost, false))
+            if told != Some(false) && !is_as_before(false) && facts.cause(room, *lost) > ready =>
+        {
             let what = format!("{} lost {room} at {lost}, and was told {told:?}", track.by);
             verdict.broken(Rule::Untold, about, what);
         }
         Some((gained, true))
-            if told != Some(true)
-                && !(told.is_none() && had && here)
-                && facts.cause(room, *gained) > ready =>
+            if told != Some(true) && !is_as_before(true) && facts.cause(room, *gained) > ready =>
         {
             let what = format!(
                 "{} gained {room} at {gained}, and was told {told:?}",

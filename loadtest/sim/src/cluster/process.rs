@@ -47,7 +47,7 @@ pub(super) struct Process {
 #[derive(Debug)]
 pub(super) enum News {
     /// It takes clients.
-    Serves(Reach),
+    Serves(Box<Reach>),
     /// It could not start, for this reason.
     Failed(String),
     /// It has drained.
@@ -150,7 +150,7 @@ impl Process {
                 let runtime = self.stepped.runtime().handle().clone();
                 let reach = Reach::there(node, runtime);
                 self.reach = Some(reach.clone());
-                Some(News::Serves(reach))
+                Some(News::Serves(Box::new(reach)))
             }
             Err(error) => Some(News::Failed(format!("{error:#}"))),
         }

@@ -345,6 +345,21 @@ fn whoever_gains_a_room_is_told() {
 }
 
 #[test]
+fn whoever_loses_a_room_again_before_it_was_known_to_be_gained_need_not_be_told() {
+    let (mut story, newcomer) = (Story::new(), crate::names::Person(9));
+    let stream = story.opens(newcomer, &[]);
+    story.adds(A, newcomer);
+    story.removes(A, newcomer);
+    let mut told = story.clone();
+    story.settles();
+    holds(story);
+    // What was told has to be taken back.
+    told.gets(stream, Item::Gained(ROOM));
+    told.settles();
+    breaks(told, Rule::Untold);
+}
+
+#[test]
 fn whoever_has_a_room_again_before_it_was_known_to_be_lost_need_not_be_told() {
     let mut story = Story::new();
     story.opens(B, &[]);
