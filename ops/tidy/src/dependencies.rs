@@ -80,6 +80,8 @@ pub const ROWS: &[Row] = &[
         ],
     )
     .and_tests(&["cluster-membership", "services-vault"]),
+    // It decides about calls, of which nothing is stored.
+    Row::new("services-voice", PLATFORM),
     // It copies rows and files as they lie.
     Row::new(
         "services-backup",
