@@ -130,6 +130,8 @@ pub const ROWS: &[Row] = &[
     // Clients: what others can build, with nothing internal.
     Row::new("rookery-client", &["proto"]),
     Row::new("proto-clients-terminal", &["proto", "rookery-client"]),
+    // Sound in, datagrams out: it knows no network, and so nothing of ours.
+    Row::new("rookery-voice", &[]),
     // Load: a client, plus the bare store as the baseline of `append` and the subject of `power`.
     Row::new("loadtest-conversations", &["rookery-client"]),
     Row::new(

@@ -1,0 +1,16 @@
+//! The sound of a call: samples in, encrypted datagrams out, and back.
+//!
+//! Invariant: nothing that comes from the network is played before it is authenticated, and nothing that it brings
+//! makes memory or delay grow beyond a constant in `limits`. Left out: networks, clocks, microphones. Time is an
+//! argument, a [`std::time::Duration`] since any start that the caller keeps to.
+
+mod frame;
+mod ids;
+mod level;
+pub mod limits;
+pub mod sframe;
+pub mod tone;
+
+pub use frame::{FRAME_SAMPLES, FRAME_TIME, Frame, RATE_HZ, SILENCE, frames};
+pub use ids::{AccountId, Epoch, Nonce, RoomId, Slot, Speaker};
+pub use level::Level;
