@@ -8,6 +8,7 @@ mod frame;
 mod ids;
 mod level;
 pub mod limits;
+pub mod opus;
 pub mod sframe;
 pub mod tone;
 
