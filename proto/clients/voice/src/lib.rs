@@ -6,6 +6,7 @@
 
 mod frame;
 mod ids;
+pub mod jitter;
 mod level;
 pub mod limits;
 pub mod opus;
