@@ -9,9 +9,11 @@ mod ids;
 pub mod jitter;
 mod level;
 pub mod limits;
+pub mod measure;
 pub mod opus;
 pub mod sframe;
 pub mod tone;
+pub mod wav;
 
 pub use frame::{FRAME_SAMPLES, FRAME_TIME, Frame, RATE_HZ, SILENCE, frames};
 pub use ids::{AccountId, Epoch, Nonce, RoomId, Slot, Speaker};
