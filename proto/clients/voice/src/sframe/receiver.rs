@@ -23,6 +23,8 @@ pub struct Receiver {
     room: RoomId,
     /// Oldest first, all within [`EPOCHS_HELD_MAX`] of the newest: so no two have the same last bits.
     epochs: Vec<Held>,
+    /// The newest that was ever held: one that is forgotten stays so, with what was opened in it.
+    latest: Option<Epoch>,
     speakers: BTreeMap<Slot, Known>,
 }
 
@@ -92,6 +94,7 @@ impl Receiver {
             suite,
             room,
             epochs: Vec::new(),
+            latest: None,
             speakers: BTreeMap::new(),
         }
     }
@@ -101,12 +104,12 @@ impl Receiver {
     ///
     /// # Errors
     ///
-    /// If the epoch is not later than all that are held. Nothing changes then.
+    /// If the epoch is not later than all that were held. Nothing changes then.
     pub fn offer(&mut self, epoch: Epoch, secret: EpochSecret) -> Result<(), NotLater> {
-        let newest = self.epochs.last().map(|held| held.epoch);
-        if newest.is_some_and(|newest| epoch <= newest) {
+        if self.latest.is_some_and(|latest| epoch <= latest) {
             return Err(NotLater);
         }
+        self.latest = Some(epoch);
         self.epochs.push(Held { epoch, secret });
         let span = EPOCHS_HELD_MAX as u64 - 1;
         self.forget_before(Epoch(epoch.0.saturating_sub(span)));
@@ -121,9 +124,9 @@ impl Receiver {
         }
     }
 
-    /// The newest epoch that is held.
-    pub fn newest(&self) -> Option<Epoch> {
-        self.epochs.last().map(|held| held.epoch)
+    /// The newest epoch that it was given.
+    pub const fn latest(&self) -> Option<Epoch> {
+        self.latest
     }
 
     /// Says who speaks from a place, and by which connection. The same again changes nothing; another one takes the
@@ -156,7 +159,7 @@ impl Receiver {
         Ok(true)
     }
 
-    /// Forgets who spoke from a place, and the keys.
+    /// Forgets who spoke from a place, and the keys. Who comes back does so by another connection, with another nonce.
     pub fn dismiss(&mut self, slot: Slot) {
         self.speakers.remove(&slot);
     }

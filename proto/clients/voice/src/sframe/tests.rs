@@ -271,7 +271,10 @@ fn no_more_epochs_are_held_than_two_bits_tell_apart() {
     receiver.offer(Epoch(6), secret(6)).expect("later");
     let frame = sealed(&mut sender(2), b"x");
     assert_eq!(receiver.open(METADATA, &frame), Err(OpenError::Forged));
-    assert_eq!(receiver.newest(), Some(Epoch(6)));
+    assert_eq!(receiver.latest(), Some(Epoch(6)));
+    // What was opened in an epoch is forgotten with it, so it must not come back.
+    receiver.forget_before(Epoch(7));
+    assert_eq!(receiver.offer(Epoch(6), secret(6)), Err(NotLater));
 }
 
 #[test]
