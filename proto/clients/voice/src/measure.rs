@@ -51,26 +51,43 @@ pub fn compare(said: &[f32], heard: &[f32]) -> Option<Comparison> {
     let speaks = |energy: f64| energy > 0.0 && energy >= loudest * ratio(-SPEAKS_WITHIN_DB);
     let overall = best_lag(said, heard, 0..=samples(COMPARED_DELAY_MAX))?;
 
-    let (mut snr, mut out, mut count) = (0.0, 0_usize, 0_usize);
+    let parts = said.chunks(PART_FRAMES * FRAME_SAMPLES);
+    let speaking = energies
+        .chunks(PART_FRAMES)
+        .map(|part| part.iter().any(|energy| speaks(*energy)));
     let mut lag = overall.lag;
-    for (index, part) in said.chunks(PART_FRAMES * FRAME_SAMPLES).enumerate() {
-        let start = index * PART_FRAMES * FRAME_SAMPLES;
-        let frames = part.chunks_exact(FRAME_SAMPLES).enumerate();
-        let frames: Vec<_> = frames
-            .filter(|(at, _)| speaks(energies[index * PART_FRAMES + at]))
-            .collect();
-        if frames.is_empty() {
+    let lags = parts
+        .zip(speaking)
+        .enumerate()
+        .map(|(index, (part, speaks))| {
+            if speaks {
+                lag = part_lag(part, heard, index * PART_FRAMES * FRAME_SAMPLES, lag);
+            }
+            lag
+        });
+    let lags: Vec<usize> = lags.collect();
+
+    let (mut snr, mut out, mut count) = (0.0, 0_usize, 0_usize);
+    for (index, frame) in said.chunks_exact(FRAME_SAMPLES).enumerate() {
+        if !speaks(energies[index]) {
             continue;
         }
-        lag = part_lag(part, heard, start, lag);
-        for (at, frame) in frames {
-            let from = start + at * FRAME_SAMPLES + lag;
-            let came = heard.get(from..).unwrap_or_default();
+        // Within a part the delay may be that of the part before or after it already.
+        let part = index / PART_FRAMES;
+        let near = lags[part.saturating_sub(1)..]
+            .iter()
+            .take(if part > 0 { 3 } else { 2 });
+        let came = near.map(|lag| {
+            let came = heard.get(index * FRAME_SAMPLES + lag..).unwrap_or_default();
             let came = &came[..came.len().min(FRAME_SAMPLES)];
-            snr += frame_snr_db(frame, came);
-            out += usize::from(energy(came) >= energy(frame) * ratio(-HEARD_WITHIN_DB));
-            count += 1;
-        }
+            (frame_snr_db(frame, came), energy(came))
+        });
+        let (db, came) = came
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+            .unwrap_or((SNR_MIN_DB, 0.0));
+        snr += db;
+        out += usize::from(came >= energies[index] * ratio(-HEARD_WITHIN_DB));
+        count += 1;
     }
     (count > 0).then(|| Comparison {
         delay_ms: overall.lag as f64 * 1_000.0 / f64::from(RATE_HZ),
