@@ -181,6 +181,29 @@ fn delay_follows_the_jitter_up_and_down() {
 }
 
 #[test]
+fn clocks_that_differ_neither_pile_up_nor_run_dry_for_long() {
+    // A sender whose second is a thousandth shorter or longer than ours, for two minutes.
+    for millionths in [19_980, 20_020] {
+        let arrivals: Vec<_> = (0..6_000)
+            .map(|number| (Duration::from_micros(millionths * number), number))
+            .collect();
+        let mut buffer = Buffer::new();
+        let turns = played(&mut buffer, &arrivals, true);
+        assert_eq!(
+            frames(&turns),
+            (0..6_000).collect::<Vec<_>>(),
+            "{millionths}"
+        );
+        let counts = buffer.counts();
+        let made_up = counts.concealed - CONCEALED_IN_A_ROW_MAX;
+        assert!(
+            counts.shortened <= 10 && made_up <= 10,
+            "{millionths}: {counts:?}"
+        );
+    }
+}
+
+#[test]
 fn a_pause_is_not_lost_and_not_jitter() {
     let mut buffer = Buffer::new();
     let mut arrivals = even(0..50);
