@@ -19,8 +19,8 @@ use ropus::{Application, Bitrate, Channels, DecodeMode, InbandFec, Signal};
 
 use crate::frame::{FRAME_SAMPLES, Frame, RATE_HZ, SILENCE};
 use crate::limits::{
-    BITRATE_DEFAULT_BPS, BITRATE_MAX_BPS, BITRATE_MIN_BPS, COMPLEXITY, LOSS_DEFAULT_PERCENT,
-    LOSS_MAX_PERCENT, PACKET_BYTES_MAX,
+    BITRATE_DEFAULT_BPS, BITRATE_MAX_BPS, BITRATE_MIN_BPS, COMPLEXITY, LOSS_MAX_PERCENT,
+    LOSS_MIN_PERCENT, PACKET_BYTES_MAX,
 };
 
 /// How to encode. What is out of bounds is taken to the nearest bound.
@@ -58,7 +58,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             bitrate_bps: BITRATE_DEFAULT_BPS,
-            loss_percent: LOSS_DEFAULT_PERCENT,
+            loss_percent: LOSS_MIN_PERCENT,
         }
     }
 }
@@ -75,7 +75,7 @@ impl Encoder {
             .complexity(COMPLEXITY)
             .signal(Signal::Voice)
             .inband_fec(InbandFec::Enabled)
-            .packet_loss_perc(settings.loss_percent.min(LOSS_MAX_PERCENT))
+            .packet_loss_perc(loss(settings.loss_percent))
             .dtx(false)
             .build()
             .map_err(EncodeError::Setup)?;
@@ -100,8 +100,7 @@ impl Encoder {
     ///
     /// If the codec refuses; within the bounds it does not.
     pub fn set_loss_percent(&mut self, percent: u8) -> Result<(), EncodeError> {
-        let percent = percent.min(LOSS_MAX_PERCENT);
-        let set = self.0.set_packet_loss_perc(percent);
+        let set = self.0.set_packet_loss_perc(loss(percent));
         set.map_err(EncodeError::Frame)
     }
 
@@ -208,6 +207,10 @@ pub fn is_one_frame(packet: &[u8]) -> bool {
 fn bitrate(bps: u32) -> Bitrate {
     let bps = bps.clamp(BITRATE_MIN_BPS, BITRATE_MAX_BPS);
     Bitrate::try_bits(bps).expect("the bounds lie within those of Opus, 500 and 512,000")
+}
+
+fn loss(percent: u8) -> u8 {
+    percent.clamp(LOSS_MIN_PERCENT, LOSS_MAX_PERCENT)
 }
 
 fn fresh() -> ropus::Decoder {

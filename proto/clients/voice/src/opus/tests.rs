@@ -47,12 +47,46 @@ fn the_bit_rate_is_held_and_packets_fit_into_datagrams() {
 }
 
 #[test]
+fn what_is_no_number_is_encoded_as_something() {
+    let mut encoder = Encoder::new(Settings::default()).expect("within the bounds");
+    let mut decoder = Decoder::new();
+    for sample in [f32::NAN, f32::INFINITY, f32::MIN, 1e30] {
+        let packet = encoder.encode(&[sample; FRAME_SAMPLES]).expect("a frame");
+        let frame = decoder.decode(&packet).expect("a packet");
+        assert!(frame.iter().all(|sample| sample.is_finite()));
+    }
+}
+
+#[test]
 fn silence_is_sent_as_well() {
     let mut encoder = Encoder::new(Settings::default()).expect("within the bounds");
     for _ in 0..50 {
         let packet = encoder.encode(&SILENCE).expect("a frame");
         assert!(is_one_frame(&packet) && packet.len() > 2, "no DTX");
     }
+}
+
+#[test]
+fn a_lost_frame_is_made_up_of_what_the_next_one_says() {
+    let said =
+        crate::wav::open(std::path::Path::new("speech.wav")).expect("it is in the repository");
+    let mut encoder = Encoder::new(Settings::default()).expect("within the bounds");
+    let packets: Vec<Vec<u8>> = crate::frames(&said)
+        .map(|frame| encoder.encode(&frame).expect("a frame"))
+        .collect();
+    let (mut whole, mut mended, mut made_up) = (Decoder::new(), Decoder::new(), Decoder::new());
+    let distance =
+        |a: &Frame, b: &Frame| -> f32 { a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum() };
+    let (mut by_next, mut by_nothing) = (0.0, 0.0);
+    for pair in packets.chunks_exact(2) {
+        let frame = whole.decode(&pair[0]).expect("a packet");
+        by_next += distance(&frame, &mended.recover(&pair[1]).expect("a packet"));
+        by_nothing += distance(&frame, &made_up.conceal());
+        for decoder in [&mut whole, &mut mended, &mut made_up] {
+            decoder.decode(&pair[1]).expect("a packet");
+        }
+    }
+    assert!(by_next < by_nothing / 2.0, "{by_next} {by_nothing}");
 }
 
 #[test]
